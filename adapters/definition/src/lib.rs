@@ -1,1 +1,167 @@
-//! Placeholder.
+//! The types of a provider definition: one readable file that says how to talk to a provider.
+//!
+//! *Invariant*: data only. This crate sends nothing, evaluates nothing and knows no Kubernetes, so
+//! that both the API types and the adapters can share it.
+//!
+//! Strings may hold expressions in `${}` (see [`Text`]); they are opaque here, and compiled and
+//! checked by the adapters.
+
+mod auth;
+mod class;
+mod object;
+mod operation;
+mod sandbox;
+mod text;
+
+pub use auth::{Auth, Scheme};
+pub use class::{Class, ErrorRule, Scope};
+pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec};
+pub use operation::{AnswerFormat, Method, Operation, OperationError};
+pub use sandbox::{
+    Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxRule,
+};
+pub use text::{Date, Free, Name, Span, Text};
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How to talk to one provider: who, where, auth, limits, errors, verify, objects, catalogs,
+/// sandbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Definition {
+    /// The provider's name as its own people write it.
+    pub title: Text,
+    /// The domain whose contracts the objects follow.
+    pub domain: Domain,
+    /// Whether the provider offers an API at all.
+    #[serde(default)]
+    pub api: ApiKind,
+    /// The vendor's API reference.
+    pub docs: Text,
+    /// When the facts in this file were last compared with their source (a day, `YYYY-MM-DD`).
+    pub checked: Date,
+    /// Base URL of the API; a template over `region` and `parameters`.
+    pub endpoint: Text,
+    /// Further base URLs that operations may name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub endpoints: BTreeMap<Name, Endpoint>,
+    /// What a Provider must or may give besides credentials.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub parameters: BTreeMap<Name, Parameter>,
+    /// How requests are authenticated.
+    pub auth: Auth,
+    /// What the provider allows per account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// The format of answers, where an operation does not say otherwise.
+    #[serde(default)]
+    pub answer: AnswerFormat,
+    /// Exceptions to the shared status table; the first rule that matches wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub errors: Vec<ErrorRule>,
+    /// An authenticated read that proves the credentials.
+    pub verify: Operation,
+    /// The kinds of thing the provider can keep for us, by contract name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub objects: BTreeMap<Name, ObjectSpec>,
+    /// What the provider offers, by contract name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub catalogs: BTreeMap<Name, Catalog>,
+    /// How the simulated provider answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// The six fields of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Domain {
+    /// Machines, networks, load balancers.
+    Cloud,
+}
+
+impl Domain {
+    /// The name as definitions and folders write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cloud => "cloud",
+        }
+    }
+}
+
+/// Whether there is an API to talk to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ApiKind {
+    /// Open to every customer.
+    #[default]
+    Public,
+    /// Open to contracted partners.
+    Partner,
+}
+
+/// A further base URL, with what its requests need beyond the first one's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Endpoint {
+    /// Base URL; a template over `region` and `parameters`.
+    pub url: Text,
+    /// Service name for signatures that include one (AWS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Name>,
+}
+
+/// A value that a Provider gives besides credentials (a project, a subscription).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parameter {
+    /// What it is and where a person finds it.
+    pub description: Text,
+    /// Used when the Provider says nothing; without a default the parameter is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Text>,
+}
+
+/// Request limits of one account, as published and as answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// Published rate: `<count>/s`, `/m` or `/h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Rate>,
+    /// Answer header with the number of requests left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_header: Option<Text>,
+    /// Answer header that says when the count starts anew (epoch seconds, or seconds from now).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_header: Option<Text>,
+}
+
+/// A published request rate such as `250/m`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Rate(
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,6}/[smh]$"), length(max = 10))] pub String,
+);
+
+impl Rate {
+    /// The count and the seconds it is allowed in, or `None` when it is not of the form `250/m`.
+    pub fn parts(&self) -> Option<(u32, u32)> {
+        let (count, unit) = self.0.split_once('/')?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return None,
+        };
+        Some((count.parse().ok().filter(|count| *count > 0)?, seconds))
+    }
+}

@@ -1,0 +1,132 @@
+//! One exchange with the provider.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Free, Name, Text};
+
+/// One request and where its result stands in the answer. Exactly one of the five methods is
+/// given, with the path (and query) as a template: each expression is percent-encoded, and a query
+/// parameter whose value is absent is left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Operation {
+    /// Path of a GET.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub get: Option<Text>,
+    /// Path of a POST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<Text>,
+    /// Path of a PUT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put: Option<Text>,
+    /// Path of a PATCH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Text>,
+    /// Path of a DELETE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Text>,
+    /// One of the definition's `endpoints`; the main `endpoint` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Name>,
+    /// Request headers; one whose value is absent is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub headers: BTreeMap<Name, Text>,
+    /// A JSON body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<Free>,
+    /// A form body; lists and maps are flattened with dots and indices from 1 (`Tag.1.Key`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Free>,
+    /// The format of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerFormat>,
+    /// The thing itself in the answer: an expression over `body`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Text>,
+    /// The things in the answer of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Text>,
+    /// The URL of the next page; absent or empty on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Text>,
+    /// The value of `cursor` for the next page; absent, empty or null on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Text>,
+}
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Patch,
+    /// DELETE.
+    Delete,
+}
+
+impl Method {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Why an operation says no single request.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum OperationError {
+    /// None of the five methods is given.
+    #[error("no method: give one of get, post, put, patch, delete")]
+    NoMethod,
+    /// More than one is given.
+    #[error("several methods: give one of get, post, put, patch, delete")]
+    SeveralMethods,
+}
+
+impl Operation {
+    /// The method and the path template.
+    pub fn request(&self) -> Result<(Method, &Text), OperationError> {
+        let given = [
+            (Method::Get, &self.get),
+            (Method::Post, &self.post),
+            (Method::Put, &self.put),
+            (Method::Patch, &self.patch),
+            (Method::Delete, &self.delete),
+        ];
+        let mut given = given
+            .into_iter()
+            .filter_map(|(method, path)| Some((method, path.as_ref()?)));
+        let first = given.next().ok_or(OperationError::NoMethod)?;
+        match given.next() {
+            None => Ok(first),
+            Some(_) => Err(OperationError::SeveralMethods),
+        }
+    }
+}
+
+/// How an answer's body is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AnswerFormat {
+    /// JSON.
+    #[default]
+    Json,
+    /// XML, mapped to JSON: an element with children is a map, a repeated element a list, an
+    /// element with text a string, attributes are dropped, the root element is `body`'s only key.
+    Xml,
+}

@@ -1,0 +1,128 @@
+//! How the simulated provider answers. The simulator matches requests against the definition's own
+//! operations, so only answers and rules stand here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Class, Free, Name, Text};
+
+/// The simulated provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sandbox {
+    /// Secret values that the simulated account accepts, by key.
+    #[schemars(extend("maxProperties" = 8))]
+    pub accepts: BTreeMap<Name, Text>,
+    /// The body of every error answer, over `error.status`, `error.code`, `error.message`.
+    pub error: SandboxAnswer,
+    /// The answer of `verify`.
+    pub verify: SandboxAnswer,
+    /// How its things behave.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub objects: BTreeMap<Name, SandboxObject>,
+    /// The answers of its catalogs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub catalogs: BTreeMap<Name, SandboxAnswer>,
+    /// How failures look on the wire where the shared status table has no single status, by class.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub failures: BTreeMap<Class, SandboxFailure>,
+}
+
+/// How one class of failure looks on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxFailure {
+    /// HTTP status.
+    #[schemars(range(min = 100, max = 599))]
+    pub status: u16,
+    /// The vendor's code.
+    pub code: Text,
+    /// The vendor's message.
+    pub message: Text,
+}
+
+/// One kind of simulated thing. Templates may use `req` (the body of its creation), `query`,
+/// `headers`, `id`, `seq`, `created` (RFC 3339), `deleted` (bool), `phase(a, b, …)` (the state by
+/// age) and `gone(a, b, …)` (the state by time since its deletion).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxObject {
+    /// The identity of a new thing, over `seq`.
+    pub id: Text,
+    /// The thing as reads show it.
+    pub item: Free,
+    /// The request's value that must be unique in the account, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<Text>,
+    /// Whether a deleted thing stays visible, in its `gone` states.
+    #[serde(default)]
+    pub lingers: bool,
+    /// What a creation must fulfil; the first rule that does not hold is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub rules: Vec<SandboxRule>,
+    /// The answer of a creation, over `item`.
+    pub create: SandboxAnswer,
+    /// The answer of a read, over `item`.
+    pub read: SandboxAnswer,
+    /// The answer of a list.
+    pub list: SandboxList,
+    /// The answer of a deletion.
+    pub delete: SandboxAnswer,
+}
+
+/// A condition on a creation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxRule {
+    /// Must be true.
+    pub must: Text,
+    /// The class of the refusal.
+    pub class: Class,
+    /// The vendor's message.
+    pub message: Text,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxAnswer {
+    /// HTTP status; 200 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 100, max = 599))]
+    pub status: Option<u16>,
+    /// Answer headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub headers: BTreeMap<Name, Text>,
+    /// The body, written in the operation's answer format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Free>,
+}
+
+/// The answer of a list, over `items`, `total`, `page` (from 1), `pages` and `next` (absent on the
+/// last page).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxList {
+    /// Which things are listed: an expression over `item`, `query`, `req` and `headers`.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Text>,
+    /// How many to a page: a number over `query` and `req`; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Text>,
+    /// The page asked for (from 1): a number over `query` and `req`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Text>,
+    /// Answer headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub headers: BTreeMap<Name, Text>,
+    /// The body.
+    pub body: Free,
+}

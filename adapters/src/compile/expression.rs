@@ -1,0 +1,377 @@
+//! One CEL expression, compiled once; a path that is missing yields absence, never an error.
+
+use std::sync::{Arc, LazyLock};
+
+use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
+use cel::extractors::Arguments;
+use cel::{Context, Env, ExecutionError, Program, Value as Cel};
+use serde_json::Value as Json;
+use thiserror::Error;
+
+use super::value::{to_cel, to_json};
+
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    env.add_extension(cel::extensions::strings)
+        .expect("no extension before it");
+    env.add_extension(cel::extensions::lists)
+        .expect("its names differ from the strings'");
+    Arc::new(env)
+});
+
+/// A compiled expression.
+#[derive(Debug)]
+pub struct Expression {
+    source: String,
+    program: Program,
+}
+
+/// Why an expression does not compile.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("expression `{source_text}`: {reason}")]
+pub struct SyntaxError {
+    /// The expression.
+    pub source_text: String,
+    /// What the parser says, on one line.
+    pub reason: String,
+}
+
+/// Why an expression has no value although all its paths exist.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("evaluate `{source_text}`: {reason}")]
+pub struct EvaluationError {
+    /// The expression.
+    pub source_text: String,
+    /// What the evaluation says. Never holds a value of the data.
+    pub reason: String,
+}
+
+/// A path that an expression reads: `item.networks.v4` with the root first. A step into the
+/// elements of a list, by index or by a macro's variable, is `[]`.
+pub type Path = Vec<String>;
+
+impl Expression {
+    /// Compiles the text between `${` and `}`.
+    pub fn compile(source: &str) -> Result<Self, SyntaxError> {
+        let error = |reason: String| SyntaxError {
+            source_text: source.to_owned(),
+            reason,
+        };
+        let program = ENV.compile(source).map_err(|e| {
+            error(
+                e.to_string()
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        })?;
+        if conditionals(program.expression()) > 1 {
+            return Err(error(
+                "more than one conditional; put the case into Rust".to_owned(),
+            ));
+        }
+        Ok(Self {
+            source: source.to_owned(),
+            program,
+        })
+    }
+
+    /// The expression as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The value, or `None` when a path it reads is missing.
+    pub fn evaluate(&self, vars: &Vars) -> Result<Option<Json>, EvaluationError> {
+        match self.program.execute(&vars.context) {
+            Ok(value) => Ok(to_json(&value)),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(EvaluationError {
+                source_text: self.source.clone(),
+                reason: without_values(&error),
+            }),
+        }
+    }
+
+    /// Every path that it reads, for the checker.
+    pub fn paths(&self) -> Vec<Path> {
+        let mut paths = Vec::new();
+        walk(&self.program.expression().expr, &mut Vec::new(), &mut paths);
+        paths
+    }
+
+    /// Every function that it calls by name, operators left out.
+    pub fn functions(&self) -> Vec<String> {
+        let references = self.program.references();
+        let mut names: Vec<String> = references
+            .functions()
+            .into_iter()
+            .map(ToString::to_string)
+            .collect();
+        names.retain(|name| name.chars().next().is_some_and(char::is_alphabetic));
+        names
+    }
+}
+
+/// The variables of an evaluation.
+pub struct Vars {
+    context: Context<'static, 'static>,
+}
+
+impl Default for Vars {
+    fn default() -> Self {
+        let mut context = Context::with_env(Arc::clone(&ENV));
+        for (name, function) in BUILT_IN {
+            // A duplicate is impossible: the names are ours and each stands once.
+            let _ = context.add_function(name, move |Arguments(args): Arguments| function(&args));
+        }
+        Self { context }
+    }
+}
+
+impl Vars {
+    /// Sets a variable; null means that it stays absent.
+    pub fn set(&mut self, name: &str, value: &Json) -> &mut Self {
+        if !value.is_null() {
+            self.context.add_variable_from_value(name, to_cel(value));
+        }
+        self
+    }
+
+    /// Adds a function over JSON values; `None` is an absent result.
+    pub fn function(
+        &mut self,
+        name: &str,
+        function: impl Fn(&[Json]) -> Option<Json> + Send + Sync + 'static,
+    ) -> &mut Self {
+        let owned = name.to_owned();
+        // A second function of a name replaces the first; only built-in overloads are refused.
+        let _ = self
+            .context
+            .add_function(name, move |Arguments(args): Arguments| {
+                let args: Vec<Json> = args
+                    .iter()
+                    .map(|arg| to_json(arg).unwrap_or(Json::Null))
+                    .collect();
+                function(&args)
+                    .map(|value| to_cel(&value))
+                    .ok_or_else(|| ExecutionError::no_such_key(&owned))
+            });
+        self
+    }
+}
+
+type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
+
+/// Functions beyond CEL's standard library and its strings extension, by name.
+pub const FUNCTIONS: [&str; 4] = ["list", "flatten", "base64", "json"];
+
+const BUILT_IN: [(&str, Function); 4] = [
+    ("list", list),
+    ("flatten", flatten),
+    ("base64", base64),
+    ("json", json),
+];
+
+/// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
+fn list(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    match args {
+        [list @ Cel::List(_)] => Ok(list.clone()),
+        [Cel::Null] => Ok(Cel::List(Arc::default())),
+        [one] => Ok(Cel::List(Arc::new(vec![one.clone()]))),
+        _ => Err(ExecutionError::invalid_argument_count(1, args.len())),
+    }
+}
+
+/// `flatten(x)`: the elements of the lists in a list, one level down.
+fn flatten(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::List(items)] = args else {
+        return Err(ExecutionError::function_error("flatten", "takes one list"));
+    };
+    let mut flat = Vec::with_capacity(items.len());
+    for item in items.iter() {
+        match item {
+            Cel::List(inner) => flat.extend(inner.iter().cloned()),
+            Cel::Null => {}
+            other => flat.push(other.clone()),
+        }
+    }
+    Ok(Cel::List(Arc::new(flat)))
+}
+
+/// `base64(s)`: the standard alphabet with padding.
+fn base64(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    use base64::Engine as _;
+    let [Cel::String(text)] = args else {
+        return Err(ExecutionError::function_error("base64", "takes one string"));
+    };
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text.as_bytes());
+    Ok(Cel::String(Arc::new(encoded)))
+}
+
+/// `json(x)`: compact JSON text of a value (for headers that carry JSON).
+fn json(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [value] = args else {
+        return Err(ExecutionError::invalid_argument_count(1, args.len()));
+    };
+    Ok(Cel::String(Arc::new(
+        to_json(value).unwrap_or(Json::Null).to_string(),
+    )))
+}
+
+fn is_absence(error: &ExecutionError) -> bool {
+    match error {
+        ExecutionError::NoSuchKey(_)
+        | ExecutionError::IndexOutOfBounds(_)
+        | ExecutionError::UndeclaredReference(_) => true,
+        // A field of something that is no map: the provider answered another shape.
+        ExecutionError::NoSuchOverload(overload) => overload.function() == "_._",
+        _ => false,
+    }
+}
+
+/// The kind of failure alone: the error's own text would show the data.
+fn without_values(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::NoSuchOverload(overload) => overload.to_string(),
+        ExecutionError::FunctionError { function, message } => format!("{function}: {message}"),
+        ExecutionError::UnexpectedType { got, want } => format!("got {got}, want {want}"),
+        ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
+        ExecutionError::Overflow(..) => "overflow".to_owned(),
+        ExecutionError::ValuesNotComparable(..) => "values not comparable".to_owned(),
+        _ => "operation not defined for these values".to_owned(),
+    }
+}
+
+fn conditionals(expression: &cel::IdedExpr) -> usize {
+    let mut count = 0;
+    visit(&expression.expr, &mut |expr| {
+        if let Expr::Call(call) = expr
+            && call.func_name == operators::CONDITIONAL
+        {
+            count += 1;
+        }
+    });
+    count
+}
+
+/// Calls `f` on every node as written; the conditionals that macros generate are not written.
+fn visit(expr: &Expr, f: &mut impl FnMut(&Expr)) {
+    f(expr);
+    match expr {
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| visit(&target.expr, f));
+            call.args.iter().for_each(|arg| visit(&arg.expr, f));
+        }
+        Expr::Comprehension(loop_) => {
+            visit(&loop_.iter_range.expr, f);
+            // A filter is `cond ? accu + [x] : accu`: that conditional belongs to the macro.
+            if let Expr::Call(step) = &loop_.loop_step.expr {
+                step.args.iter().for_each(|arg| visit(&arg.expr, f));
+            }
+        }
+        Expr::List(list) => list.elements.iter().for_each(|e| visit(&e.expr, f)),
+        Expr::Map(map) => map.entries.iter().for_each(|entry| {
+            if let EntryExpr::MapEntry(entry) = &entry.expr {
+                visit(&entry.key.expr, f);
+                visit(&entry.value.expr, f);
+            }
+        }),
+        Expr::Select(select) => visit(&select.operand.expr, f),
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) => {}
+    }
+}
+
+/// Macro variables in scope and the path that each stands for (`None`: not a path).
+type Bound = Vec<(String, Option<Path>)>;
+
+fn walk(expr: &Expr, scope: &mut Bound, paths: &mut Vec<Path>) {
+    if let Some(path) = resolve(expr, scope) {
+        if !path.is_empty() {
+            paths.push(path);
+        }
+        return;
+    }
+    match expr {
+        Expr::Select(select) => walk(&select.operand.expr, scope, paths),
+        Expr::Call(call) => {
+            call.target
+                .iter()
+                .for_each(|target| walk(&target.expr, scope, paths));
+            call.args
+                .iter()
+                .for_each(|arg| walk(&arg.expr, scope, paths));
+        }
+        Expr::List(list) => list
+            .elements
+            .iter()
+            .for_each(|e| walk(&e.expr, scope, paths)),
+        Expr::Map(map) => map.entries.iter().for_each(|entry| {
+            if let EntryExpr::MapEntry(entry) = &entry.expr {
+                walk(&entry.key.expr, scope, paths);
+                walk(&entry.value.expr, scope, paths);
+            }
+        }),
+        Expr::Comprehension(loop_) => {
+            walk(&loop_.iter_range.expr, scope, paths);
+            let element = resolve(&loop_.iter_range.expr, scope).filter(|p| !p.is_empty());
+            let element = element.map(|mut path| {
+                path.push("[]".to_owned());
+                path
+            });
+            let before = scope.len();
+            scope.push((loop_.iter_var.clone(), element));
+            scope.extend(loop_.iter_var2.iter().map(|name| (name.clone(), None)));
+            scope.push((loop_.accu_var.clone(), None));
+            walk(&loop_.loop_step.expr, scope, paths);
+            scope.truncate(before);
+        }
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) => {}
+    }
+}
+
+/// The path that an expression is, an empty one for a macro's own variable, `None` for anything
+/// else.
+fn resolve(expr: &Expr, scope: &Bound) -> Option<Path> {
+    match expr {
+        Expr::Ident(name) => match scope.iter().rev().find(|(bound, _)| bound == name) {
+            Some((_, path)) => Some(path.clone().unwrap_or_default()),
+            None => Some(vec![name.clone()]),
+        },
+        Expr::Select(select) => extend(resolve(&select.operand.expr, scope)?, &select.field),
+        Expr::Call(call) if call.target.is_none() => resolve_call(call, scope),
+        _ => None,
+    }
+}
+
+fn resolve_call(call: &cel::common::ast::CallExpr, scope: &Bound) -> Option<Path> {
+    let [operand, step] = call.args.as_slice() else {
+        let wraps = matches!(call.func_name.as_str(), "list" | "flatten");
+        return match call.args.as_slice() {
+            // `list(x)` has the elements of x, whether x is one or many.
+            [inner] if wraps => resolve(&inner.expr, scope),
+            _ => None,
+        };
+    };
+    let known = [
+        operators::INDEX,
+        operators::OPT_INDEX,
+        operators::OPT_SELECT,
+    ];
+    if !known.contains(&call.func_name.as_str()) {
+        return None;
+    }
+    let path = resolve(&operand.expr, scope)?;
+    match &step.expr {
+        Expr::Literal(LiteralValue::String(key)) => extend(path, key.inner()),
+        Expr::Literal(LiteralValue::Int(_)) => extend(path, "[]"),
+        _ => None,
+    }
+}
+
+fn extend(mut path: Path, step: &str) -> Option<Path> {
+    if !path.is_empty() {
+        path.push(step.to_owned());
+    }
+    Some(path)
+}
