@@ -14,8 +14,6 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
     env.add_extension(cel::extensions::strings)
         .expect("no extension before it");
-    env.add_extension(cel::extensions::lists)
-        .expect("its names differ from the strings'");
     Arc::new(env)
 });
 
