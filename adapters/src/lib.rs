@@ -2,4 +2,9 @@
 //!
 //! *Invariants*: knows no Kubernetes; nothing but the pipeline sends.
 
+pub mod account;
 pub mod compile;
+pub mod contract;
+pub mod error;
+pub mod journal;
+pub mod registry;

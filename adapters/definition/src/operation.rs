@@ -108,9 +108,8 @@ impl Operation {
             (Method::Patch, &self.patch),
             (Method::Delete, &self.delete),
         ];
-        let mut given = given
-            .into_iter()
-            .filter_map(|(method, path)| Some((method, path.as_ref()?)));
+        let mut given =
+            given.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?)));
         let first = given.next().ok_or(OperationError::NoMethod)?;
         match given.next() {
             None => Ok(first),

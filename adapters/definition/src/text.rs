@@ -20,11 +20,7 @@ pub struct Text(#[schemars(length(max = 1000))] pub String);
 )]
 #[serde(transparent)]
 pub struct Name(
-    #[schemars(
-        regex(pattern = r"^[A-Za-z][A-Za-z0-9_-]*$"),
-        length(min = 1, max = 63)
-    )]
-    pub String,
+    #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9_-]*$"), length(min = 1, max = 63))] pub String,
 );
 
 /// A day, `YYYY-MM-DD`.

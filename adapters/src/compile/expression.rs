@@ -12,8 +12,7 @@ use super::value::{to_cel, to_json};
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    env.add_extension(cel::extensions::strings)
-        .expect("no extension before it");
+    env.add_extension(cel::extensions::strings).expect("no extension before it");
     Arc::new(env)
 });
 
@@ -51,27 +50,14 @@ pub type Path = Vec<String>;
 impl Expression {
     /// Compiles the text between `${` and `}`.
     pub fn compile(source: &str) -> Result<Self, SyntaxError> {
-        let error = |reason: String| SyntaxError {
-            source_text: source.to_owned(),
-            reason,
-        };
-        let program = ENV.compile(source).map_err(|e| {
-            error(
-                e.to_string()
-                    .split_whitespace()
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            )
-        })?;
+        let error = |reason: String| SyntaxError { source_text: source.to_owned(), reason };
+        let program = ENV
+            .compile(source)
+            .map_err(|e| error(e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
         if conditionals(program.expression()) > 1 {
-            return Err(error(
-                "more than one conditional; put the case into Rust".to_owned(),
-            ));
+            return Err(error("more than one conditional; put the case into Rust".to_owned()));
         }
-        Ok(Self {
-            source: source.to_owned(),
-            program,
-        })
+        Ok(Self { source: source.to_owned(), program })
     }
 
     /// The expression as written.
@@ -101,11 +87,8 @@ impl Expression {
     /// Every function that it calls by name, operators left out.
     pub fn functions(&self) -> Vec<String> {
         let references = self.program.references();
-        let mut names: Vec<String> = references
-            .functions()
-            .into_iter()
-            .map(ToString::to_string)
-            .collect();
+        let mut names: Vec<String> =
+            references.functions().into_iter().map(ToString::to_string).collect();
         names.retain(|name| name.chars().next().is_some_and(char::is_alphabetic));
         names
     }
@@ -144,17 +127,13 @@ impl Vars {
     ) -> &mut Self {
         let owned = name.to_owned();
         // A second function of a name replaces the first; only built-in overloads are refused.
-        let _ = self
-            .context
-            .add_function(name, move |Arguments(args): Arguments| {
-                let args: Vec<Json> = args
-                    .iter()
-                    .map(|arg| to_json(arg).unwrap_or(Json::Null))
-                    .collect();
-                function(&args)
-                    .map(|value| to_cel(&value))
-                    .ok_or_else(|| ExecutionError::no_such_key(&owned))
-            });
+        let _ = self.context.add_function(name, move |Arguments(args): Arguments| {
+            let args: Vec<Json> =
+                args.iter().map(|arg| to_json(arg).unwrap_or(Json::Null)).collect();
+            function(&args)
+                .map(|value| to_cel(&value))
+                .ok_or_else(|| ExecutionError::no_such_key(&owned))
+        });
         self
     }
 }
@@ -164,12 +143,8 @@ type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 /// Functions beyond CEL's standard library and its strings extension, by name.
 pub const FUNCTIONS: [&str; 4] = ["list", "flatten", "base64", "json"];
 
-const BUILT_IN: [(&str, Function); 4] = [
-    ("list", list),
-    ("flatten", flatten),
-    ("base64", base64),
-    ("json", json),
-];
+const BUILT_IN: [(&str, Function); 4] =
+    [("list", list), ("flatten", flatten), ("base64", base64), ("json", json)];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
 fn list(args: &[Cel]) -> Result<Cel, ExecutionError> {
@@ -212,9 +187,7 @@ fn json(args: &[Cel]) -> Result<Cel, ExecutionError> {
     let [value] = args else {
         return Err(ExecutionError::invalid_argument_count(1, args.len()));
     };
-    Ok(Cel::String(Arc::new(
-        to_json(value).unwrap_or(Json::Null).to_string(),
-    )))
+    Ok(Cel::String(Arc::new(to_json(value).unwrap_or(Json::Null).to_string())))
 }
 
 fn is_absence(error: &ExecutionError) -> bool {
@@ -293,17 +266,10 @@ fn walk(expr: &Expr, scope: &mut Bound, paths: &mut Vec<Path>) {
     match expr {
         Expr::Select(select) => walk(&select.operand.expr, scope, paths),
         Expr::Call(call) => {
-            call.target
-                .iter()
-                .for_each(|target| walk(&target.expr, scope, paths));
-            call.args
-                .iter()
-                .for_each(|arg| walk(&arg.expr, scope, paths));
+            call.target.iter().for_each(|target| walk(&target.expr, scope, paths));
+            call.args.iter().for_each(|arg| walk(&arg.expr, scope, paths));
         }
-        Expr::List(list) => list
-            .elements
-            .iter()
-            .for_each(|e| walk(&e.expr, scope, paths)),
+        Expr::List(list) => list.elements.iter().for_each(|e| walk(&e.expr, scope, paths)),
         Expr::Map(map) => map.entries.iter().for_each(|entry| {
             if let EntryExpr::MapEntry(entry) = &entry.expr {
                 walk(&entry.key.expr, scope, paths);
@@ -351,11 +317,7 @@ fn resolve_call(call: &cel::common::ast::CallExpr, scope: &Bound) -> Option<Path
             _ => None,
         };
     };
-    let known = [
-        operators::INDEX,
-        operators::OPT_INDEX,
-        operators::OPT_SELECT,
-    ];
+    let known = [operators::INDEX, operators::OPT_INDEX, operators::OPT_SELECT];
     if !known.contains(&call.func_name.as_str()) {
         return None;
     }

@@ -1,8 +1,16 @@
 //! Checks and compiles definitions: parsed strictly, every name checked, expressions compiled once.
 
+mod definition;
 mod expression;
+mod operation;
+mod sandbox;
 mod template;
 mod value;
 
+pub use definition::{Compiled, CompiledCatalog, CompiledErrorRule, CompiledObject, Problem};
 pub use expression::{EvaluationError, Expression, FUNCTIONS, Path, SyntaxError, Vars};
+pub use operation::{BodyTemplate, CompiledOperation, PathTemplate};
+pub use sandbox::{
+    CompiledAnswer, CompiledList, CompiledRule, CompiledSandbox, CompiledSandboxObject,
+};
 pub use template::{Template, TemplateError, Tree, TreeError, plain};

@@ -81,9 +81,7 @@ impl Template {
         if let Some(expression) = self.whole() {
             return expression.evaluate(vars);
         }
-        Ok(self
-            .render_text(vars, |text| text.to_owned())?
-            .map(Json::String))
+        Ok(self.render_text(vars, |text| text.to_owned())?.map(Json::String))
     }
 
     /// The text, with `encode` applied to what the expressions give, or `None` when one is absent.
@@ -172,10 +170,8 @@ impl Tree {
     pub fn compile(json: &Json, path: &str) -> Result<Self, TreeError> {
         Ok(match json {
             Json::String(text) => {
-                let template = Template::compile(text).map_err(|source| TreeError {
-                    path: path.to_owned(),
-                    source,
-                })?;
+                let template = Template::compile(text)
+                    .map_err(|source| TreeError { path: path.to_owned(), source })?;
                 Self::Text(template)
             }
             Json::Array(items) => Self::List(
@@ -230,9 +226,9 @@ impl Tree {
                 .iter()
                 .enumerate()
                 .for_each(|(i, item)| item.templates(&format!("{path}[{i}]"), f)),
-            Self::Map(entries) => entries
-                .iter()
-                .for_each(|(key, value)| value.templates(&format!("{path}.{key}"), f)),
+            Self::Map(entries) => {
+                entries.iter().for_each(|(key, value)| value.templates(&format!("{path}.{key}"), f))
+            }
         }
     }
 }
@@ -257,10 +253,7 @@ mod tests {
     }
 
     fn render(tree: Json) -> Option<Json> {
-        Tree::compile(&tree, "")
-            .expect("compiles")
-            .render(&vars())
-            .expect("evaluates")
+        Tree::compile(&tree, "").expect("compiles").render(&vars()).expect("evaluates")
     }
 
     #[test]
@@ -286,10 +279,7 @@ mod tests {
         ] {
             assert_eq!(render(json!(text)), None, "{text}");
         }
-        assert_eq!(
-            render(json!({"a": "${item.nope}", "b": 1})),
-            Some(json!({"b": 1}))
-        );
+        assert_eq!(render(json!({"a": "${item.nope}", "b": 1})), Some(json!({"b": 1})));
         assert_eq!(render(json!(["${item.nope}", 1])), Some(json!([1])));
         assert_eq!(render(json!("${item.?nope.orValue(3)}")), Some(json!(3)));
     }
@@ -297,22 +287,13 @@ mod tests {
     #[test]
     fn maps_and_quotes_do_not_end_an_expression() {
         let text = r#"${item.net.v4.map(n, {"ip": n.ip, "brace": "}"})}"#;
-        assert_eq!(
-            render(json!(text)),
-            Some(json!([{"brace": "}", "ip": "1.2.3.4"}]))
-        );
+        assert_eq!(render(json!(text)), Some(json!([{"brace": "}", "ip": "1.2.3.4"}])));
     }
 
     #[test]
     fn list_and_flatten_tame_xml() {
-        assert_eq!(
-            render(json!("${list(item.one).map(x, x.k)}")),
-            Some(json!([1]))
-        );
-        assert_eq!(
-            render(json!("${flatten([[1], [2, 3]])}")),
-            Some(json!([1, 2, 3]))
-        );
+        assert_eq!(render(json!("${list(item.one).map(x, x.k)}")), Some(json!([1])));
+        assert_eq!(render(json!("${flatten([[1], [2, 3]])}")), Some(json!([1, 2, 3])));
         assert_eq!(render(json!("${base64('hi')}")), Some(json!("aGk=")));
         assert_eq!(render(json!("${json({'a': 1})}")), Some(json!("{\"a\":1}")));
     }
@@ -323,10 +304,7 @@ mod tests {
         let path = |text: &str| text.split('.').map(ToOwned::to_owned).collect::<Vec<_>>();
         let found = paths("list(item.net.v4).filter(n, n.type == 'x').map(n, n.ip)");
         assert!(found.contains(&path("item.net.v4.[].type")), "{found:?}");
-        assert_eq!(
-            paths("want.marks + want.tags"),
-            [path("want.marks"), path("want.tags")]
-        );
+        assert_eq!(paths("want.marks + want.tags"), [path("want.marks"), path("want.tags")]);
         assert_eq!(paths("body['a'].b[0].c"), [path("body.a.b.[].c")]);
         assert_eq!(paths("body.?a.?b.orValue(1)"), [path("body.a.b")]);
         assert_eq!(paths("has(body.a.b)"), [path("body.a.b")]);

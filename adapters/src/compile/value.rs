@@ -41,10 +41,7 @@ fn number_to_cel(number: &Number) -> Cel {
 /// The integer a double stands for, if it is one that a double can hold exactly.
 fn whole(float: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the range is checked first"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
     (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
 }
 
@@ -71,10 +68,9 @@ pub(crate) fn to_json(cel: &Cel) -> Option<Json> {
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             Some(Json::Object(Map::from_iter(entries)))
         }
-        Cel::Opaque(opaque) => opaque
-            .downcast_ref::<OptionalValue>()
-            .and_then(OptionalValue::value)
-            .and_then(to_json),
+        Cel::Opaque(opaque) => {
+            opaque.downcast_ref::<OptionalValue>().and_then(OptionalValue::value).and_then(to_json)
+        }
         other => other.json().ok(),
     }
 }

@@ -1,0 +1,245 @@
+//! A definition, checked and compiled.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use infrafabric_definition::{
+    Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec, Scope,
+};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::operation::{CompiledOperation, text_template, tree};
+use super::sandbox::CompiledSandbox;
+use super::template::{Template, Tree};
+
+/// A definition that passed every check, with its expressions compiled.
+#[derive(Debug)]
+pub struct Compiled {
+    name: String,
+    digest: String,
+    spec: Definition,
+    /// The main base URL.
+    pub endpoint: Template,
+    /// The further base URLs, with their service names.
+    pub endpoints: BTreeMap<String, (Template, Option<String>)>,
+    /// The error rules, in order.
+    pub errors: Vec<CompiledErrorRule>,
+    /// The authenticated read.
+    pub verify: CompiledOperation,
+    /// The objects by contract name.
+    pub objects: BTreeMap<String, CompiledObject>,
+    /// The catalogs by contract name.
+    pub catalogs: BTreeMap<String, CompiledCatalog>,
+    /// The simulated provider.
+    pub sandbox: Option<CompiledSandbox>,
+}
+
+/// One kind of object.
+#[derive(Debug)]
+pub struct CompiledObject {
+    /// By what a thing of ours is found.
+    pub find: Find,
+    /// How late a list may be.
+    pub lag: Duration,
+    /// Whether the provider honours our token.
+    pub keyed: bool,
+    /// Where one list call looks.
+    pub scope: ListScope,
+    /// Makes one.
+    pub create: Option<CompiledOperation>,
+    /// Reads one.
+    pub read: Option<CompiledOperation>,
+    /// Lists ours.
+    pub list: Option<CompiledOperation>,
+    /// Deletes one.
+    pub delete: Option<CompiledOperation>,
+    /// The contract's outputs by name; `state` is a map.
+    pub outputs: BTreeMap<String, Tree>,
+}
+
+/// One catalog.
+#[derive(Debug)]
+pub struct CompiledCatalog {
+    /// The request.
+    pub list: CompiledOperation,
+    /// The contract's columns by name.
+    pub columns: BTreeMap<String, Tree>,
+}
+
+/// One exception to the shared status table.
+#[derive(Debug)]
+pub struct CompiledErrorRule {
+    /// Only this status.
+    pub status: Option<u16>,
+    /// Only this operation.
+    pub operation: Option<String>,
+    /// Only if this holds.
+    pub when: Option<Template>,
+    /// The class it then has.
+    pub class: Class,
+    /// How far it reaches.
+    pub scope: Option<Scope>,
+}
+
+/// One thing wrong with a definition.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{path}: {reason}")]
+pub struct Problem {
+    /// Where: `spec.objects.machine.create.json.tags`.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+impl Compiled {
+    /// Checks and compiles a definition; all problems at once.
+    pub fn new(name: &str, spec: Definition) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let compiled = Self::compile(name, spec, &mut problems);
+        match compiled {
+            Some(compiled) if problems.is_empty() => Ok(compiled),
+            _ => Err(problems),
+        }
+    }
+
+    fn compile(name: &str, spec: Definition, problems: &mut Vec<Problem>) -> Option<Self> {
+        let endpoint = text_template(&spec.endpoint, "spec.endpoint", problems);
+        let mut endpoints = BTreeMap::new();
+        for (key, value) in &spec.endpoints {
+            let place = format!("spec.endpoints.{key}.url");
+            let service = value.service.as_ref().map(|name| name.0.clone());
+            endpoints.extend(
+                text_template(&value.url, &place, problems).map(|t| (key.0.clone(), (t, service))),
+            );
+        }
+        let errors =
+            (0..).zip(&spec.errors).map(|(i, rule)| error_rule(rule, i, problems)).collect();
+        let verify = CompiledOperation::compile(
+            "verify",
+            &spec.verify,
+            spec.answer,
+            "spec.verify",
+            problems,
+        );
+        let mut objects = BTreeMap::new();
+        for (key, value) in &spec.objects {
+            objects.insert(key.0.clone(), object(key, value, &spec, problems));
+        }
+        let mut catalogs = BTreeMap::new();
+        for (key, value) in &spec.catalogs {
+            catalogs.extend(catalog(key, value, &spec, problems).map(|c| (key.0.clone(), c)));
+        }
+        let sandbox =
+            spec.sandbox.as_ref().and_then(|sandbox| CompiledSandbox::compile(sandbox, problems));
+        Some(Self {
+            name: name.to_owned(),
+            digest: digest(&spec),
+            endpoint: endpoint?,
+            endpoints,
+            errors,
+            verify: verify?,
+            objects,
+            catalogs,
+            sandbox,
+            spec,
+        })
+    }
+
+    /// The definition's name, `digitalocean`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of the definition's canonical JSON, hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What was compiled.
+    pub fn spec(&self) -> &Definition {
+        &self.spec
+    }
+}
+
+fn digest(spec: &Definition) -> String {
+    let canonical = serde_json::to_vec(spec).unwrap_or_default();
+    Sha256::digest(&canonical).iter().fold(String::new(), |mut hex, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn error_rule(rule: &ErrorRule, i: usize, problems: &mut Vec<Problem>) -> CompiledErrorRule {
+    let when = rule.when.as_ref().and_then(|text| {
+        // A condition is an expression by itself; `${}` around it may be left out.
+        let text = if text.0.contains("${") {
+            text.clone()
+        } else {
+            format!("${{{}}}", text.0).as_str().into()
+        };
+        text_template(&text, &format!("spec.errors[{i}].when"), problems)
+    });
+    CompiledErrorRule {
+        status: rule.status,
+        operation: rule.operation.as_ref().map(|text| text.0.clone()),
+        when,
+        class: rule.class,
+        scope: rule.scope,
+    }
+}
+
+fn object(
+    key: &Name,
+    spec: &ObjectSpec,
+    definition: &Definition,
+    problems: &mut Vec<Problem>,
+) -> CompiledObject {
+    let path = format!("spec.objects.{key}");
+    let operation = |operation: &Option<_>, verb: &str, problems: &mut Vec<Problem>| {
+        let name = format!("{key}.{verb}");
+        let place = format!("{path}.{verb}");
+        let operation = operation.as_ref()?;
+        CompiledOperation::compile(&name, operation, definition.answer, &place, problems)
+    };
+    let lag = spec.identity.lag.duration().unwrap_or_else(|| {
+        let reason = format!("`{}` is no span such as 30s", spec.identity.lag);
+        problems.push(Problem { path: format!("{path}.identity.lag"), reason });
+        Duration::ZERO
+    });
+    let mut outputs = BTreeMap::new();
+    for (name, value) in &spec.outputs {
+        let place = format!("{path}.as.{name}");
+        outputs.extend(tree(&value.0, &place, problems).map(|t| (name.0.clone(), t)));
+    }
+    CompiledObject {
+        find: spec.identity.find,
+        lag,
+        keyed: spec.identity.key,
+        scope: spec.scope,
+        create: operation(&spec.create, "create", problems),
+        read: operation(&spec.read, "read", problems),
+        list: operation(&spec.list, "list", problems),
+        delete: operation(&spec.delete, "delete", problems),
+        outputs,
+    }
+}
+
+fn catalog(
+    key: &Name,
+    spec: &Catalog,
+    definition: &Definition,
+    problems: &mut Vec<Problem>,
+) -> Option<CompiledCatalog> {
+    let path = format!("spec.catalogs.{key}");
+    let mut columns = BTreeMap::new();
+    for (name, value) in &spec.columns {
+        let place = format!("{path}.as.{name}");
+        columns.extend(tree(&value.0, &place, problems).map(|t| (name.0.clone(), t)));
+    }
+    let name = format!("{key}.list");
+    let place = format!("{path}.list");
+    let list = CompiledOperation::compile(&name, &spec.list, definition.answer, &place, problems)?;
+    Some(CompiledCatalog { list, columns })
+}

@@ -1,0 +1,242 @@
+//! Operations with their templates compiled.
+
+use infrafabric_definition::{AnswerFormat, Free, Method, Operation, Text};
+use serde_json::Value as Json;
+
+use super::definition::Problem;
+use super::expression::{EvaluationError, Vars};
+use super::template::{Template, Tree, plain};
+
+/// One exchange, ready to be rendered.
+#[derive(Debug)]
+pub struct CompiledOperation {
+    /// `machine.create`, `verify`, `sizes.list`.
+    pub name: String,
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: PathTemplate,
+    /// One of the definition's endpoints; the main one when absent.
+    pub endpoint: Option<String>,
+    /// Request headers.
+    pub headers: Vec<(String, Template)>,
+    /// The body.
+    pub body: BodyTemplate,
+    /// How the answer is read.
+    pub answer: AnswerFormat,
+    /// The thing in the answer.
+    pub item: Option<Template>,
+    /// The things in the answer.
+    pub items: Option<Template>,
+    /// The URL of the next page.
+    pub next: Option<Template>,
+    /// The value of `cursor` for the next page.
+    pub cursor: Option<Template>,
+}
+
+/// A request body.
+#[derive(Debug)]
+pub enum BodyTemplate {
+    /// None.
+    Empty,
+    /// JSON.
+    Json(Tree),
+    /// A form.
+    Form(Tree),
+}
+
+/// A path with its query, split so that each value is encoded and an absent one left out.
+#[derive(Debug)]
+pub struct PathTemplate {
+    /// As written: the vendor's path template for metrics and spans.
+    pub text: String,
+    /// The path.
+    pub path: Template,
+    /// The query parameters.
+    pub query: Vec<(String, Template)>,
+}
+
+impl PathTemplate {
+    fn compile(text: &str, path: &str) -> Result<Self, Problem> {
+        let problem = |reason: String| Problem { path: path.to_owned(), reason };
+        if !text.starts_with('/') {
+            return Err(problem(format!("path `{text}` must begin with /")));
+        }
+        let (head, tail) = split_outside_expressions(text, '?');
+        let template = |text: &str| Template::compile(text).map_err(|e| problem(e.to_string()));
+        let mut query = Vec::new();
+        let mut rest = tail;
+        while let Some(text) = rest {
+            let (pair, more) = split_outside_expressions(text, '&');
+            let (key, value) = pair
+                .split_once('=')
+                .ok_or_else(|| problem(format!("query parameter `{pair}` without `=`")))?;
+            query.push((key.to_owned(), template(value)?));
+            rest = more;
+        }
+        Ok(Self { text: text.to_owned(), path: template(head)?, query })
+    }
+
+    /// The path and query; `None` when a value in the path itself is absent.
+    pub fn render(&self, vars: &Vars) -> Result<Option<String>, EvaluationError> {
+        let Some(mut text) = self.path.render_text(vars, encode_segment)? else {
+            return Ok(None);
+        };
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let mut any = false;
+        for (key, value) in &self.query {
+            if let Some(value) = value.render(vars)? {
+                query.append_pair(key, &plain(&value));
+                any = true;
+            }
+        }
+        if any {
+            text.push('?');
+            // A space is `%20` in every API; `+` is one only in forms.
+            text.push_str(&query.finish().replace('+', "%20"));
+        }
+        Ok(Some(text))
+    }
+}
+
+/// Splits at the first separator that stands outside `${}`.
+fn split_outside_expressions(text: &str, separator: char) -> (&str, Option<&str>) {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ if c == separator && depth == 0 => return (&text[..at], Some(&text[at + 1..])),
+            _ => {}
+        }
+    }
+    (text, None)
+}
+
+fn encode_segment(text: &str) -> String {
+    const SEGMENT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    // A segment of dots would climb out of its place.
+    match text {
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        _ => percent_encoding::utf8_percent_encode(text, SEGMENT).to_string(),
+    }
+}
+
+impl CompiledOperation {
+    /// Compiles an operation; every problem it has goes to `problems`.
+    pub fn compile(
+        name: &str,
+        operation: &Operation,
+        answer: AnswerFormat,
+        path: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let before = problems.len();
+        let request = operation.request().map_err(|error| {
+            problems.push(Problem { path: path.to_owned(), reason: error.to_string() });
+        });
+        let (method, text) = request.ok()?;
+        let verb = method.as_str().to_ascii_lowercase();
+        let compiled = PathTemplate::compile(text.as_str(), &format!("{path}.{verb}"))
+            .map_err(|problem| problems.push(problem));
+        let mut headers = Vec::new();
+        for (key, value) in &operation.headers {
+            let place = format!("{path}.headers.{key}");
+            headers.extend(text_template(value, &place, problems).map(|t| (key.0.clone(), t)));
+        }
+        let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+            let text = text.as_ref()?;
+            text_template(text, &format!("{path}.{key}"), problems)
+        };
+        let compiled = Self {
+            name: name.to_owned(),
+            method,
+            endpoint: operation.endpoint.as_ref().map(|name| name.0.clone()),
+            headers,
+            answer: operation.answer.unwrap_or(answer),
+            item: optional(&operation.item, "item", problems),
+            items: optional(&operation.items, "items", problems),
+            next: optional(&operation.next, "next", problems),
+            cursor: optional(&operation.cursor, "cursor", problems),
+            body: body(operation, path, problems),
+            path: compiled.ok()?,
+        };
+        (problems.len() == before).then_some(compiled)
+    }
+
+    /// Calls `f` on every template of the request, with its place.
+    pub fn request_templates<'a>(&'a self, path: &str, f: &mut impl FnMut(&str, &'a Template)) {
+        let verb = self.method.as_str().to_ascii_lowercase();
+        f(&format!("{path}.{verb}"), &self.path.path);
+        self.path.query.iter().for_each(|(_, t)| f(&format!("{path}.{verb}"), t));
+        self.headers.iter().for_each(|(key, t)| f(&format!("{path}.headers.{key}"), t));
+        match &self.body {
+            BodyTemplate::Empty => {}
+            BodyTemplate::Json(tree) => tree.templates(&format!("{path}.json"), f),
+            BodyTemplate::Form(tree) => tree.templates(&format!("{path}.form"), f),
+        }
+    }
+
+    /// Calls `f` on every template over the answer, with its place.
+    pub fn answer_templates<'a>(&'a self, path: &str, f: &mut impl FnMut(&str, &'a Template)) {
+        let named = [
+            ("item", &self.item),
+            ("items", &self.items),
+            ("next", &self.next),
+            ("cursor", &self.cursor),
+        ];
+        for (key, template) in named {
+            if let Some(template) = template {
+                f(&format!("{path}.{key}"), template);
+            }
+        }
+    }
+
+    /// Whether a repetition with the same token is the same effect: the request carries `token`.
+    pub fn uses_token(&self) -> bool {
+        let mut found = false;
+        self.request_templates("", &mut |_, template| {
+            found |= template.expressions().flat_map(|e| e.paths()).any(|path| path[0] == "token");
+        });
+        found
+    }
+}
+
+fn body(operation: &Operation, path: &str, problems: &mut Vec<Problem>) -> BodyTemplate {
+    match (&operation.json, &operation.form) {
+        (None, None) => BodyTemplate::Empty,
+        (Some(Free(json)), None) => tree(json, &format!("{path}.json"), problems)
+            .map_or(BodyTemplate::Empty, BodyTemplate::Json),
+        (None, Some(Free(form))) => tree(form, &format!("{path}.form"), problems)
+            .map_or(BodyTemplate::Empty, BodyTemplate::Form),
+        (Some(_), Some(_)) => {
+            let reason = "two bodies: give one of json, form".to_owned();
+            problems.push(Problem { path: path.to_owned(), reason });
+            BodyTemplate::Empty
+        }
+    }
+}
+
+/// Compiles a text; a problem goes to `problems`.
+pub(crate) fn text_template(
+    text: &Text,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Template> {
+    Template::compile(text.as_str())
+        .map_err(|error| {
+            problems.push(Problem { path: path.to_owned(), reason: error.to_string() });
+        })
+        .ok()
+}
+
+/// Compiles a tree; a problem goes to `problems`.
+pub(crate) fn tree(json: &Json, path: &str, problems: &mut Vec<Problem>) -> Option<Tree> {
+    Tree::compile(json, path)
+        .map_err(|error| {
+            problems.push(Problem { path: error.path, reason: error.source.to_string() });
+        })
+        .ok()
+}

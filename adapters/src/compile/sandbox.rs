@@ -1,0 +1,166 @@
+//! The `sandbox:` section with its templates compiled, for the simulator.
+
+use std::collections::BTreeMap;
+
+use infrafabric_definition::{
+    Class, Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, Text,
+};
+
+use super::definition::Problem;
+use super::operation::{text_template, tree};
+use super::template::{Template, Tree};
+
+/// The simulated provider.
+#[derive(Debug)]
+pub struct CompiledSandbox {
+    /// Secret values that the simulated account accepts.
+    pub accepts: BTreeMap<String, String>,
+    /// The body of every error answer.
+    pub error: CompiledAnswer,
+    /// The answer of `verify`.
+    pub verify: CompiledAnswer,
+    /// Its things.
+    pub objects: BTreeMap<String, CompiledSandboxObject>,
+    /// Its catalogs.
+    pub catalogs: BTreeMap<String, CompiledAnswer>,
+    /// How failures look on the wire.
+    pub failures: BTreeMap<Class, SandboxFailure>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct CompiledAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Answer headers.
+    pub headers: Vec<(String, Template)>,
+    /// The body.
+    pub body: Option<Tree>,
+}
+
+/// One kind of simulated thing.
+#[derive(Debug)]
+pub struct CompiledSandboxObject {
+    /// The identity of a new thing.
+    pub id: Template,
+    /// The thing as reads show it.
+    pub item: Tree,
+    /// What must be unique.
+    pub unique: Option<Template>,
+    /// Whether a deleted thing stays visible.
+    pub lingers: bool,
+    /// What a creation must fulfil.
+    pub rules: Vec<CompiledRule>,
+    /// The answer of a creation.
+    pub create: CompiledAnswer,
+    /// The answer of a read.
+    pub read: CompiledAnswer,
+    /// The answer of a list.
+    pub list: CompiledList,
+    /// The answer of a deletion.
+    pub delete: CompiledAnswer,
+}
+
+/// A condition on a creation.
+#[derive(Debug)]
+pub struct CompiledRule {
+    /// Must be true.
+    pub must: Template,
+    /// The class of the refusal.
+    pub class: Class,
+    /// The vendor's message.
+    pub message: String,
+}
+
+/// The answer of a list.
+#[derive(Debug)]
+pub struct CompiledList {
+    /// Which things are listed.
+    pub filter: Option<Template>,
+    /// How many to a page.
+    pub limit: Option<Template>,
+    /// The page asked for.
+    pub page: Option<Template>,
+    /// The answer.
+    pub answer: CompiledAnswer,
+}
+
+impl CompiledSandbox {
+    /// Compiles the section; every problem it has goes to `problems`.
+    pub fn compile(sandbox: &Sandbox, problems: &mut Vec<Problem>) -> Option<Self> {
+        let path = "spec.sandbox";
+        let mut objects = BTreeMap::new();
+        for (name, spec) in &sandbox.objects {
+            let place = format!("{path}.objects.{name}");
+            objects.extend(object(spec, &place, problems).map(|o| (name.0.clone(), o)));
+        }
+        let mut catalogs = BTreeMap::new();
+        for (name, spec) in &sandbox.catalogs {
+            let place = format!("{path}.catalogs.{name}");
+            catalogs.insert(name.0.clone(), answer(spec, &place, problems));
+        }
+        let accepts = sandbox.accepts.iter().map(|(k, v)| (k.0.clone(), v.0.clone())).collect();
+        Some(Self {
+            accepts,
+            error: answer(&sandbox.error, &format!("{path}.error"), problems),
+            verify: answer(&sandbox.verify, &format!("{path}.verify"), problems),
+            objects,
+            catalogs,
+            failures: sandbox.failures.clone(),
+        })
+    }
+}
+
+fn object(
+    spec: &SandboxObject,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<CompiledSandboxObject> {
+    let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+        text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
+    };
+    let mut rules = Vec::new();
+    for (i, rule) in spec.rules.iter().enumerate() {
+        let must = text_template(&rule.must, &format!("{path}.rules[{i}].must"), problems);
+        let message = rule.message.0.clone();
+        rules.extend(must.map(|must| CompiledRule { must, class: rule.class, message }));
+    }
+    Some(CompiledSandboxObject {
+        unique: optional(&spec.unique, "unique", problems),
+        lingers: spec.lingers,
+        rules,
+        create: answer(&spec.create, &format!("{path}.create"), problems),
+        read: answer(&spec.read, &format!("{path}.read"), problems),
+        list: list(&spec.list, &format!("{path}.list"), problems),
+        delete: answer(&spec.delete, &format!("{path}.delete"), problems),
+        id: text_template(&spec.id, &format!("{path}.id"), problems)?,
+        item: tree(&spec.item.0, &format!("{path}.item"), problems)?,
+    })
+}
+
+fn list(spec: &SandboxList, path: &str, problems: &mut Vec<Problem>) -> CompiledList {
+    let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+        text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
+    };
+    let whole = SandboxAnswer {
+        status: None,
+        headers: spec.headers.clone(),
+        body: Some(spec.body.clone()),
+    };
+    CompiledList {
+        filter: optional(&spec.filter, "where", problems),
+        limit: optional(&spec.limit, "limit", problems),
+        page: optional(&spec.page, "page", problems),
+        answer: answer(&whole, path, problems),
+    }
+}
+
+fn answer(spec: &SandboxAnswer, path: &str, problems: &mut Vec<Problem>) -> CompiledAnswer {
+    let mut headers = Vec::new();
+    for (key, value) in &spec.headers {
+        let place = format!("{path}.headers.{key}");
+        headers.extend(text_template(value, &place, problems).map(|t| (key.0.clone(), t)));
+    }
+    let body = spec.body.as_ref().and_then(|b| tree(&b.0, &format!("{path}.body"), problems));
+    CompiledAnswer { status: spec.status.unwrap_or(200), headers, body }
+}

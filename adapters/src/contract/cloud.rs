@@ -1,0 +1,237 @@
+//! Contract `cloud`: machines, and the sizes, images and regions to choose from.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::{CatalogContract, DomainContract, Field, Kind, ObjectContract};
+
+/// What a machine is created from: the definition sees it as `want`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineWant {
+    /// RFC 1123 label of at most 63 characters without double hyphens, unique in the account.
+    pub name: String,
+    /// The provider's region.
+    pub region: String,
+    /// The provider's size.
+    pub size: String,
+    /// The provider's image.
+    pub image: String,
+    /// Keys that the provider knows: ids, fingerprints, names, or public keys where it takes them.
+    #[serde(default)]
+    pub ssh_keys: Vec<String>,
+    /// cloud-init user data, plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<String>,
+    /// What a thing of ours is recognised by: text of at most 50 characters from `[a-z0-9:_-]`.
+    /// The first one marks the installation and is what lists ask for (`scope.mark`).
+    pub marks: Vec<String>,
+    /// The user's own tags, in the same alphabet.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Installation, kind, namespace, name and UID for providers with keys and values.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A machine as a provider shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Machine {
+    /// The provider's identity for it.
+    pub id: String,
+    /// What it does now.
+    pub state: MachineState,
+    /// The vendor's own word for the state.
+    #[serde(default)]
+    pub vendor_state: String,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its addresses, public ones first.
+    #[serde(default)]
+    pub addresses: Vec<Address>,
+    /// The provider's size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    /// The provider's region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The provider's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Its tags, our marks among them.
+    #[serde(default)]
+    pub marks: Vec<String>,
+}
+
+/// What a machine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MachineState {
+    /// It is being made or starts.
+    Creating,
+    /// It runs.
+    Running,
+    /// It is being stopped.
+    Stopping,
+    /// It exists and does not run.
+    Stopped,
+    /// It is being deleted.
+    Deleting,
+    /// It no longer exists.
+    Gone,
+    /// The provider says that it is broken.
+    Failed,
+    /// The provider uses a word that the definition does not know.
+    Unknown,
+}
+
+/// An address of a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// IPv4 or IPv6.
+    pub ip: String,
+    /// Whether it is reachable from everywhere.
+    #[serde(default)]
+    pub public: bool,
+}
+
+/// A size that a provider offers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Size {
+    /// The provider's name for it.
+    pub name: String,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    #[serde(rename = "memoryMiB")]
+    pub memory_mib: u64,
+    /// Local disk in GiB; 0 when the size has none of its own.
+    #[serde(rename = "diskGiB", default)]
+    pub disk_gib: u64,
+    /// GPUs.
+    #[serde(default)]
+    pub gpus: u32,
+    /// Price per hour while it runs; `None` is unknown and sorts last.
+    #[serde(default)]
+    pub price_per_hour: Option<Decimal>,
+    /// ISO 4217.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Where it can be had; `None` when the provider does not say.
+    #[serde(default)]
+    pub regions: Option<Vec<String>>,
+    /// Whether new ones may be ordered.
+    #[serde(default = "yes")]
+    pub available: bool,
+}
+
+/// An image that a provider offers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// The provider's name for it.
+    pub name: String,
+    /// The distribution in lower case, `ubuntu`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Its version, `24.04`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When it was made, if several have one family and version (the newest is taken).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// Where it can be used; `None` when the provider does not say.
+    #[serde(default)]
+    pub regions: Option<Vec<String>>,
+}
+
+/// A region of a provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Region {
+    /// The provider's name for it.
+    pub name: String,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Whether new things may be made there.
+    #[serde(default = "yes")]
+    pub available: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+const fn field(name: &'static str, kind: Kind, required: bool, about: &'static str) -> Field {
+    Field { name, kind, required, about }
+}
+
+/// The contract as data.
+pub const CONTRACT: DomainContract = DomainContract {
+    objects: &[ObjectContract {
+        name: "machine",
+        inputs: &[
+            field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
+            field("region", Kind::Text, true, "the provider's region"),
+            field("size", Kind::Text, true, "the provider's size"),
+            field("image", Kind::Text, true, "the provider's image"),
+            field("sshKeys", Kind::Texts, true, "keys that the provider knows"),
+            field("userData", Kind::Text, false, "cloud-init user data, plain text"),
+            field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
+            field("tags", Kind::Texts, true, "the user's own tags"),
+            field("labels", Kind::Labels, true, "our marks as keys and values"),
+        ],
+        outputs: &[
+            field("id", Kind::Text, true, "the provider's identity"),
+            field("state", Kind::State, true, "what it does"),
+            field("name", Kind::Text, false, "its name at the provider"),
+            field("addresses", Kind::Addresses, false, "its addresses"),
+            field("size", Kind::Text, false, "the provider's size"),
+            field("region", Kind::Text, false, "the provider's region"),
+            field("image", Kind::Text, false, "the provider's image"),
+            field("marks", Kind::Texts, false, "its tags, our marks among them"),
+        ],
+        states: &[
+            "Creating", "Running", "Stopping", "Stopped", "Deleting", "Gone", "Failed", "Unknown",
+        ],
+    }],
+    catalogs: &[
+        CatalogContract {
+            name: "sizes",
+            columns: &[
+                field("name", Kind::Text, true, "the provider's name"),
+                field("cpus", Kind::Int, true, "virtual CPUs"),
+                field("memoryMiB", Kind::Int, true, "memory, MiB"),
+                field("diskGiB", Kind::Int, false, "local disk, GiB"),
+                field("gpus", Kind::Int, false, "GPUs"),
+                field("pricePerHour", Kind::Decimal, false, "price per hour"),
+                field("currency", Kind::Text, false, "ISO 4217"),
+                field("regions", Kind::Texts, false, "where it can be had"),
+                field("available", Kind::Bool, false, "whether it may be ordered"),
+            ],
+        },
+        CatalogContract {
+            name: "images",
+            columns: &[
+                field("name", Kind::Text, true, "the provider's name"),
+                field("family", Kind::Text, false, "distribution in lower case"),
+                field("version", Kind::Text, false, "its version"),
+                field("created", Kind::Text, false, "when it was made"),
+                field("regions", Kind::Texts, false, "where it can be used"),
+            ],
+        },
+        CatalogContract {
+            name: "regions",
+            columns: &[
+                field("name", Kind::Text, true, "the provider's name"),
+                field("title", Kind::Text, false, "what people call it"),
+                field("available", Kind::Bool, false, "whether it may be used"),
+            ],
+        },
+    ],
+};
