@@ -108,10 +108,7 @@ fn naive_root(leaves: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn expected_root(entries: &[Entry]) -> String {
-    let leaves: Vec<_> = entries
-        .iter()
-        .map(|entry| serde_json::to_vec(entry).unwrap())
-        .collect();
+    let leaves: Vec<_> = entries.iter().map(|entry| serde_json::to_vec(entry).unwrap()).collect();
     BASE64_STANDARD.encode(naive_root(&leaves))
 }
 
@@ -125,10 +122,7 @@ fn snapshot(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                files.insert(
-                    path.strip_prefix(dir).unwrap().to_owned(),
-                    fs::read(&path).unwrap(),
-                );
+                files.insert(path.strip_prefix(dir).unwrap().to_owned(), fs::read(&path).unwrap());
             }
         }
     }
@@ -151,18 +145,14 @@ fn put(dir: &Path, path: &Path, bytes: &[u8]) {
 
 /// The log in `dir` has exactly the entries `0..size`, verifies, and can be appended to.
 async fn assert_whole(dir: &Path, size: u64) {
-    let log = open(dir)
-        .await
-        .unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let log = open(dir).await.unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert_eq!(log.size(), size);
     let receipt = log.append(entry(size)).await.unwrap();
     log.close().await;
     assert_eq!(receipt.index, size);
     assert_eq!(verify(dir, &keys().verifier()).unwrap().size, size + 1);
-    let names: Vec<_> = read(dir)
-        .unwrap()
-        .map(|item| item.map(|(index, entry)| (index, entry)).unwrap())
-        .collect();
+    let names: Vec<_> =
+        read(dir).unwrap().map(|item| item.map(|(index, entry)| (index, entry)).unwrap()).collect();
     let expected: Vec<_> = (0..=size).map(|number| (number, entry(number))).collect();
     assert_eq!(names, expected);
 }
@@ -190,16 +180,10 @@ async fn an_entry_comes_back_as_it_was_written() {
     let outcome = log.append(full.clone()).await.unwrap();
     assert_eq!((intent.index, outcome.index, log.size()), (0, 1, 2));
     let leaf = [&[0], serde_json::to_vec(&full).unwrap().as_slice()].concat();
-    assert_eq!(
-        outcome.leaf_hash,
-        BASE64_STANDARD.encode(Sha256::digest(leaf))
-    );
+    assert_eq!(outcome.leaf_hash, BASE64_STANDARD.encode(Sha256::digest(leaf)));
     let report = verify(dir.path(), &keys().verifier()).unwrap();
     assert_eq!(outcome.checkpoint, format!("2:{}", report.root));
-    assert_eq!(
-        (report.size, report.entries, report.origin.as_str()),
-        (2, 2, ORIGIN)
-    );
+    assert_eq!((report.size, report.entries, report.origin.as_str()), (2, 2, ORIGIN));
     let entries: Vec<_> = read(dir.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(entries, [(0, entry(0)), (1, full)]);
     log.close().await;
@@ -210,10 +194,7 @@ async fn the_json_of_an_entry_has_one_form() {
     let dir = log_of(1).await;
     let bundle = fs::read(dir.path().join("tile/entries/000.p/1")).unwrap();
     let json = r#"{"at":"2023-11-14T22:13:20.005Z","phase":"Intent","object":{"kind":"CloudMachine","namespace":"prod","name":"m-0","uid":"0b9c"},"provider":"do-main","verb":"machine.create","token":"token-0","actor":"operator-0"}"#;
-    assert_eq!(
-        bundle[..2],
-        u16::try_from(json.len()).unwrap().to_be_bytes()
-    );
+    assert_eq!(bundle[..2], u16::try_from(json.len()).unwrap().to_be_bytes());
     assert_eq!(String::from_utf8(bundle[2..].to_vec()).unwrap(), json);
 }
 
@@ -223,15 +204,9 @@ async fn no_secret_in_the_log_or_in_a_debug_print() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).await.unwrap();
     let secret = b"+15555550100";
-    let with = Entry {
-        external_id_digest: Some(log.digest(secret)),
-        ..entry(0)
-    };
+    let with = Entry { external_id_digest: Some(log.digest(secret)), ..entry(0) };
     log.append(with).await.unwrap();
-    let raw = Entry {
-        external_id_digest: Some("+15555550100".into()),
-        ..entry(1)
-    };
+    let raw = Entry { external_id_digest: Some("+15555550100".into()), ..entry(1) };
     assert!(matches!(log.append(raw).await, Err(AppendError::Entry(_))));
     let printed = format!("{log:?} {:?}", keys());
     log.close().await;
@@ -241,10 +216,7 @@ async fn no_secret_in_the_log_or_in_a_debug_print() {
     }
     for (path, bytes) in snapshot(dir.path()) {
         for needle in [secret.as_slice(), signing.as_slice(), digest.as_slice()] {
-            assert!(
-                !bytes.windows(needle.len()).any(|part| part == needle),
-                "{path:?}"
-            );
+            assert!(!bytes.windows(needle.len()).any(|part| part == needle), "{path:?}");
         }
     }
     assert_eq!(log.size(), 1);
@@ -263,13 +235,8 @@ fn keys_survive_being_stored() {
     assert!(Keys::from_parts(ORIGIN, &signing[1..], &digest).is_err());
     // RFC 4231, test case 1, with its key zero-padded to our length, which HMAC does itself.
     let key = [[0x0b; 20].as_slice(), &[0; 12]].concat();
-    let known = Keys::from_parts(ORIGIN, &signing, &key)
-        .unwrap()
-        .digest(b"Hi There");
-    assert_eq!(
-        known,
-        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
-    );
+    let known = Keys::from_parts(ORIGIN, &signing, &key).unwrap().digest(b"Hi There");
+    assert_eq!(known, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
 }
 
 #[tokio::test]
@@ -281,11 +248,7 @@ async fn the_root_is_that_of_a_naive_tree_at_every_size() {
     let near = |size: u64| (size % 256) < 3 || (size % 256) > 253;
     while entries.len() < 1030 {
         let size = entries.len() as u64;
-        let step = if near(size) {
-            1
-        } else {
-            (size % 37 + 1).min(253 - size % 256).max(1)
-        };
+        let step = if near(size) { 1 } else { (size % 37 + 1).min(253 - size % 256).max(1) };
         let receipts = append(&log, size, size + step).await;
         entries.extend((size..size + step).map(entry));
         let checkpoint = format!("{}:{}", size + step, expected_root(&entries));
@@ -343,11 +306,7 @@ async fn concurrent_appends_get_a_place_of_their_own() {
     let receipts: BTreeMap<u64, u64> = join_all(appends)
         .await
         .into_iter()
-        .map(|joined| {
-            joined
-                .map(|(number, receipt)| (receipt.index, number))
-                .unwrap()
-        })
+        .map(|joined| joined.map(|(number, receipt)| (receipt.index, number)).unwrap())
         .collect();
     log.close().await;
     assert_eq!(receipts.len(), 2000);
@@ -395,24 +354,14 @@ async fn kill_between(before: u64, after: u64) {
     }
     assert_whole(killed.path(), after).await;
     let partials = |dir: &Path| {
-        snapshot(dir)
-            .into_keys()
-            .filter(|path| path.to_string_lossy().contains(".p/"))
-            .count()
+        snapshot(dir).into_keys().filter(|path| path.to_string_lossy().contains(".p/")).count()
     };
     assert!(partials(killed.path()) <= 3 + 2 * usize::try_from(after % 256 + 1).unwrap());
 }
 
 #[tokio::test]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
-    for (before, after) in [
-        (0, 1),
-        (1, 2),
-        (254, 256),
-        (255, 258),
-        (256, 257),
-        (500, 1030),
-    ] {
+    for (before, after) in [(0, 1), (1, 2), (254, 256), (255, 258), (256, 257), (500, 1030)] {
         kill_between(before, after).await;
     }
 }
@@ -420,21 +369,11 @@ async fn a_kill_at_any_point_loses_nothing_acknowledged() {
 #[tokio::test]
 async fn what_a_kill_left_beyond_the_checkpoint_is_discarded() {
     let dir = log_of(3).await;
-    let beyond = [
-        "tile/entries/000.p/9",
-        "tile/0/000",
-        "tile/1/000.p/1",
-        "tile/0/x001/000.p/2",
-    ];
+    let beyond = ["tile/entries/000.p/9", "tile/0/000", "tile/1/000.p/1", "tile/0/x001/000.p/2"];
     for path in beyond {
         put(dir.path(), Path::new(path), b"torn");
     }
-    let foreign = [
-        "tile/note.txt",
-        "tile/0/000.p/0",
-        "tile/9/000",
-        "tile/0/readme",
-    ];
+    let foreign = ["tile/note.txt", "tile/0/000.p/0", "tile/9/000", "tile/0/readme"];
     for path in foreign {
         put(dir.path(), Path::new(path), b"not ours");
     }
@@ -453,11 +392,7 @@ fn a_killed_process_keeps_every_entry_it_acknowledged() {
     for round in 1..=3_u64 {
         let acknowledged = kill_after(dir.path(), round * 150);
         let report = verify(dir.path(), &keys().verifier()).unwrap();
-        assert!(
-            report.size > acknowledged,
-            "{} entries, {acknowledged} seen",
-            report.size
-        );
+        assert!(report.size > acknowledged, "{} entries, {acknowledged} seen", report.size);
         for (index, item) in (0..).zip(read(dir.path()).unwrap()) {
             assert_eq!(item.unwrap(), (index, entry(index)));
         }
@@ -477,11 +412,7 @@ async fn append_until_killed(dir: &Path) -> ! {
 /// Kills a child that appends once it acknowledged entry `index`; gives the last acknowledged one.
 fn kill_after(dir: &Path, index: u64) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "a_killed_process_keeps_every_entry_it_acknowledged",
-            "--nocapture",
-        ])
+        .args(["--exact", "a_killed_process_keeps_every_entry_it_acknowledged", "--nocapture"])
         .env(CHILD, dir)
         .stdout(Stdio::piped())
         .spawn()
@@ -490,10 +421,7 @@ fn kill_after(dir: &Path, index: u64) -> u64 {
     let mut acknowledged = lines
         .map_while(Result::ok)
         .filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u64>().ok());
-    let reached = acknowledged
-        .by_ref()
-        .find(|acknowledged| *acknowledged >= index)
-        .unwrap();
+    let reached = acknowledged.by_ref().find(|acknowledged| *acknowledged >= index).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     acknowledged.last().unwrap_or(reached)
@@ -520,13 +448,7 @@ async fn every_flipped_byte_and_cut_file_is_found_and_named() {
         let mut damaged: Vec<Vec<u8>> = (0..bytes.len())
             .step_by(step)
             .chain([bytes.len() - 1])
-            .map(|at| {
-                bytes
-                    .iter()
-                    .enumerate()
-                    .map(|(i, b)| b ^ u8::from(i == at))
-                    .collect()
-            })
+            .map(|at| bytes.iter().enumerate().map(|(i, b)| b ^ u8::from(i == at)).collect())
             .collect();
         damaged.push(bytes[..bytes.len() - 1].to_vec());
         damaged.push([bytes.as_slice(), b"x"].concat());
@@ -538,11 +460,7 @@ async fn every_flipped_byte_and_cut_file_is_found_and_named() {
             assert!(chain(&found).contains(&name), "{name}: {}", chain(&found));
         }
         let refused = open(dir.path()).await.expect_err(&name);
-        assert!(
-            chain(&refused).contains(&name),
-            "{name}: {}",
-            chain(&refused)
-        );
+        assert!(chain(&refused).contains(&name), "{name}: {}", chain(&refused));
         fs::remove_file(dir.path().join(path)).unwrap();
         assert!(verify(dir.path(), &vkey).is_err(), "{name}");
         assert!(open(dir.path()).await.is_err(), "{name}");
@@ -560,19 +478,13 @@ async fn a_removed_or_changed_entry_is_named_by_its_index() {
     let without = [&bundle[..2 * length], &bundle[3 * length..]].concat();
     fs::write(&file, without).unwrap();
     let found = verify(dir.path(), &keys().verifier());
-    assert!(
-        matches!(found, Err(VerifyError::Entry { index: 2, .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(VerifyError::Entry { index: 2, .. })), "{found:?}");
     let mut changed = bundle.clone();
     let name = changed.windows(3).position(|part| part == b"m-4").unwrap();
     changed[name + 2] = b'5';
     fs::write(&file, &changed).unwrap();
     let found = verify(dir.path(), &keys().verifier());
-    assert!(
-        matches!(found, Err(VerifyError::Entry { index: 4, .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(VerifyError::Entry { index: 4, .. })), "{found:?}");
     // Who also rewrites the leaf hash still lacks the signature.
     let leaf = Sha256::digest([&[0], &changed[4 * length + 2..5 * length]].concat());
     let tile = dir.path().join("tile/0/000.p/6");
@@ -580,26 +492,17 @@ async fn a_removed_or_changed_entry_is_named_by_its_index() {
     hashes[4 * 32..5 * 32].copy_from_slice(&leaf);
     fs::write(&tile, hashes).unwrap();
     let found = verify(dir.path(), &keys().verifier());
-    assert!(
-        matches!(found, Err(VerifyError::Root { size: 6, .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(VerifyError::Root { size: 6, .. })), "{found:?}");
 }
 
 #[tokio::test]
 async fn a_second_handle_is_refused_until_the_first_closes() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).await.unwrap();
-    assert!(matches!(
-        open(dir.path()).await,
-        Err(OpenError::Locked { .. })
-    ));
+    assert!(matches!(open(dir.path()).await, Err(OpenError::Locked { .. })));
     log.append(entry(0)).await.unwrap();
     log.clone().close().await;
-    assert!(matches!(
-        log.append(entry(1)).await,
-        Err(AppendError::Closed)
-    ));
+    assert!(matches!(log.append(entry(1)).await, Err(AppendError::Closed)));
     log.close().await;
     assert_whole(dir.path(), 1).await;
 }
@@ -610,9 +513,7 @@ async fn another_key_or_origin_is_refused() {
     let before = snapshot(dir.path());
     let other = Keys::generate(ORIGIN);
     let vkey = other.verifier();
-    let refused = Witness::open(dir.path().into(), ORIGIN.into(), other)
-        .await
-        .unwrap_err();
+    let refused = Witness::open(dir.path().into(), ORIGIN.into(), other).await.unwrap_err();
     let signer = keys().verifier().rsplit_once('+').unwrap().0.to_owned();
     assert!(chain(&refused).contains(&signer), "{}", chain(&refused));
     assert!(chain(&refused).contains(&vkey), "{}", chain(&refused));
@@ -638,11 +539,7 @@ async fn a_write_error_fails_the_append_and_the_log_goes_on_after_it() {
         fs::create_dir_all(&obstacle).unwrap();
         for _ in 0..2 {
             let error = log.append(entry(3)).await.unwrap_err();
-            assert!(
-                chain(&error).contains(obstacle.to_str().unwrap()),
-                "{}",
-                chain(&error)
-            );
+            assert!(chain(&error).contains(obstacle.to_str().unwrap()), "{}", chain(&error));
             assert_eq!(log.size(), 3);
             assert_eq!(verify(dir.path(), &keys().verifier()).unwrap().size, 3);
         }
@@ -661,16 +558,10 @@ async fn a_write_error_fails_the_append_and_the_log_goes_on_after_it() {
 async fn an_entry_too_long_for_a_bundle_is_refused_and_the_longest_fits() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).await.unwrap();
-    let with = |bytes: usize| Entry {
-        note: Some("x".repeat(bytes)),
-        ..entry(0)
-    };
+    let with = |bytes: usize| Entry { note: Some("x".repeat(bytes)), ..entry(0) };
     let rest = serde_json::to_vec(&with(0)).unwrap().len();
     let longest = usize::from(u16::MAX) - rest;
-    assert!(matches!(
-        log.append(with(longest + 1)).await,
-        Err(AppendError::Entry(_))
-    ));
+    assert!(matches!(log.append(with(longest + 1)).await, Err(AppendError::Entry(_))));
     assert_eq!(log.append(with(longest)).await.unwrap().index, 0);
     log.close().await;
     assert_eq!(verify(dir.path(), &keys().verifier()).unwrap().entries, 1);

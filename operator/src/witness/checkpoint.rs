@@ -79,17 +79,14 @@ pub(super) fn sign(
     size: u64,
     root: Hash,
 ) -> Result<Vec<u8>, CheckpointError> {
-    let refused = || CheckpointError::Origin {
-        origin: origin.to_owned(),
-    };
+    let refused = || CheckpointError::Origin { origin: origin.to_owned() };
     if origin.chars().any(char::is_control) {
         return Err(refused());
     }
     let checkpoint = Checkpoint::new(origin, size, root, "").map_err(|_| refused())?;
     let mut note = Note::new(&checkpoint.to_bytes(), &[])
         .map_err(|source| CheckpointError::Sign { source })?;
-    note.add_sigs(&[keys])
-        .map_err(|source| CheckpointError::Sign { source })?;
+    note.add_sigs(&[keys]).map_err(|source| CheckpointError::Sign { source })?;
     Ok(note.to_bytes())
 }
 
@@ -101,21 +98,15 @@ pub(super) fn read(dir: &Path) -> Result<Checkpoint, CheckpointError> {
 
 /// The checkpoint of the log in `dir`, if the key `vkey` signed it.
 pub(super) fn verify(dir: &Path, vkey: &str) -> Result<Checkpoint, CheckpointError> {
-    let verifier = StandardVerifier::new(vkey).map_err(|source| CheckpointError::Verifier {
-        vkey: vkey.to_owned(),
-        source,
-    })?;
+    let verifier = StandardVerifier::new(vkey)
+        .map_err(|source| CheckpointError::Verifier { vkey: vkey.to_owned(), source })?;
     let (file, bytes) = load(dir)?;
     let (checkpoint, note) = parse(&file, &bytes)?;
     match note.verify(&VerifierList::new(vec![Box::new(verifier)])) {
         Ok(_) => Ok(checkpoint),
         Err(NoteError::UnverifiedNote) => {
             let (signers, expected) = (signers(&bytes), vkey.to_owned());
-            Err(CheckpointError::OtherKey {
-                file,
-                signers,
-                expected,
-            })
+            Err(CheckpointError::OtherKey { file, signers, expected })
         }
         Err(source) => Err(CheckpointError::Signature { file, source }),
     }
@@ -130,9 +121,7 @@ fn load(dir: &Path) -> Result<(PathBuf, Vec<u8>), CheckpointError> {
 }
 
 fn parse(file: &Path, bytes: &[u8]) -> Result<(Checkpoint, Note), CheckpointError> {
-    let malformed = || CheckpointError::Malformed {
-        file: file.to_owned(),
-    };
+    let malformed = || CheckpointError::Malformed { file: file.to_owned() };
     let note = Note::from_bytes(bytes).map_err(|_| malformed())?;
     let checkpoint = Checkpoint::from_bytes(note.text()).map_err(|_| malformed())?;
     Ok((checkpoint, note))

@@ -38,11 +38,7 @@ impl Edge {
                 None => Vec::new(),
             });
         }
-        Ok(Edge {
-            size,
-            bundle,
-            levels,
-        })
+        Ok(Edge { size, bundle, levels })
     }
 
     /// Number of entries in the log.

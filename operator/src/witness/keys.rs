@@ -62,25 +62,16 @@ impl Keys {
     /// Keys from what [`to_parts`](Keys::to_parts) gave.
     pub fn from_parts(name: &str, signing: &[u8], digest: &[u8]) -> Result<Keys, KeysError> {
         if !signed_note::is_key_name_valid(name) {
-            return Err(KeysError::Name {
-                name: name.to_owned(),
-            });
+            return Err(KeysError::Name { name: name.to_owned() });
         }
         let signing = SigningKey::from_bytes(&sized("signing", signing)?);
         let digest = SecretSlice::from(sized("digest", digest)?.to_vec());
-        Ok(Keys {
-            name: name.to_owned(),
-            signing,
-            digest,
-        })
+        Ok(Keys { name: name.to_owned(), signing, digest })
     }
 
     /// The secret bytes of the signing key and of the digest key, for storing in a Secret.
     pub fn to_parts(&self) -> (Vec<u8>, Vec<u8>) {
-        (
-            self.signing.to_bytes().to_vec(),
-            self.digest.expose_secret().to_vec(),
-        )
+        (self.signing.to_bytes().to_vec(), self.digest.expose_secret().to_vec())
     }
 
     /// The key's name in signatures.
@@ -120,10 +111,7 @@ impl signed_note::Signer for Keys {
 
     fn key_id(&self) -> u32 {
         let public = self.signing.verifying_key().to_bytes();
-        signed_note::key_id(
-            &self.name,
-            &[&[ALGORITHM_ED25519], public.as_slice()].concat(),
-        )
+        signed_note::key_id(&self.name, &[&[ALGORITHM_ED25519], public.as_slice()].concat())
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ed25519_dalek::SignatureError> {
@@ -138,8 +126,5 @@ fn random() -> [u8; KEY_BYTES] {
 }
 
 fn sized(which: &'static str, bytes: &[u8]) -> Result<[u8; KEY_BYTES], KeysError> {
-    bytes.try_into().map_err(|_| KeysError::Length {
-        which,
-        bytes: bytes.len(),
-    })
+    bytes.try_into().map_err(|_| KeysError::Length { which, bytes: bytes.len() })
 }

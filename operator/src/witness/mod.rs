@@ -100,10 +100,7 @@ impl Witness {
     pub async fn open(dir: PathBuf, origin: String, keys: Keys) -> Result<Witness, OpenError> {
         tokio::task::spawn_blocking(move || {
             let opened = open::open(&dir, &origin, &keys)?;
-            let shared = Arc::new(Shared {
-                keys,
-                size: AtomicU64::new(opened.edge.size()),
-            });
+            let shared = Arc::new(Shared { keys, size: AtomicU64::new(opened.edge.size()) });
             let (requests, queue) = mpsc::channel(QUEUE);
             writer::spawn(opened, Arc::clone(&shared), queue)
                 .map_err(|source| OpenError::StartWriter { source })?;
@@ -125,10 +122,7 @@ impl Witness {
         let bytes = entry.encode().map_err(AppendError::Entry)?;
         let (reply, answer) = oneshot::channel();
         let request = Request::Append { bytes, reply };
-        self.requests
-            .send(request)
-            .await
-            .map_err(|_| AppendError::Closed)?;
+        self.requests.send(request).await.map_err(|_| AppendError::Closed)?;
         match answer.await {
             Ok(Ok(receipt)) => Ok(receipt),
             Ok(Err(source)) => Err(AppendError::Commit { source }),

@@ -61,11 +61,7 @@ pub enum OpenError {
         expected: String,
     },
     /// There are tiles, but the checkpoint that would cover them is gone.
-    #[error(
-        "witness log {dir:?} has a folder {:?} but no {:?}",
-        layout::TILES,
-        layout::CHECKPOINT
-    )]
+    #[error("witness log {dir:?} has a folder {:?} but no {:?}", layout::TILES, layout::CHECKPOINT)]
     NoCheckpoint {
         /// The folder of the log.
         dir: PathBuf,
@@ -126,26 +122,16 @@ pub(super) struct Opened {
 /// Opens or starts the log in `dir`.
 pub(super) fn open(dir: &Path, origin: &str, keys: &Keys) -> Result<Opened, OpenError> {
     if !signed_note::is_key_name_valid(keys.name()) {
-        return Err(OpenError::Key(KeysError::Name {
-            name: keys.name().to_owned(),
-        }));
+        return Err(OpenError::Key(KeysError::Name { name: keys.name().to_owned() }));
     }
-    create_folder(dir).map_err(|source| OpenError::CreateFolder {
-        dir: dir.to_owned(),
-        source,
-    })?;
+    create_folder(dir).map_err(|source| OpenError::CreateFolder { dir: dir.to_owned(), source })?;
     let lock = lock(dir)?;
     let store = Store::new(dir.to_owned());
     if !dir.join(layout::CHECKPOINT).exists() {
         start(dir, origin, keys, &store)?;
     }
     let edge = recover(dir, origin, keys)?;
-    Ok(Opened {
-        edge,
-        store,
-        origin: origin.to_owned(),
-        _lock: lock,
-    })
+    Ok(Opened { edge, store, origin: origin.to_owned(), _lock: lock })
 }
 
 /// Makes `dir` and those above it, durably.
@@ -163,21 +149,11 @@ fn create_folder(dir: &Path) -> io::Result<()> {
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let file = dir.join(layout::LOCK);
-    let opened = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&file);
-    let lock = opened.map_err(|source| OpenError::Lock {
-        file: file.clone(),
-        source,
-    })?;
+    let opened = File::options().create(true).truncate(false).write(true).open(&file);
+    let lock = opened.map_err(|source| OpenError::Lock { file: file.clone(), source })?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-            dir: dir.to_owned(),
-            file,
-        }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_owned(), file }),
         Err(TryLockError::Error(source)) => Err(OpenError::Lock { file, source }),
     }
 }
@@ -185,18 +161,13 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 /// Signs the empty log, so that key and origin stand before the first entry.
 fn start(dir: &Path, origin: &str, keys: &Keys, store: &Store) -> Result<(), OpenError> {
     if dir.join(layout::TILES).exists() {
-        return Err(OpenError::NoCheckpoint {
-            dir: dir.to_owned(),
-        });
+        return Err(OpenError::NoCheckpoint { dir: dir.to_owned() });
     }
     let note = checkpoint::sign(keys, origin, 0, EMPTY_HASH).map_err(OpenError::Checkpoint)?;
     store
         .replace_checkpoint(&note)
         .and_then(|()| store.settle())
-        .map_err(|source| OpenError::Start {
-            dir: dir.to_owned(),
-            source,
-        })
+        .map_err(|source| OpenError::Start { dir: dir.to_owned(), source })
 }
 
 /// Verifies what the checkpoint covers and discards the rest.
@@ -204,11 +175,7 @@ fn recover(dir: &Path, origin: &str, keys: &Keys) -> Result<Edge, OpenError> {
     let head = checkpoint::verify(dir, &keys.verifier()).map_err(OpenError::Checkpoint)?;
     if head.origin() != origin {
         let (found, expected) = (head.origin().to_owned(), origin.to_owned());
-        return Err(OpenError::OtherOrigin {
-            file: dir.join(layout::CHECKPOINT),
-            found,
-            expected,
-        });
+        return Err(OpenError::OtherOrigin { file: dir.join(layout::CHECKPOINT), found, expected });
     }
     verify::check(dir, &head, |_, _| Ok(())).map_err(OpenError::Verify)?;
     let edge = Edge::load(dir, head.size()).map_err(OpenError::Edge)?;
@@ -223,21 +190,11 @@ fn recover(dir: &Path, origin: &str, keys: &Keys) -> Result<Edge, OpenError> {
 ///
 /// `name` is the folder's path within the log. Files that are no tiles are left alone.
 fn discard(folder: &Path, name: &str, size: u64) -> Result<(), OpenError> {
-    let failed = |path: &Path, source| OpenError::Discard {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |path: &Path, source| OpenError::Discard { path: path.to_owned(), source };
     for item in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
         let item = item.map_err(|source| failed(folder, source))?;
-        let (path, child) = (
-            item.path(),
-            format!("{name}/{}", item.file_name().display()),
-        );
-        if item
-            .file_type()
-            .map_err(|source| failed(&path, source))?
-            .is_dir()
-        {
+        let (path, child) = (item.path(), format!("{name}/{}", item.file_name().display()));
+        if item.file_type().map_err(|source| failed(&path, source))?.is_dir() {
             discard(&path, &child, size)?;
             // A folder that is now empty goes; any other stays, and that is no failure.
             let _ = fs::remove_dir(&path);

@@ -43,11 +43,7 @@ pub struct Entries {
 pub fn read(dir: &Path) -> Result<Entries, ReadError> {
     let head = checkpoint::read(dir).map_err(ReadError::Checkpoint)?;
     let bundles = Box::new(layout::bundles(head.size()));
-    Ok(Entries {
-        dir: dir.to_owned(),
-        bundles,
-        open: None,
-    })
+    Ok(Entries { dir: dir.to_owned(), bundles, open: None })
 }
 
 impl Entries {
@@ -58,11 +54,8 @@ impl Entries {
             {
                 let decoded = serde_json::from_slice(bytes);
                 let bundle = file.to_owned();
-                let entry = decoded.map_err(|source| ReadError::Decode {
-                    index,
-                    bundle,
-                    source,
-                })?;
+                let entry =
+                    decoded.map_err(|source| ReadError::Decode { index, bundle, source })?;
                 return Ok(Some((index, entry)));
             }
             let Some(tile) = self.bundles.next() else {

@@ -20,10 +20,7 @@ pub(super) struct Store {
 impl Store {
     /// A store over `dir`, which exists and is durable.
     pub(super) fn new(dir: PathBuf) -> Store {
-        Store {
-            durable: HashSet::from([dir.clone()]),
-            dir,
-        }
+        Store { durable: HashSet::from([dir.clone()]), dir }
     }
 
     /// Writes tiles and bundles, with the folders they need, and waits for the disk.
@@ -77,10 +74,7 @@ impl Store {
         match fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 let folder = folder.to_owned();
-                Err(CommitError::CreateFolder {
-                    folder,
-                    source: error,
-                })
+                Err(CommitError::CreateFolder { folder, source: error })
             }
             _ => {
                 created.push(folder.to_owned());
@@ -92,20 +86,16 @@ impl Store {
     /// Puts `checkpoint` in the place of the present one; not durable before [`Store::settle`].
     pub(super) fn replace_checkpoint(&self, checkpoint: &[u8]) -> Result<(), CommitError> {
         let temporary = self.dir.join(layout::CHECKPOINT_TEMPORARY);
-        write_synced(&temporary, checkpoint).map_err(|source| CommitError::Write {
-            file: temporary.clone(),
-            source,
-        })?;
+        write_synced(&temporary, checkpoint)
+            .map_err(|source| CommitError::Write { file: temporary.clone(), source })?;
         let file = self.dir.join(layout::CHECKPOINT);
         fs::rename(&temporary, &file).map_err(|source| CommitError::Publish { file, source })
     }
 
     /// Waits until the newest checkpoint is on disk under its name.
     pub(super) fn settle(&self) -> Result<(), CommitError> {
-        sync_folder(&self.dir).map_err(|source| CommitError::Settle {
-            folder: self.dir.clone(),
-            source,
-        })
+        sync_folder(&self.dir)
+            .map_err(|source| CommitError::Settle { folder: self.dir.clone(), source })
     }
 
     /// Removes the partial forms of those of `files` that are full: now the specification allows it.

@@ -104,21 +104,14 @@ pub fn verify(dir: &Path, vkey: &str) -> Result<Report, VerifyError> {
     check(dir, &head, |bytes, at| {
         entries += 1;
         let (index, bundle) = (at.index, at.bundle);
-        serde_json::from_slice::<Entry>(bytes)
-            .map(drop)
-            .map_err(|source| VerifyError::Decode {
-                index,
-                bundle: bundle.to_owned(),
-                source,
-            })
+        serde_json::from_slice::<Entry>(bytes).map(drop).map_err(|source| VerifyError::Decode {
+            index,
+            bundle: bundle.to_owned(),
+            source,
+        })
     })?;
     let (origin, root) = (head.origin().to_owned(), head.hash().to_string());
-    Ok(Report {
-        origin,
-        size: head.size(),
-        root,
-        entries,
-    })
+    Ok(Report { origin, size: head.size(), root, entries })
 }
 
 /// Where an entry was found.
@@ -142,21 +135,12 @@ pub(super) fn check(
         while let Some((index, file, bytes)) = bundle.entry().map_err(VerifyError::File)? {
             let hash = record_hash(bytes);
             leaves.check(index, hash, file)?;
-            each(
-                bytes,
-                At {
-                    index,
-                    bundle: file,
-                },
-            )?;
+            each(bytes, At { index, bundle: file })?;
             let hashes = stored_hashes_for_record_hash(index, hash, &stored).map_err(compute)?;
             stored.0.extend(hashes);
         }
     }
-    for tile in Tile::new_tiles(HEIGHT, 0, size)
-        .iter()
-        .filter(|tile| tile.level() > 0)
-    {
+    for tile in Tile::new_tiles(HEIGHT, 0, size).iter().filter(|tile| tile.level() > 0) {
         check_tile(dir, tile, &tile.read_data(&stored).map_err(compute)?)?;
     }
     check_root(dir, head, tree_hash(size, &stored).map_err(compute)?)
@@ -173,11 +157,7 @@ impl Leaves {
     fn load(dir: &Path, bundle: &Tile) -> Result<Leaves, VerifyError> {
         let tile = Tile::new(HEIGHT, 0, bundle.level_index(), bundle.width(), false);
         let (file, hashes) = layout::load_hashes(dir, &tile).map_err(VerifyError::File)?;
-        Ok(Leaves {
-            first: bundle.level_index() * layout::WIDTH,
-            file,
-            hashes,
-        })
+        Ok(Leaves { first: bundle.level_index() * layout::WIDTH, file, hashes })
     }
 
     fn check(&self, index: u64, hash: Hash, bundle: &Path) -> Result<(), VerifyError> {
@@ -186,27 +166,15 @@ impl Leaves {
             return Ok(());
         }
         let (bundle, tile) = (bundle.to_owned(), self.file.clone());
-        Err(VerifyError::Entry {
-            index,
-            bundle,
-            tile,
-        })
+        Err(VerifyError::Entry { index, bundle, tile })
     }
 }
 
 fn check_tile(dir: &Path, tile: &Tile, expected: &[u8]) -> Result<(), VerifyError> {
     let (file, found) = layout::load_hashes(dir, tile).map_err(VerifyError::File)?;
-    let pairs = found
-        .chunks_exact(HASH_SIZE)
-        .zip(expected.chunks_exact(HASH_SIZE));
-    match pairs
-        .enumerate()
-        .find(|(_, (found, expected))| found != expected)
-    {
-        Some((position, _)) => Err(VerifyError::Tile {
-            tile: file,
-            position,
-        }),
+    let pairs = found.chunks_exact(HASH_SIZE).zip(expected.chunks_exact(HASH_SIZE));
+    match pairs.enumerate().find(|(_, (found, expected))| found != expected) {
+        Some((position, _)) => Err(VerifyError::Tile { tile: file, position }),
         None => Ok(()),
     }
 }
@@ -229,9 +197,7 @@ struct Stored(Vec<Hash>);
 impl HashReader for Stored {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
         let hash = |index: &u64| {
-            let hash = usize::try_from(*index)
-                .ok()
-                .and_then(|index| self.0.get(index));
+            let hash = usize::try_from(*index).ok().and_then(|index| self.0.get(index));
             hash.copied().ok_or(tlog_tiles::Error::IndexesNotInTree)
         };
         indexes.iter().map(hash).collect()
