@@ -12,9 +12,10 @@ use tlog_tiles::{
     tree_hash,
 };
 
+use super::bundle::{Bundle, Found};
 use super::checkpoint::{self, CheckpointError};
 use super::entry::Entry;
-use super::layout::{self, Bundle, FileError, HEIGHT};
+use super::layout::{self, FileError, HEIGHT};
 
 /// Of what a log was found to consist.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
@@ -101,16 +102,15 @@ pub enum VerifyError {
 pub fn verify(dir: &Path, vkey: &str) -> Result<Report, VerifyError> {
     let head = checkpoint::verify(dir, vkey).map_err(VerifyError::Checkpoint)?;
     let mut entries = 0;
-    check(dir, &head, |bytes, at| {
+    check(dir, &head, |found| {
         entries += 1;
-        let (index, bundle) = (at.index, at.bundle);
-        serde_json::from_slice::<Entry>(bytes)
-            .map(drop)
-            .map_err(|source| VerifyError::Decode {
-                index,
-                bundle: bundle.to_owned(),
-                source,
-            })
+        let (index, bundle) = (found.index, found.bundle.to_owned());
+        let decoded = serde_json::from_slice::<Entry>(found.bytes);
+        decoded.map(drop).map_err(|source| VerifyError::Decode {
+            index,
+            bundle,
+            source,
+        })
     })?;
     let (origin, root) = (head.origin().to_owned(), head.hash().to_string());
     Ok(Report {
@@ -121,17 +121,11 @@ pub fn verify(dir: &Path, vkey: &str) -> Result<Report, VerifyError> {
     })
 }
 
-/// Where an entry was found.
-pub(super) struct At<'a> {
-    index: u64,
-    bundle: &'a Path,
-}
-
 /// Verifies all that `head` covers, and shows each entry to `each`.
 pub(super) fn check(
     dir: &Path,
     head: &Checkpoint,
-    mut each: impl FnMut(&[u8], At<'_>) -> Result<(), VerifyError>,
+    mut each: impl FnMut(&Found<'_>) -> Result<(), VerifyError>,
 ) -> Result<(), VerifyError> {
     let size = head.size();
     let compute = |source| VerifyError::Compute { size, source };
@@ -139,18 +133,12 @@ pub(super) fn check(
     for tile in layout::bundles(size) {
         let mut bundle = Bundle::load(dir, &tile).map_err(VerifyError::File)?;
         let leaves = Leaves::load(dir, &tile)?;
-        while let Some((index, file, bytes)) = bundle.entry().map_err(VerifyError::File)? {
-            let hash = record_hash(bytes);
-            leaves.check(index, hash, file)?;
-            each(
-                bytes,
-                At {
-                    index,
-                    bundle: file,
-                },
-            )?;
-            let hashes = stored_hashes_for_record_hash(index, hash, &stored).map_err(compute)?;
-            stored.0.extend(hashes);
+        while let Some(found) = bundle.next().map_err(VerifyError::File)? {
+            let leaf = record_hash(found.bytes);
+            leaves.check(&found, leaf)?;
+            each(&found)?;
+            let hashes = stored_hashes_for_record_hash(found.index, leaf, &stored);
+            stored.0.extend(hashes.map_err(compute)?);
         }
     }
     for tile in Tile::new_tiles(HEIGHT, 0, size)
@@ -180,14 +168,14 @@ impl Leaves {
         })
     }
 
-    fn check(&self, index: u64, hash: Hash, bundle: &Path) -> Result<(), VerifyError> {
-        let position = usize::try_from(index - self.first).unwrap_or(usize::MAX);
-        if self.hashes.chunks_exact(HASH_SIZE).nth(position) == Some(hash.0.as_slice()) {
+    fn check(&self, found: &Found<'_>, leaf: Hash) -> Result<(), VerifyError> {
+        let position = usize::try_from(found.index - self.first).unwrap_or(usize::MAX);
+        if self.hashes.chunks_exact(HASH_SIZE).nth(position) == Some(leaf.0.as_slice()) {
             return Ok(());
         }
-        let (bundle, tile) = (bundle.to_owned(), self.file.clone());
+        let (bundle, tile) = (found.bundle.to_owned(), self.file.clone());
         Err(VerifyError::Entry {
-            index,
+            index: found.index,
             bundle,
             tile,
         })
