@@ -29,6 +29,8 @@ pub(super) enum Request {
 
 type Reply = oneshot::Sender<Result<Receipt, Arc<CommitError>>>;
 
+type Committed = (Vec<Receipt>, Vec<TileFile>);
+
 /// The step of a commit that failed.
 #[derive(Debug, Error)]
 pub enum CommitError {
@@ -143,10 +145,12 @@ impl Writer {
         }
         let (entries, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match self.commit(&entries) {
-            Ok(receipts) => {
+            Ok((receipts, files)) => {
                 for (reply, receipt) in replies.into_iter().zip(receipts) {
                     let _ = reply.send(Ok(receipt));
                 }
+                // Hundreds of files at a time: nobody waits for their removal.
+                self.opened.store.drop_outgrown(&files);
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -157,11 +161,11 @@ impl Writer {
         }
     }
 
-    /// Makes `entries` durable, then covers them by a checkpoint, then forgets what is outgrown.
+    /// Makes `entries` durable, then covers them by a checkpoint; gives their receipts and files.
     ///
     /// Up to the replaced checkpoint an error leaves the log as it was. From there on the log has
     /// the entries, because a signed size must never be signed again with another root.
-    fn commit(&mut self, entries: &[Vec<u8>]) -> Result<Vec<Receipt>, CommitError> {
+    fn commit(&mut self, entries: &[Vec<u8>]) -> Result<Committed, CommitError> {
         let Opened {
             edge,
             store,
@@ -182,8 +186,7 @@ impl Writer {
         *edge = staged.edge;
         self.shared.size.store(size, Ordering::Release);
         store.settle()?;
-        store.drop_outgrown(&staged.files);
-        Ok(receipts)
+        Ok((receipts, staged.files))
     }
 }
 
