@@ -78,9 +78,15 @@ pub(super) fn path(tile: &Tile) -> String {
 
 /// The tile or bundle whose file, relative to the log's folder, is `path`; none for other files.
 pub(super) fn parse(path: &str) -> Option<Tile> {
-    let (level, rest) = path.strip_prefix(TILES)?.strip_prefix('/')?.split_once('/')?;
+    let (level, rest) = path
+        .strip_prefix(TILES)?
+        .strip_prefix('/')?
+        .split_once('/')?;
     // The library asserts on a width of nothing and on a level that cannot be.
-    if rest.rsplit_once(".p/").is_some_and(|(_, width)| width.parse() == Ok(0_u32)) {
+    if rest
+        .rsplit_once(".p/")
+        .is_some_and(|(_, width)| width.parse() == Ok(0_u32))
+    {
         return None;
     }
     let level = match level {
@@ -151,7 +157,10 @@ pub(super) fn load(dir: &Path, tile: &Tile) -> Result<(PathBuf, Vec<u8>), FileEr
             let full = dir.join(path(&widened(tile)));
             match fs::read(&full) {
                 Ok(bytes) => Ok((full, bytes)),
-                Err(_) => Err(FileError::Read { file, source: error }),
+                Err(_) => Err(FileError::Read {
+                    file,
+                    source: error,
+                }),
             }
         }
         Ok(bytes) => Ok((file, bytes)),
@@ -165,7 +174,13 @@ pub(super) fn is_full(tile: &Tile) -> bool {
 }
 
 fn widened(tile: &Tile) -> Tile {
-    Tile::new(HEIGHT, tile.level(), tile.level_index(), 1 << HEIGHT, tile.is_data())
+    Tile::new(
+        HEIGHT,
+        tile.level(),
+        tile.level_index(),
+        1 << HEIGHT,
+        tile.is_data(),
+    )
 }
 
 /// The hashes of `tile`, as bytes.
@@ -177,58 +192,11 @@ pub(super) fn load_hashes(dir: &Path, tile: &Tile) -> Result<(PathBuf, Vec<u8>),
         bytes.truncate(expected);
     }
     if bytes.len() != expected {
-        return Err(FileError::Length { file, bytes: bytes.len(), expected });
+        return Err(FileError::Length {
+            file,
+            bytes: bytes.len(),
+            expected,
+        });
     }
     Ok((file, bytes))
-}
-
-/// The entries of a bundle that was loaded from a file.
-pub(super) struct Bundle {
-    file: PathBuf,
-    bytes: Vec<u8>,
-    at: usize,
-    next: u64,
-    end: u64,
-    replaced: bool,
-}
-
-impl Bundle {
-    /// Loads `tile`, which must be a bundle.
-    pub(super) fn load(dir: &Path, tile: &Tile) -> Result<Bundle, FileError> {
-        let (file, bytes) = load(dir, tile)?;
-        let next = tile.level_index() * WIDTH;
-        let replaced = file != dir.join(path(tile));
-        Ok(Bundle { file, bytes, at: 0, next, end: next + u64::from(tile.width()), replaced })
-    }
-
-    /// Index, file and bytes of the next entry; none after the last one of the log.
-    pub(super) fn entry(&mut self) -> Result<Option<(u64, &Path, &[u8])>, FileError> {
-        if self.next == self.end {
-            return self.finish();
-        }
-        let index = self.next;
-        let Some(range) = entry_range(&self.bytes, self.at) else {
-            return Err(FileError::Torn { file: self.file.clone(), index });
-        };
-        self.at = range.end;
-        self.next += 1;
-        Ok(Some((index, &self.file, &self.bytes[range])))
-    }
-
-    fn finish(&self) -> Result<Option<(u64, &Path, &[u8])>, FileError> {
-        let rest = self.bytes.len() - self.at;
-        if rest > 0 && !self.replaced {
-            let (file, index) = (self.file.clone(), self.end - 1);
-            return Err(FileError::Excess { file, index, bytes: rest });
-        }
-        Ok(None)
-    }
-}
-
-/// Where the entry lies whose length is at `at`; none if the bundle ends too early.
-fn entry_range(bundle: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
-    let start = at.checked_add(2)?;
-    let length: [u8; 2] = bundle.get(at..start)?.try_into().ok()?;
-    let range = start..start + usize::from(u16::from_be_bytes(length));
-    (range.end <= bundle.len()).then_some(range)
 }

@@ -5,6 +5,7 @@
 //! acknowledged or about to be. One thread writes; everything else only sends to it.
 //! `docs/witness.md` describes the format and what is promised.
 
+mod bundle;
 mod checkpoint;
 mod edge;
 mod entry;

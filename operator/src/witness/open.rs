@@ -177,7 +177,7 @@ fn recover(dir: &Path, origin: &str, keys: &Keys) -> Result<Edge, OpenError> {
         let (found, expected) = (head.origin().to_owned(), origin.to_owned());
         return Err(OpenError::OtherOrigin { file: dir.join(layout::CHECKPOINT), found, expected });
     }
-    verify::check(dir, &head, |_, _| Ok(())).map_err(OpenError::Verify)?;
+    verify::check(dir, &head, |_| Ok(())).map_err(OpenError::Verify)?;
     let edge = Edge::load(dir, head.size()).map_err(OpenError::Edge)?;
     let tiles = dir.join(layout::TILES);
     if tiles.exists() {

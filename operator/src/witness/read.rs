@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::bundle::Bundle;
 use super::checkpoint::{self, CheckpointError};
 use super::entry::Entry;
-use super::layout::{self, Bundle, FileError};
+use super::layout::{self, FileError};
 
 /// Why an entry could not be read.
 #[derive(Debug, Error)]
@@ -43,19 +44,26 @@ pub struct Entries {
 pub fn read(dir: &Path) -> Result<Entries, ReadError> {
     let head = checkpoint::read(dir).map_err(ReadError::Checkpoint)?;
     let bundles = Box::new(layout::bundles(head.size()));
-    Ok(Entries { dir: dir.to_owned(), bundles, open: None })
+    Ok(Entries {
+        dir: dir.to_owned(),
+        bundles,
+        open: None,
+    })
 }
 
 impl Entries {
     fn advance(&mut self) -> Result<Option<(u64, Entry)>, ReadError> {
         loop {
-            if let Some(bundle) = &mut self.open
-                && let Some((index, file, bytes)) = bundle.entry().map_err(ReadError::File)?
+            if let Some(open) = &mut self.open
+                && let Some(found) = open.next().map_err(ReadError::File)?
             {
-                let decoded = serde_json::from_slice(bytes);
-                let bundle = file.to_owned();
+                let (index, bundle) = (found.index, found.bundle.to_owned());
                 let entry =
-                    decoded.map_err(|source| ReadError::Decode { index, bundle, source })?;
+                    serde_json::from_slice(found.bytes).map_err(|source| ReadError::Decode {
+                        index,
+                        bundle,
+                        source,
+                    })?;
                 return Ok(Some((index, entry)));
             }
             let Some(tile) = self.bundles.next() else {

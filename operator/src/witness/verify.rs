@@ -12,9 +12,10 @@ use tlog_tiles::{
     tree_hash,
 };
 
+use super::bundle::{Bundle, Found};
 use super::checkpoint::{self, CheckpointError};
 use super::entry::Entry;
-use super::layout::{self, Bundle, FileError, HEIGHT};
+use super::layout::{self, FileError, HEIGHT};
 
 /// Of what a log was found to consist.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
@@ -101,30 +102,30 @@ pub enum VerifyError {
 pub fn verify(dir: &Path, vkey: &str) -> Result<Report, VerifyError> {
     let head = checkpoint::verify(dir, vkey).map_err(VerifyError::Checkpoint)?;
     let mut entries = 0;
-    check(dir, &head, |bytes, at| {
+    check(dir, &head, |found| {
         entries += 1;
-        let (index, bundle) = (at.index, at.bundle);
-        serde_json::from_slice::<Entry>(bytes).map(drop).map_err(|source| VerifyError::Decode {
+        let (index, bundle) = (found.index, found.bundle.to_owned());
+        let decoded = serde_json::from_slice::<Entry>(found.bytes);
+        decoded.map(drop).map_err(|source| VerifyError::Decode {
             index,
-            bundle: bundle.to_owned(),
+            bundle,
             source,
         })
     })?;
     let (origin, root) = (head.origin().to_owned(), head.hash().to_string());
-    Ok(Report { origin, size: head.size(), root, entries })
-}
-
-/// Where an entry was found.
-pub(super) struct At<'a> {
-    index: u64,
-    bundle: &'a Path,
+    Ok(Report {
+        origin,
+        size: head.size(),
+        root,
+        entries,
+    })
 }
 
 /// Verifies all that `head` covers, and shows each entry to `each`.
 pub(super) fn check(
     dir: &Path,
     head: &Checkpoint,
-    mut each: impl FnMut(&[u8], At<'_>) -> Result<(), VerifyError>,
+    mut each: impl FnMut(&Found<'_>) -> Result<(), VerifyError>,
 ) -> Result<(), VerifyError> {
     let size = head.size();
     let compute = |source| VerifyError::Compute { size, source };
@@ -132,15 +133,18 @@ pub(super) fn check(
     for tile in layout::bundles(size) {
         let mut bundle = Bundle::load(dir, &tile).map_err(VerifyError::File)?;
         let leaves = Leaves::load(dir, &tile)?;
-        while let Some((index, file, bytes)) = bundle.entry().map_err(VerifyError::File)? {
-            let hash = record_hash(bytes);
-            leaves.check(index, hash, file)?;
-            each(bytes, At { index, bundle: file })?;
-            let hashes = stored_hashes_for_record_hash(index, hash, &stored).map_err(compute)?;
-            stored.0.extend(hashes);
+        while let Some(found) = bundle.next().map_err(VerifyError::File)? {
+            let leaf = record_hash(found.bytes);
+            leaves.check(&found, leaf)?;
+            each(&found)?;
+            let hashes = stored_hashes_for_record_hash(found.index, leaf, &stored);
+            stored.0.extend(hashes.map_err(compute)?);
         }
     }
-    for tile in Tile::new_tiles(HEIGHT, 0, size).iter().filter(|tile| tile.level() > 0) {
+    for tile in Tile::new_tiles(HEIGHT, 0, size)
+        .iter()
+        .filter(|tile| tile.level() > 0)
+    {
         check_tile(dir, tile, &tile.read_data(&stored).map_err(compute)?)?;
     }
     check_root(dir, head, tree_hash(size, &stored).map_err(compute)?)
@@ -157,24 +161,40 @@ impl Leaves {
     fn load(dir: &Path, bundle: &Tile) -> Result<Leaves, VerifyError> {
         let tile = Tile::new(HEIGHT, 0, bundle.level_index(), bundle.width(), false);
         let (file, hashes) = layout::load_hashes(dir, &tile).map_err(VerifyError::File)?;
-        Ok(Leaves { first: bundle.level_index() * layout::WIDTH, file, hashes })
+        Ok(Leaves {
+            first: bundle.level_index() * layout::WIDTH,
+            file,
+            hashes,
+        })
     }
 
-    fn check(&self, index: u64, hash: Hash, bundle: &Path) -> Result<(), VerifyError> {
-        let position = usize::try_from(index - self.first).unwrap_or(usize::MAX);
-        if self.hashes.chunks_exact(HASH_SIZE).nth(position) == Some(hash.0.as_slice()) {
+    fn check(&self, found: &Found<'_>, leaf: Hash) -> Result<(), VerifyError> {
+        let position = usize::try_from(found.index - self.first).unwrap_or(usize::MAX);
+        if self.hashes.chunks_exact(HASH_SIZE).nth(position) == Some(leaf.0.as_slice()) {
             return Ok(());
         }
-        let (bundle, tile) = (bundle.to_owned(), self.file.clone());
-        Err(VerifyError::Entry { index, bundle, tile })
+        let (bundle, tile) = (found.bundle.to_owned(), self.file.clone());
+        Err(VerifyError::Entry {
+            index: found.index,
+            bundle,
+            tile,
+        })
     }
 }
 
 fn check_tile(dir: &Path, tile: &Tile, expected: &[u8]) -> Result<(), VerifyError> {
     let (file, found) = layout::load_hashes(dir, tile).map_err(VerifyError::File)?;
-    let pairs = found.chunks_exact(HASH_SIZE).zip(expected.chunks_exact(HASH_SIZE));
-    match pairs.enumerate().find(|(_, (found, expected))| found != expected) {
-        Some((position, _)) => Err(VerifyError::Tile { tile: file, position }),
+    let pairs = found
+        .chunks_exact(HASH_SIZE)
+        .zip(expected.chunks_exact(HASH_SIZE));
+    match pairs
+        .enumerate()
+        .find(|(_, (found, expected))| found != expected)
+    {
+        Some((position, _)) => Err(VerifyError::Tile {
+            tile: file,
+            position,
+        }),
         None => Ok(()),
     }
 }
@@ -197,7 +217,9 @@ struct Stored(Vec<Hash>);
 impl HashReader for Stored {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
         let hash = |index: &u64| {
-            let hash = usize::try_from(*index).ok().and_then(|index| self.0.get(index));
+            let hash = usize::try_from(*index)
+                .ok()
+                .and_then(|index| self.0.get(index));
             hash.copied().ok_or(tlog_tiles::Error::IndexesNotInTree)
         };
         indexes.iter().map(hash).collect()

@@ -29,6 +29,8 @@ pub(super) enum Request {
 
 type Reply = oneshot::Sender<Result<Receipt, Arc<CommitError>>>;
 
+type Committed = (Vec<Receipt>, Vec<TileFile>);
+
 /// The step of a commit that failed.
 #[derive(Debug, Error)]
 pub enum CommitError {
@@ -100,7 +102,10 @@ pub(super) fn spawn(
     queue: mpsc::Receiver<Request>,
 ) -> io::Result<()> {
     let writer = Writer { opened, shared };
-    thread::Builder::new().name("witness".to_owned()).spawn(move || writer.run(queue)).map(drop)
+    thread::Builder::new()
+        .name("witness".to_owned())
+        .spawn(move || writer.run(queue))
+        .map(drop)
 }
 
 struct Writer {
@@ -140,10 +145,12 @@ impl Writer {
         }
         let (entries, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match self.commit(&entries) {
-            Ok(receipts) => {
+            Ok((receipts, files)) => {
                 for (reply, receipt) in replies.into_iter().zip(receipts) {
                     let _ = reply.send(Ok(receipt));
                 }
+                // Hundreds of files at a time: nobody waits for their removal.
+                self.opened.store.drop_outgrown(&files);
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -154,15 +161,23 @@ impl Writer {
         }
     }
 
-    /// Makes `entries` durable, then covers them by a checkpoint, then forgets what is outgrown.
+    /// Makes `entries` durable, then covers them by a checkpoint; gives their receipts and files.
     ///
     /// Up to the replaced checkpoint an error leaves the log as it was. From there on the log has
     /// the entries, because a signed size must never be signed again with another root.
-    fn commit(&mut self, entries: &[Vec<u8>]) -> Result<Vec<Receipt>, CommitError> {
-        let Opened { edge, store, origin, .. } = &mut self.opened;
+    fn commit(&mut self, entries: &[Vec<u8>]) -> Result<Committed, CommitError> {
+        let Opened {
+            edge,
+            store,
+            origin,
+            ..
+        } = &mut self.opened;
         let staged = Staged::new(edge, entries);
         let size = staged.edge.size();
-        let root = staged.edge.root().map_err(|source| CommitError::Root { source })?;
+        let root = staged
+            .edge
+            .root()
+            .map_err(|source| CommitError::Root { source })?;
         let note = checkpoint::sign(&self.shared.keys, origin, size, root)
             .map_err(|source| CommitError::Checkpoint { source })?;
         store.write(&staged.files)?;
@@ -171,8 +186,7 @@ impl Writer {
         *edge = staged.edge;
         self.shared.size.store(size, Ordering::Release);
         store.settle()?;
-        store.drop_outgrown(&staged.files);
-        Ok(receipts)
+        Ok((receipts, staged.files))
     }
 }
 
@@ -186,9 +200,16 @@ struct Staged {
 impl Staged {
     fn new(present: &Edge, entries: &[Vec<u8>]) -> Staged {
         let (mut edge, mut files) = (present.clone(), Vec::new());
-        let leaves = entries.iter().map(|entry| edge.push(entry, &mut files)).collect();
+        let leaves = entries
+            .iter()
+            .map(|entry| edge.push(entry, &mut files))
+            .collect();
         files.extend(edge.partials(present.size()));
-        Staged { edge, files, leaves }
+        Staged {
+            edge,
+            files,
+            leaves,
+        }
     }
 
     fn receipts(&self, first: u64, root: Hash) -> Vec<Receipt> {
