@@ -8,4 +8,5 @@ pub mod compile;
 pub mod contract;
 pub mod error;
 pub mod journal;
+pub mod pipeline;
 pub mod registry;
