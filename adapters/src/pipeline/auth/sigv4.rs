@@ -3,7 +3,8 @@
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SigningError, SigningInstructions, SigningSettings, sign as sign_http,
+    SignableBody, SignableRequest, SigningError, SigningInstructions, SigningSettings,
+    sign as sign_http,
 };
 use aws_sigv4::sign::v4::{SigningParams, signing_params::BuildError};
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -61,8 +62,7 @@ pub(super) fn sign(
     let (headers, _) = instructions.into_parts();
     for header in headers {
         let name = HeaderName::from_static(header.name());
-        let mut value =
-            HeaderValue::from_str(header.value()).map_err(|_| SignatureError::Apply)?;
+        let mut value = HeaderValue::from_str(header.value()).map_err(|_| SignatureError::Apply)?;
         value.set_sensitive(header.sensitive());
         request.headers_mut().insert(name, value);
     }
@@ -77,9 +77,14 @@ fn instructions(
     if scope.region.is_empty() {
         return Err(SignatureError::Region);
     }
-    let identity: Identity =
-        Credentials::new(key.id, key.secret, key.session.map(ToOwned::to_owned), None, "infrafabric")
-            .into();
+    let identity: Identity = Credentials::new(
+        key.id,
+        key.secret,
+        key.session.map(ToOwned::to_owned),
+        None,
+        "infrafabric",
+    )
+    .into();
     let params = SigningParams::builder()
         .identity(&identity)
         .region(scope.region)
@@ -101,6 +106,7 @@ fn instructions(
         SignableBody::Bytes(body),
     )
     .map_err(SignatureError::Compute)?;
-    let (instructions, _) = sign_http(signable, &params).map_err(SignatureError::Compute)?.into_parts();
+    let (instructions, _) =
+        sign_http(signable, &params).map_err(SignatureError::Compute)?.into_parts();
     Ok(instructions)
 }

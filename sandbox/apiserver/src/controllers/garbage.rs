@@ -56,7 +56,8 @@ fn exists(api: &Api, namespace: &str, owner: &Value) -> bool {
     let text = |key: &str| owner[key].as_str().unwrap_or_default();
     let (group, version) = text("apiVersion").rsplit_once('/').unwrap_or(("", text("apiVersion")));
     let registry = api.registry();
-    let Some(resource) = registry.of_version(group, version).find(|r| r.kind == text("kind")) else {
+    let Some(resource) = registry.of_version(group, version).find(|r| r.kind == text("kind"))
+    else {
         // Kinds that this server does not know cannot be judged.
         return true;
     };

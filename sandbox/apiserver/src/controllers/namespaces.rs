@@ -24,7 +24,12 @@ pub(super) fn furnish(api: &Arc<Api>, namespace: &str) {
     for (builtin, value) in [(Builtin::ServiceAccount, account), (Builtin::ConfigMap, roots)] {
         let mut verb = Verb::internal(api, api.builtin(builtin), namespace, "");
         if let Err(failure) = verb.create(Decoded { value, duplicates: Vec::new() }) {
-            tracing::warn!(namespace, ?builtin, failure = failure.message(), "namespace not furnished");
+            tracing::warn!(
+                namespace,
+                ?builtin,
+                failure = failure.message(),
+                "namespace not furnished"
+            );
         }
     }
 }

@@ -13,12 +13,20 @@ use crate::verbs::{DeleteOptions, Verb};
 
 /// Accepts the names, publishes the resources, then says so.
 pub(crate) fn establish(api: &Arc<Api>, name: &str) {
-    let Some(definition) = api.store.get(DEFINITIONS, name).map(|stored| stored.value()) else { return };
+    let Some(definition) = api.store.get(DEFINITIONS, name).map(|stored| stored.value()) else {
+        return;
+    };
     let conflict = name_conflict(api, &definition);
     rewrite(api, name, |definition| match &conflict {
         Some(why) => {
             condition(definition, "NamesAccepted", false, "NameConflict", why);
-            condition(definition, "Established", false, "NotAccepted", "not all names are accepted");
+            condition(
+                definition,
+                "Established",
+                false,
+                "NotAccepted",
+                "not all names are accepted",
+            );
         }
         None => {
             let mut names = definition["spec"]["names"].clone();

@@ -35,13 +35,18 @@ impl Definitions {
         let mut all = Vec::new();
         for (name, stored) in stored {
             let definition = stored.value();
-            if definition["status"]["acceptedNames"]["plural"].as_str().unwrap_or_default().is_empty()
+            if definition["status"]["acceptedNames"]["plural"]
+                .as_str()
+                .unwrap_or_default()
+                .is_empty()
             {
                 continue;
             }
             let state = (stored.uid.clone(), meta::generation(&definition), stored.deleting);
             match self.parsed.get(name) {
-                Some((known, resources)) if *known == state => all.extend(resources.iter().cloned()),
+                Some((known, resources)) if *known == state => {
+                    all.extend(resources.iter().cloned())
+                }
                 _ => {
                     let resources = served(&definition);
                     all.extend(resources.iter().cloned());
@@ -124,11 +129,13 @@ fn document(version: &Value) -> Value {
 /// Fills in the names and status that may be left out.
 pub(crate) fn prepare(definition: &mut Value) {
     let spec = meta::child_mut(definition, "spec");
-    let kind = spec.get("names").and_then(|names| names["kind"].as_str()).unwrap_or_default().to_owned();
+    let kind =
+        spec.get("names").and_then(|names| names["kind"].as_str()).unwrap_or_default().to_owned();
     spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
     let names = spec.entry("names").or_insert_with(|| json!({}));
     if names.is_object() {
-        for (key, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))] {
+        for (key, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))]
+        {
             if names[key].as_str().unwrap_or_default().is_empty() {
                 names[key] = json!(value);
             }
@@ -152,7 +159,8 @@ pub(crate) fn prepare(definition: &mut Value) {
 /// Sets or replaces one condition.
 fn condition(definition: &mut Value, kind: &str, status: bool, reason: &str, message: &str) {
     let status = if status { "True" } else { "False" };
-    let list = meta::child_mut(definition, "status").entry("conditions").or_insert_with(|| json!([]));
+    let list =
+        meta::child_mut(definition, "status").entry("conditions").or_insert_with(|| json!([]));
     let Some(list) = list.as_array_mut() else { return };
     let old = list.iter().position(|condition| condition["type"] == kind);
     let mut new = json!({"type": kind, "status": status, "reason": reason, "message": message,

@@ -121,7 +121,8 @@ fn columns(columns: &Value, field: &str, errors: &mut Vec<FieldError>) {
         let kinds = ["boolean", "date", "integer", "number", "string"];
         if !kinds.iter().any(|kind| column["type"] == *kind) {
             let supported = kinds.map(|kind| format!("{kind:?}"));
-            let error = FieldError::not_supported(format!("{at}.type"), &column["type"], &supported);
+            let error =
+                FieldError::not_supported(format!("{at}.type"), &column["type"], &supported);
             errors.push(error);
         }
         let path = column["jsonPath"].as_str().unwrap_or_default();

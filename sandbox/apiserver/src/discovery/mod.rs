@@ -139,8 +139,10 @@ fn aggregated(registry: &Registry, core: bool, api_version: &str) -> Value {
             let versions: Vec<Value> = versions
                 .iter()
                 .map(|version| {
-                    let resources: Vec<Value> =
-                        registry.of_version(group, version).map(|r| aggregated_resource(r)).collect();
+                    let resources: Vec<Value> = registry
+                        .of_version(group, version)
+                        .map(|r| aggregated_resource(r))
+                        .collect();
                     json!({"version": version, "resources": resources, "freshness": "Current"})
                 })
                 .collect();

@@ -143,7 +143,8 @@ fn operation(resource: &Resource, schema: &str, action: &str, accepts: &[&str]) 
         let content: Map<String, Value> = accepts
             .iter()
             .map(|media| {
-                let schema = if action == "patch" { json!({"type": "object"}) } else { reference.clone() };
+                let schema =
+                    if action == "patch" { json!({"type": "object"}) } else { reference.clone() };
                 ((*media).to_owned(), json!({"schema": schema}))
             })
             .collect();
@@ -153,7 +154,10 @@ fn operation(resource: &Resource, schema: &str, action: &str, accepts: &[&str]) 
                 "schema": {"type": "string", "uniqueItems": true}})
         };
         operation["parameters"] = json!([
-            parameter("dryRun", "When present, indicates that modifications should not be persisted."),
+            parameter(
+                "dryRun",
+                "When present, indicates that modifications should not be persisted."
+            ),
             parameter("fieldManager", "The name of the actor that is making these changes."),
             parameter("fieldValidation", "What to do with unknown or duplicate fields."),
         ]);

@@ -32,7 +32,9 @@ pub(super) fn object(content_type: &str, body: &[u8]) -> Result<Decoded> {
         ))
     };
     match media {
-        "" | "application/json" | "text/plain" | "*/*" => decode::json(body).map_err(|e| refuse(&e)),
+        "" | "application/json" | "text/plain" | "*/*" => {
+            decode::json(body).map_err(|e| refuse(&e))
+        }
         "application/yaml" => {
             let text = std::str::from_utf8(body).map_err(|error| refuse(&error))?;
             decode::yaml(text).map_err(|error| refuse(&error))

@@ -9,7 +9,10 @@ pub(crate) enum Form {
     Object,
     /// Metadata only.
     Partial,
-    Table { version: String, include: Include },
+    Table {
+        version: String,
+        include: Include,
+    },
 }
 
 /// The form of a discovery answer.
@@ -96,7 +99,10 @@ mod tests {
 
     #[test]
     fn json_is_found_behind_what_is_not_served() {
-        assert_eq!(form("application/vnd.kubernetes.protobuf,application/json", None).unwrap(), Form::Object);
+        assert_eq!(
+            form("application/vnd.kubernetes.protobuf,application/json", None).unwrap(),
+            Form::Object
+        );
         assert_eq!(form("", None).unwrap(), Form::Object);
         assert!(form("application/vnd.kubernetes.protobuf", None).is_err());
         assert_eq!(

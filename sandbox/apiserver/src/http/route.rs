@@ -16,7 +16,7 @@ use crate::discovery;
 use crate::kinds::Builtin;
 use crate::render::list;
 use crate::status::{Failure, Result};
-use crate::verbs::{Deleted, DeleteOptions, ListOptions, Outcome, PatchKind, Verb, WriteOptions};
+use crate::verbs::{DeleteOptions, Deleted, ListOptions, Outcome, PatchKind, Verb, WriteOptions};
 
 /// The parts of a request that the verbs read.
 struct Call {
@@ -59,17 +59,15 @@ fn authorise(api: &Api, call: &Call) -> Result<()> {
     let header = call.header(&AUTHORIZATION);
     if header.is_empty() {
         let open = ["/healthz", "/livez", "/readyz", "/version"];
-        if open.iter().any(|path| call.path == *path || call.path.starts_with(&format!("{path}/"))) {
+        if open.iter().any(|path| call.path == *path || call.path.starts_with(&format!("{path}/")))
+        {
             return Ok(());
         }
         let verb = if call.method == Method::GET { "get" } else { "access" };
         return Err(Failure::new(
             403,
             "Forbidden",
-            format!(
-                "forbidden: User \"system:anonymous\" cannot {verb} path {:?}",
-                call.path
-            ),
+            format!("forbidden: User \"system:anonymous\" cannot {verb} path {:?}", call.path),
         ));
     }
     let token = header.strip_prefix("Bearer ").unwrap_or_default();

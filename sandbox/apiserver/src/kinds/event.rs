@@ -22,16 +22,10 @@ pub(crate) fn from_core(core: Value) -> Value {
 
 /// The stored form of an events.k8s.io event.
 pub(crate) fn to_core(event: Value) -> Value {
-    renamed(event, "v1", |name| {
-        RENAMED.iter().find(|(_, new)| *new == name).map(|(core, _)| *core)
-    })
+    renamed(event, "v1", |name| RENAMED.iter().find(|(_, new)| *new == name).map(|(core, _)| *core))
 }
 
-fn renamed(
-    event: Value,
-    api_version: &str,
-    name: impl Fn(&str) -> Option<&'static str>,
-) -> Value {
+fn renamed(event: Value, api_version: &str, name: impl Fn(&str) -> Option<&'static str>) -> Value {
     let Value::Object(fields) = event else { return event };
     let mut out: Map<String, Value> = fields
         .into_iter()

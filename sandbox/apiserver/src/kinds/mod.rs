@@ -1,9 +1,9 @@
 //! The built-in kinds: what they look like, and the rules that are theirs alone.
 
 pub(crate) mod event;
+pub(crate) mod rules;
 mod schemas;
 pub(crate) mod shape;
-pub(crate) mod rules;
 
 use std::sync::Arc;
 

@@ -123,7 +123,8 @@ fn validate_secret(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 
 fn validate_config_map(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let size = data_keys(object, "data", &mut errors) + data_keys(object, "binaryData", &mut errors);
+    let size =
+        data_keys(object, "data", &mut errors) + data_keys(object, "binaryData", &mut errors);
     if size > SECRET_BYTES {
         errors.push(FieldError::too_long("", SECRET_BYTES as u64));
     }
@@ -136,7 +137,11 @@ fn validate_lease(object: &Value) -> Vec<FieldError> {
     let spec = &object["spec"];
     if spec["leaseDurationSeconds"].as_i64().is_some_and(|seconds| seconds <= 0) {
         let at = "spec.leaseDurationSeconds";
-        errors.push(FieldError::invalid(at, &spec["leaseDurationSeconds"], "must be greater than 0"));
+        errors.push(FieldError::invalid(
+            at,
+            &spec["leaseDurationSeconds"],
+            "must be greater than 0",
+        ));
     }
     if spec["leaseTransitions"].as_i64().is_some_and(|count| count < 0) {
         let at = "spec.leaseTransitions";

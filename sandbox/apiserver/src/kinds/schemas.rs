@@ -51,13 +51,7 @@ fn namespace() -> Value {
         "Namespace provides a scope for Names.",
         [
             ("spec", object([("finalizers", list(string()))])),
-            (
-                "status",
-                object([
-                    ("phase", string()),
-                    ("conditions", keyed(["type"], condition())),
-                ]),
-            ),
+            ("status", object([("phase", string()), ("conditions", keyed(["type"], condition()))])),
         ],
     )
 }

@@ -130,7 +130,11 @@ mod tests {
             ("n>4,n<6", true),
             ("", true),
         ] {
-            assert_eq!(LabelSelector::parse(selector).unwrap().matches(&labels), expected, "{selector}");
+            assert_eq!(
+                LabelSelector::parse(selector).unwrap().matches(&labels),
+                expected,
+                "{selector}"
+            );
         }
         for bad in ["a in b", "=x", "a=(", "n>x"] {
             assert!(LabelSelector::parse(bad).is_err(), "{bad}");

@@ -66,19 +66,23 @@ pub(crate) fn check_subdomain(field: &str, text: &str) -> Vec<FieldError> {
 pub(crate) fn qualified_problem(key: &str) -> Option<&'static str> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
     if prefix.is_some_and(|prefix| prefix.is_empty() || !prefix.split('.').all(is_label)) {
-        return Some("prefix part a lowercase RFC 1123 subdomain must consist of lower case \
+        return Some(
+            "prefix part a lowercase RFC 1123 subdomain must consist of lower case \
                      alphanumeric characters, '-' or '.', and must start and end with an \
                      alphanumeric character (e.g. 'example.com', regex used for validation is \
-                     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
+                     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        );
     }
     if name.len() > 63 {
         return Some("name part must be no more than 63 bytes");
     }
     if name.is_empty() || !is_qualified_text(name) {
-        return Some("name part must consist of alphanumeric characters, '-', '_' or '.', and must \
+        return Some(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must \
                      start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  \
                      or '123-abc', regex used for validation is \
-                     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')");
+                     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+        );
     }
     None
 }

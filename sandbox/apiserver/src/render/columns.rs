@@ -51,7 +51,8 @@ impl Column {
     }
 
     fn path(name: &str, kind: &str, priority: i64, path: &str) -> Self {
-        let path = JsonPath::parse(path).unwrap_or_else(|| JsonPath::parse("").expect("empty path parses"));
+        let path = JsonPath::parse(path)
+            .unwrap_or_else(|| JsonPath::parse("").expect("empty path parses"));
         Self::new(name, kind, priority, Cell::Path(path))
     }
 
@@ -87,7 +88,8 @@ impl Column {
             Cell::Name => json!(meta::name(object)),
             Cell::Path(path) => self.value(&path.find(object)),
             Cell::Count(fields) => {
-                let count = |field: &&str| object[*field].as_object().map_or(0, serde_json::Map::len);
+                let count =
+                    |field: &&str| object[*field].as_object().map_or(0, serde_json::Map::len);
                 json!(fields.iter().map(count).sum::<usize>())
             }
             Cell::Length(field) => json!(object[*field].as_array().map_or(0, Vec::len)),
@@ -108,7 +110,9 @@ impl Column {
     }
 
     fn value(&self, found: &[&Value]) -> Value {
-        let Some(first) = found.first().filter(|value| !value.is_null()) else { return Value::Null };
+        let Some(first) = found.first().filter(|value| !value.is_null()) else {
+            return Value::Null;
+        };
         match self.kind.as_str() {
             "integer" | "number" | "boolean" => (*first).clone(),
             "date" => first.as_str().map_or(Value::Null, |text| json!(age(text))),
@@ -205,10 +209,16 @@ mod tests {
 
     #[test]
     fn ages_read_as_kubectl_prints_them() {
-        for (seconds, expected) in
-            [(5, "5s"), (119, "119s"), (125, "2m5s"), (600, "10m"), (10_800, "3h"), (90_000, "25h"),
-             (180_000, "2d2h"), (864_000, "10d")]
-        {
+        for (seconds, expected) in [
+            (5, "5s"),
+            (119, "119s"),
+            (125, "2m5s"),
+            (600, "10m"),
+            (10_800, "3h"),
+            (90_000, "25h"),
+            (180_000, "2d2h"),
+            (864_000, "10d"),
+        ] {
             assert_eq!(human(seconds), expected);
         }
     }

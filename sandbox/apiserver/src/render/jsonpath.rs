@@ -76,7 +76,9 @@ impl Step {
                         other => other.to_string() == *wanted,
                     }
                 };
-                value.as_array().map_or_else(Vec::new, |items| items.iter().filter(matches).collect())
+                value
+                    .as_array()
+                    .map_or_else(Vec::new, |items| items.iter().filter(matches).collect())
             }
         }
     }

@@ -37,11 +37,13 @@ pub(crate) fn holds(format: &str, text: &str) -> bool {
             matches!(parts.len(), 6 | 8)
                 && parts.iter().all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))
         }
-        "uri" => text.split_once(':').is_some_and(|(scheme, rest)| {
-            !rest.is_empty()
-                && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-        }) || text.starts_with('/'),
+        "uri" => {
+            text.split_once(':').is_some_and(|(scheme, rest)| {
+                !rest.is_empty()
+                    && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            }) || text.starts_with('/')
+        }
         "uuid" | "uuid3" | "uuid4" | "uuid5" => uuid::Uuid::try_parse(text).is_ok(),
         _ => true,
     }
@@ -63,9 +65,25 @@ fn is_duration(text: &str) -> bool {
         let (unit, next) = after.split_at(letters);
         let known = matches!(
             unit,
-            "ns" | "us" | "µs" | "μs" | "ms" | "s" | "m" | "h" | "d" | "w"
-                | "second" | "seconds" | "minute" | "minutes" | "hour" | "hours"
-                | "day" | "days" | "week" | "weeks"
+            "ns" | "us"
+                | "µs"
+                | "μs"
+                | "ms"
+                | "s"
+                | "m"
+                | "h"
+                | "d"
+                | "w"
+                | "second"
+                | "seconds"
+                | "minute"
+                | "minutes"
+                | "hour"
+                | "hours"
+                | "day"
+                | "days"
+                | "week"
+                | "weeks"
         );
         if number.parse::<f64>().is_err() || !known {
             return false;

@@ -83,14 +83,16 @@ impl Parser {
             "" => {
                 if structural && json["x-kubernetes-preserve-unknown-fields"] != true {
                     let at = format!("{field}.type");
-                    self.errors
-                        .push(FieldError::required(at, "must not be empty for specified object fields"));
+                    self.errors.push(FieldError::required(
+                        at,
+                        "must not be empty for specified object fields",
+                    ));
                 }
                 Type::Any
             }
             other => {
-                let supported =
-                    ["array", "boolean", "integer", "number", "object", "string"].map(|t| format!("{t:?}"));
+                let supported = ["array", "boolean", "integer", "number", "object", "string"]
+                    .map(|t| format!("{t:?}"));
                 let at = format!("{field}.type");
                 self.errors.push(FieldError::not_supported(at, &Value::from(other), &supported));
                 Type::Any
@@ -193,8 +195,7 @@ fn summarise(schema: &mut Schema) {
 }
 
 fn strings(json: &Value) -> Vec<String> {
-    json.as_array()
-        .map_or_else(Vec::new, |list| {
-            list.iter().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect()
-        })
+    json.as_array().map_or_else(Vec::new, |list| {
+        list.iter().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect()
+    })
 }

@@ -146,13 +146,7 @@ fn duplicates(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<Fie
     }
 }
 
-fn string(
-    bounds: &Bounds,
-    text: &str,
-    value: &Value,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
+fn string(bounds: &Bounds, text: &str, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let length = text.chars().count() as u64;
     if let Some(maximum) = bounds.max_length.filter(|maximum| length > *maximum) {
         errors.push(FieldError::too_long(path, maximum));
@@ -171,13 +165,7 @@ fn string(
     }
 }
 
-fn numeric(
-    bounds: &Bounds,
-    number: f64,
-    value: &Value,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
+fn numeric(bounds: &Bounds, number: f64, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let mut refuse = |detail: String| {
         errors.push(FieldError::invalid(path, value, &format!("{} in body {detail}", name(path))));
     };
@@ -206,7 +194,8 @@ fn combined(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldEr
     let valid = |branch: &Schema| validate(branch, value, None, path).is_empty();
     let combined = &schema.combined;
     let mut refuse = |what: &str| {
-        let detail = if path.is_empty() { what.to_owned() } else { format!("{path} in body {what}") };
+        let detail =
+            if path.is_empty() { what.to_owned() } else { format!("{path} in body {what}") };
         errors.push(FieldError::invalid(path, value, &detail));
     };
     if !combined.any.is_empty() && !combined.any.iter().any(valid) {

@@ -2,8 +2,8 @@
 
 pub(crate) mod managers;
 pub(crate) mod set;
-mod typed;
 mod typecheck;
+mod typed;
 
 use std::fmt::Write as _;
 

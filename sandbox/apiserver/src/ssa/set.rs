@@ -260,8 +260,12 @@ mod tests {
         assert_eq!(set.to_json(), fields);
         assert_eq!(
             set.shown(),
-            [".spec.ports[port=80,protocol=\"TCP\"].port", ".spec.ports[port=80,protocol=\"TCP\"]",
-             ".spec.ports", ".spec.size"]
+            [
+                ".spec.ports[port=80,protocol=\"TCP\"].port",
+                ".spec.ports[port=80,protocol=\"TCP\"]",
+                ".spec.ports",
+                ".spec.size"
+            ]
         );
         assert!(set.difference(&set).is_empty());
         assert_eq!(set.intersection(&set), set);

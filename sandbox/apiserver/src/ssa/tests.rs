@@ -27,8 +27,7 @@ fn who(manager: &str, apply: bool) -> Identity {
 }
 
 fn applied(live: &Value, config: &Value, manager: &str, force: bool) -> Result<Value> {
-    let applied =
-        apply(&schema(), live, config, who(manager, true), Scope::Main, force)?;
+    let applied = apply(&schema(), live, config, who(manager, true), Scope::Main, force)?;
     let mut object = applied.object.clone();
     applied.write_entries(None, &mut object);
     meta::metadata_mut(&mut object).insert("uid".to_owned(), json!("u"));

@@ -13,7 +13,9 @@ pub(crate) fn type_errors(schema: &Schema, value: &Value) -> Vec<String> {
 }
 
 fn check(schema: &Schema, value: &Value, path: String, errors: &mut Vec<String>) {
-    let refuse = |what: &str| format!("{path}: expected {what}, got &value.valueUnstructured{{Value:{value}}}");
+    let refuse = |what: &str| {
+        format!("{path}: expected {what}, got &value.valueUnstructured{{Value:{value}}}")
+    };
     match (schema.kind, value) {
         (_, Value::Null) => {}
         (Type::Object, Value::Object(map)) => {
@@ -45,9 +47,9 @@ fn list(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<String>) 
     let mut seen = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let step = Step::of_item(schema, item);
-        let at = step.as_ref().map_or_else(|| format!("{path}[{index}]"), |step| {
-            format!("{path}{}", step.shown())
-        });
+        let at = step
+            .as_ref()
+            .map_or_else(|| format!("{path}[{index}]"), |step| format!("{path}{}", step.shown()));
         if let (None, ListType::Map(keys)) = (&step, &schema.list_type) {
             errors.push(format!(
                 "{path}: element {index}: associative list with keys has an element that omits \

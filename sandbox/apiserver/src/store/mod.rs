@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-pub(crate) use history::{Change, Event};
 use history::History;
+pub(crate) use history::{Change, Event};
 pub(crate) use stored::Stored;
 pub(crate) use watcher::Subscription;
 use watcher::Watchers;

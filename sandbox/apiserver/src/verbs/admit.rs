@@ -26,8 +26,10 @@ impl Verb<'_> {
     pub(super) fn check_kind(&self, object: &mut Value) -> Result<()> {
         let resource = &self.resource;
         if !object.is_object() {
-            return Err(Failure::bad_request("the object provided is unrecognized (must be of type \
-                                             object)"));
+            return Err(Failure::bad_request(
+                "the object provided is unrecognized (must be of type \
+                                             object)",
+            ));
         }
         let expected = resource.api_version();
         for (key, expected) in [("apiVersion", expected.as_str()), ("kind", &resource.kind)] {

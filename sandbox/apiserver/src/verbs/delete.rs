@@ -35,7 +35,9 @@ impl Verb<'_> {
                 .stored(&self.resource, &self.namespace, &self.name)
                 .ok_or_else(|| Failure::not_found(self.resource.named(&self.name)))?;
             self.check_preconditions(&stored, options)?;
-            if self.resource.is(Builtin::Namespace) && matches!(&*self.name, "default" | "kube-system") {
+            if self.resource.is(Builtin::Namespace)
+                && matches!(&*self.name, "default" | "kube-system")
+            {
                 return Err(Failure::forbidden(
                     self.resource.named(&self.name),
                     "this namespace may not be deleted",
@@ -45,7 +47,11 @@ impl Verb<'_> {
             let next = self.marked(&live, options.propagation);
             let held = self.is_held(&next);
             if options.dry_run {
-                return Ok(if held { Deleted::Marked(next) } else { Deleted::Gone(self.gone(&stored)) });
+                return Ok(if held {
+                    Deleted::Marked(next)
+                } else {
+                    Deleted::Gone(self.gone(&stored))
+                });
             }
             if options.propagation == Propagation::Orphan {
                 controllers::orphan_dependents(self.api, &stored.uid);
@@ -87,7 +93,8 @@ impl Verb<'_> {
             && !meta::is_deleting(live)
             && !meta::finalizers(live).contains(&FOREGROUND)
         {
-            let list = meta::metadata_mut(&mut next).entry("finalizers").or_insert_with(|| json!([]));
+            let list =
+                meta::metadata_mut(&mut next).entry("finalizers").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
                 list.push(json!(FOREGROUND));
             }

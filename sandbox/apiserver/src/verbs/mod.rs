@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use delete::Deleted;
 pub(crate) use options::{DeleteOptions, ListOptions, Validation, WriteOptions};
 pub(crate) use patch::PatchKind;
-pub(crate) use delete::Deleted;
 
 use crate::api::Api;
 use crate::resource::Resource;

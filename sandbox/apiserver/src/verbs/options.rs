@@ -28,7 +28,11 @@ pub(crate) struct WriteOptions {
 }
 
 impl WriteOptions {
-    pub(crate) fn parse(query: &HashMap<String, String>, user_agent: &str, kind: &str) -> Result<Self> {
+    pub(crate) fn parse(
+        query: &HashMap<String, String>,
+        user_agent: &str,
+        kind: &str,
+    ) -> Result<Self> {
         let named = Named { group: "meta.k8s.io", what: kind, name: "" };
         let validation = match query.get("fieldValidation").map(String::as_str) {
             None | Some("" | "Warn") => Validation::Warn,
@@ -135,7 +139,9 @@ impl ListOptions {
         let revision = text("resourceVersion")
             .map(|text| {
                 text.parse::<u64>().map_err(|_| {
-                    Failure::bad_request(format!("Invalid value: {text:?}: invalid resourceVersion"))
+                    Failure::bad_request(format!(
+                        "Invalid value: {text:?}: invalid resourceVersion"
+                    ))
                 })
             })
             .transpose()?;

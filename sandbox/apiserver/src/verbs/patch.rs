@@ -29,13 +29,11 @@ impl Verb<'_> {
     pub(crate) fn patch(&mut self, kind: PatchKind, body: &[u8]) -> Result<Outcome> {
         match kind {
             PatchKind::Apply => self.apply(body),
-            PatchKind::Strategic if self.resource.is_custom() => {
-                Err(Failure::unsupported_media(
-                    "the body of the request was in an unknown format - accepted media types \
+            PatchKind::Strategic if self.resource.is_custom() => Err(Failure::unsupported_media(
+                "the body of the request was in an unknown format - accepted media types \
                      include: application/json-patch+json, application/merge-patch+json, \
                      application/apply-patch+yaml",
-                ))
-            }
+            )),
             _ => self.patch_live(kind, body),
         }
     }

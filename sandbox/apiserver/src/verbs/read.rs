@@ -32,7 +32,8 @@ impl Verb<'_> {
     pub(crate) fn list(&self, options: &ListOptions) -> Result<Listing> {
         let (mut chosen, revision) = self.choose(options)?;
         // The watch cache of the real server ignores limits at resourceVersion 0.
-        let limit = if options.revision == Some(0) && options.token.is_none() { 0 } else { options.limit };
+        let limit =
+            if options.revision == Some(0) && options.token.is_none() { 0 } else { options.limit };
         let (mut token, mut remaining) = (None, None);
         if limit > 0 && chosen.len() > limit {
             let left = chosen.len() - limit;
@@ -46,7 +47,10 @@ impl Verb<'_> {
     }
 
     /// Everything that the selectors choose, from the continue token on, and its revision.
-    pub(super) fn choose(&self, options: &ListOptions) -> Result<(Vec<(String, Arc<Stored>)>, u64)> {
+    pub(super) fn choose(
+        &self,
+        options: &ListOptions,
+    ) -> Result<(Vec<(String, Arc<Stored>)>, u64)> {
         let space = (!self.namespace.is_empty()).then_some(self.namespace.as_str());
         let prefix = self.resource.prefix(space);
         let table = &self.resource.table;
@@ -61,7 +65,9 @@ impl Verb<'_> {
                 )
                 .with_metadata(json!({"continue": encode_token(store.revision(), &after)}))
             })?
-        } else if options.exact && let Some(revision) = options.revision {
+        } else if options.exact
+            && let Some(revision) = options.revision
+        {
             store.snapshot_at(table, &prefix, None, revision).map_err(|error| match error {
                 OutOfRange::TooOld => Failure::expired(format!(
                     "The resourceVersion for the provided list is too old: {revision}"

@@ -149,7 +149,11 @@ impl Verb<'_> {
     }
 
     /// Commits; the removal of the last finalizer of a deleted object removes the object.
-    pub(super) fn write(&self, stored: &Stored, candidate: Value) -> std::result::Result<Value, Stale> {
+    pub(super) fn write(
+        &self,
+        stored: &Stored,
+        candidate: Value,
+    ) -> std::result::Result<Value, Stale> {
         let gone = meta::is_deleting(&candidate)
             && meta::finalizers(&candidate).is_empty()
             && (!self.resource.is(Builtin::Namespace)
