@@ -48,9 +48,9 @@ pub(super) fn tagged(content_type: &str, tag: &str, body: Bytes) -> Reply {
     reply
 }
 
-/// The client has it already.
-pub(super) fn not_modified(tag: &str) -> Reply {
-    let mut reply = tagged(JSON, tag, Bytes::new());
+/// The client has it already. Its cache takes over these headers, the media type too.
+pub(super) fn not_modified(content_type: &str, tag: &str) -> Reply {
+    let mut reply = tagged(content_type, tag, Bytes::new());
     *reply.status_mut() = StatusCode::NOT_MODIFIED;
     reply
 }

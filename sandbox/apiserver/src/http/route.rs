@@ -138,7 +138,7 @@ fn discover(api: &Arc<Api>, call: &Call, path: &str) -> Result<Option<Reply>> {
 fn cached(call: &Call, content_type: &str, body: Bytes) -> Reply {
     let tag = format!("\"{}\"", discovery::openapi::hash(&body));
     if call.header(&IF_NONE_MATCH) == tag {
-        return respond::not_modified(&tag);
+        return respond::not_modified(content_type, &tag);
     }
     respond::tagged(content_type, &tag, body)
 }
