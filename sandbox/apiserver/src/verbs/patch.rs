@@ -72,13 +72,11 @@ impl Verb<'_> {
                     })?;
                 json_patch::patch(&mut candidate, &operations).map_err(|error| {
                     // A failed test and a missing path are both the client's stale picture.
-                    Failure::invalid(
-                        Named { group: "", what: "", name: "" },
-                        &[FieldError::invalid(
-                            "patch",
-                            &patch.value,
-                            &format!("error applying patch: {error}"),
-                        )],
+                    tracing::debug!(%error, "JSON patch does not apply");
+                    Failure::new(
+                        422,
+                        "Invalid",
+                        "the server rejected our request due to an error in our request",
                     )
                 })?;
             }
