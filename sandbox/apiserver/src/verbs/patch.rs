@@ -29,13 +29,11 @@ impl Verb<'_> {
     pub(crate) fn patch(&mut self, kind: PatchKind, body: &[u8]) -> Result<Outcome> {
         match kind {
             PatchKind::Apply => self.apply(body),
-            PatchKind::Strategic if self.resource.is_custom() => {
-                Err(Failure::unsupported_media(
-                    "the body of the request was in an unknown format - accepted media types \
+            PatchKind::Strategic if self.resource.is_custom() => Err(Failure::unsupported_media(
+                "the body of the request was in an unknown format - accepted media types \
                      include: application/json-patch+json, application/merge-patch+json, \
                      application/apply-patch+yaml",
-                ))
-            }
+            )),
             _ => self.patch_live(kind, body),
         }
     }
@@ -170,7 +168,11 @@ impl Verb<'_> {
         if self.options.manager.is_empty() {
             let detail = "is required for apply patch";
             return Err(Failure::invalid(
-                Named { group: "meta.k8s.io", what: "PatchOptions", name: "" },
+                Named {
+                    group: "meta.k8s.io",
+                    what: "PatchOptions",
+                    name: "",
+                },
                 &[FieldError::required("fieldManager", detail)],
             ));
         }
@@ -196,8 +198,10 @@ impl Verb<'_> {
         if self.resource.namespaced {
             meta::metadata_mut(config).insert("namespace".to_owned(), json!(self.namespace));
         }
-        let mut errors: Vec<String> =
-            duplicates.iter().map(|path| format!(".{path}: duplicate field")).collect();
+        let mut errors: Vec<String> = duplicates
+            .iter()
+            .map(|path| format!(".{path}: duplicate field"))
+            .collect();
         errors.extend(ssa::type_errors(&self.resource.schema, config));
         if errors.is_empty() {
             return Ok(());
@@ -222,7 +226,13 @@ impl Verb<'_> {
 fn owned_part(config: &Value) -> Value {
     let mut config = config.clone();
     let metadata = meta::metadata_mut(&mut config);
-    for key in ["resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
+    for key in [
+        "resourceVersion",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "selfLink",
+    ] {
         metadata.shift_remove(key);
     }
     config
