@@ -208,6 +208,17 @@ async fn a_day_with_custom_objects() {
         .await;
     assert_eq!(kubectl.json("get wd one -o json").await["spec"]["size"], 3);
 
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_and_deleting_custom_objects() {
+    let server = Server::start(Options::default()).await.unwrap();
+    let Some(kubectl) = Kubectl::new(&server).await else {
+        return;
+    };
+    kubectl.does("apply -f -", harness::WIDGETS).await;
+    kubectl.does("apply -f -", WIDGET).await;
     let waiting = async {
         kubectl
             .does("wait --for=condition=Ready wd/one --timeout=15s", "")

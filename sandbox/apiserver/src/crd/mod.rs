@@ -50,7 +50,7 @@ impl Definitions {
             );
             match self.parsed.get(name) {
                 Some((known, resources)) if *known == state => {
-                    all.extend(resources.iter().cloned())
+                    all.extend(resources.iter().cloned());
                 }
                 _ => {
                     let resources = served(&definition);

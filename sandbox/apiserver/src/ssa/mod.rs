@@ -51,13 +51,13 @@ pub(crate) fn track_update(
     who: &Identity,
     scope: Scope,
 ) {
-    let sent = Managers::read(new);
+    let from_client = Managers::read(new);
     let reset = new["metadata"]["managedFields"] == json!([{}])
         || new["metadata"]["managedFields"] == json!([]);
     let live = || old.and_then(Managers::read).unwrap_or_default();
-    let mut entries = match sent {
+    let mut entries = match from_client {
         _ if reset => Managers::default(),
-        Some(sent) if !sent.0.is_empty() => sent,
+        Some(given) if !given.0.is_empty() => given,
         _ => live(),
     };
     meta::metadata_mut(new).shift_remove("managedFields");
