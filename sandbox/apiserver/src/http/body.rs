@@ -19,7 +19,9 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes> {
             let message = format!("Request entity too large: limit is {MAXIMUM}");
             Err(Failure::new(413, "RequestEntityTooLarge", message))
         }
-        Err(error) => Err(Failure::bad_request(format!("unable to read body: {error}"))),
+        Err(error) => Err(Failure::bad_request(format!(
+            "unable to read body: {error}"
+        ))),
     }
 }
 

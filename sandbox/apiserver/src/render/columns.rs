@@ -46,7 +46,7 @@ impl Column {
     fn name() -> Self {
         let mut column = Self::new("Name", "string", 0, Cell::Name);
         "name".clone_into(&mut column.format);
-        column.description = "Name must be unique within a namespace.".to_owned();
+        "Name must be unique within a namespace.".clone_into(&mut column.description);
         column
     }
 
@@ -103,8 +103,14 @@ impl Column {
                 json!(format!("{}/{}", text("kind").to_lowercase(), text("name")))
             }
             Cell::EventSource => {
-                let source = object["source"]["component"].as_str().filter(|text| !text.is_empty());
-                json!(source.or(object["reportingComponent"].as_str()).unwrap_or_default())
+                let source = object["source"]["component"]
+                    .as_str()
+                    .filter(|text| !text.is_empty());
+                json!(
+                    source
+                        .or(object["reportingComponent"].as_str())
+                        .unwrap_or_default()
+                )
             }
         }
     }
@@ -129,14 +135,20 @@ impl Column {
 
 /// How long ago a timestamp was, as kubectl shows it: `5s`, `3m12s`, `4h`, `2d3h`.
 fn age(text: &str) -> String {
-    let Ok(then) = DateTime::parse_from_rfc3339(text) else { return "<unknown>".to_owned() };
+    let Ok(then) = DateTime::parse_from_rfc3339(text) else {
+        return "<unknown>".to_owned();
+    };
     human((clock::now() - then.with_timezone(&Utc)).num_seconds())
 }
 
 fn human(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let pair = |big: i64, unit: &str, small: i64, small_unit: &str| {
-        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit}{small}{small_unit}") }
+        if small == 0 {
+            format!("{big}{unit}")
+        } else {
+            format!("{big}{unit}{small}{small_unit}")
+        }
     };
     match seconds {
         ..-1 => "<invalid>".to_owned(),
@@ -166,7 +178,12 @@ pub(crate) fn builtin(builtin: Builtin) -> Vec<Column> {
             all.push(Column::new("Data", "string", 0, Cell::Count(&["data"])));
         }
         Builtin::ConfigMap => {
-            all.push(Column::new("Data", "string", 0, Cell::Count(&["data", "binaryData"])));
+            all.push(Column::new(
+                "Data",
+                "string",
+                0,
+                Cell::Count(&["data", "binaryData"]),
+            ));
         }
         Builtin::ServiceAccount => {
             all.push(Column::new("Secrets", "string", 0, Cell::Length("secrets")));
@@ -187,7 +204,12 @@ fn events(builtin: Builtin) -> Vec<Column> {
     let (last, first, message, count) = if builtin == Builtin::CoreEvent {
         (".lastTimestamp", ".firstTimestamp", ".message", ".count")
     } else {
-        (".deprecatedLastTimestamp", ".deprecatedFirstTimestamp", ".note", ".deprecatedCount")
+        (
+            ".deprecatedLastTimestamp",
+            ".deprecatedFirstTimestamp",
+            ".note",
+            ".deprecatedCount",
+        )
     };
     vec![
         Column::path("Last Seen", "date", 0, last),
