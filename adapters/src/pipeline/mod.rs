@@ -128,11 +128,7 @@ impl Pipeline {
         result
     }
 
-    async fn observed(
-        &self,
-        call: &Ready<'_>,
-        trail: &mut Trail,
-    ) -> Result<Answer, AdapterError> {
+    async fn observed(&self, call: &Ready<'_>, trail: &mut Trail) -> Result<Answer, AdapterError> {
         trail.enter(Stage::Budget);
         budget::allow()?;
         let mut record = Record::new(call);
@@ -270,3 +266,6 @@ fn over_rate(call: &Ready<'_>, wait: Duration) -> AdapterError {
     error.retry_after = Some(wait);
     error
 }
+
+#[cfg(test)]
+mod tests;

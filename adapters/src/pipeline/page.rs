@@ -4,10 +4,10 @@ use infrafabric_definition::{AnswerFormat, Class};
 use serde_json::Value as Json;
 use url::Url;
 
+use super::Pipeline;
 use super::answer::Answer;
 use super::call::Call;
 use super::request::Inputs;
-use super::Pipeline;
 use crate::compile::{CompiledOperation, Template, plain};
 use crate::error::AdapterError;
 

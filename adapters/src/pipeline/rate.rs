@@ -57,7 +57,8 @@ impl Rate {
     pub(crate) fn take(&self, now: Instant) -> Result<Duration, Duration> {
         let mut state = self.state();
         state.fill(now);
-        let blocked = state.blocked_until.map_or(Duration::ZERO, |t| t.saturating_duration_since(now));
+        let blocked =
+            state.blocked_until.map_or(Duration::ZERO, |t| t.saturating_duration_since(now));
         let queued = match state.bucket {
             Some((_, per_second)) if state.tokens < 1.0 => {
                 Duration::from_secs_f64((1.0 - state.tokens) / per_second)
@@ -132,7 +133,8 @@ mod tests {
         }
         // `take` queues the one that did not pass at once, which costs it its token too.
         let minute = Duration::from_secs(60);
-        let most = sent.iter().map(|t| sent.iter().filter(|u| **u >= *t && **u < *t + minute).count());
+        let most =
+            sent.iter().map(|t| sent.iter().filter(|u| **u >= *t && **u < *t + minute).count());
         assert!(most.max().expect("some were sent") <= 60);
         assert!(sent.len() >= 12);
     }
