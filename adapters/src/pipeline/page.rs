@@ -15,10 +15,21 @@ const MOST_PAGES: usize = 1_000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where the next page is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Next {
     Page(Url, String),
     Cursor(Json),
+}
+
+impl Next {
+    /// Whether two pages name the same next one.
+    fn leads_where(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Page(_, to), Self::Page(_, before)) => to == before,
+            (Self::Cursor(to), Self::Cursor(before)) => to == before,
+            _ => false,
+        }
+    }
 }
 
 impl Pipeline {
@@ -44,7 +55,7 @@ impl Pipeline {
             if bytes > MOST_BYTES {
                 return Err(self.odd(name, "a list of more than 64 MiB"));
             }
-            if last.as_ref() == Some(&next) {
+            if last.as_ref().is_some_and(|last| next.leads_where(last)) {
                 return Err(self.odd(name, "a list whose next page is the same page"));
             }
             page = inputs.clone();

@@ -99,13 +99,21 @@ pub(crate) fn want() -> MachineWant {
 pub(crate) struct Ledger {
     lines: Mutex<Vec<String>>,
     intents: Mutex<Vec<Intent>>,
-    /// Refuses intents.
-    pub(crate) changed: bool,
-    /// Refuses permits from this one on.
-    pub(crate) permits: Option<usize>,
+    changed: bool,
+    permits: Option<usize>,
 }
 
 impl Ledger {
+    /// One that refuses intents.
+    pub(crate) fn changed() -> Self {
+        Self { changed: true, ..Self::default() }
+    }
+
+    /// One that gives this many permits and no more.
+    pub(crate) fn permitting(permits: usize) -> Self {
+        Self { permits: Some(permits), ..Self::default() }
+    }
+
     /// What was called.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("lock").clone()

@@ -56,7 +56,7 @@ async fn a_doubt_is_not_ended_by_a_later_refusal() {
 #[tokio::test]
 async fn nothing_leaves_without_an_intent() {
     let provider = Provider::start([]).await;
-    let journal = Ledger { changed: true, ..Ledger::default() };
+    let journal = Ledger::changed();
     let account = account(&provider.url);
     let error = account.create_machine(&want(), "t", &journal).await.expect_err("refused");
     assert_eq!((error.class, error.sent), (Class::Conflict, false));
@@ -68,7 +68,7 @@ async fn nothing_leaves_without_an_intent() {
 #[tokio::test]
 async fn a_forbidden_permit_sends_nothing() {
     let provider = Provider::start([]).await;
-    let journal = Ledger { permits: Some(0), ..Ledger::default() };
+    let journal = Ledger::permitting(0);
     let account = account(&provider.url);
     let error = account.create_machine(&want(), "t", &journal).await.expect_err("refused");
     assert_eq!((error.class, error.sent), (Class::Policy, false));
@@ -80,7 +80,7 @@ async fn a_forbidden_permit_sends_nothing() {
 #[tokio::test]
 async fn a_permit_is_asked_before_every_sending() {
     let provider = Provider::start([Reply::Lost]).await;
-    let journal = Ledger { permits: Some(1), ..Ledger::default() };
+    let journal = Ledger::permitting(1);
     let account = open(keyed(), at(&provider.url));
     let error = account.create_machine(&want(), "t", &journal).await.expect_err("refused");
     assert_eq!((error.class, error.sent), (Class::Unknown, true), "the first may have arrived");

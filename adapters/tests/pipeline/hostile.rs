@@ -74,11 +74,6 @@ impl Provider {
         Self { url, state }
     }
 
-    /// Adds an answer.
-    pub(crate) fn then(&self, reply: Reply) {
-        self.state.replies.lock().expect("lock").push_back(reply);
-    }
-
     /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.requests.lock().expect("lock").clone()

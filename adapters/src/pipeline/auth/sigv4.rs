@@ -9,7 +9,7 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4::{SigningParams, signing_params::BuildError};
 use aws_smithy_runtime_api::client::identity::Identity;
 use chrono::{DateTime, Utc};
-use http::header::{HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use thiserror::Error;
 
 /// An access key.
@@ -63,7 +63,7 @@ pub(super) fn sign(
     for header in headers {
         let name = HeaderName::from_static(header.name());
         let mut value = HeaderValue::from_str(header.value()).map_err(|_| SignatureError::Apply)?;
-        value.set_sensitive(header.sensitive());
+        value.set_sensitive(header.sensitive() || name == AUTHORIZATION);
         request.headers_mut().insert(name, value);
     }
     Ok(())
