@@ -8,7 +8,7 @@ use super::Pipeline;
 use super::answer::Answer;
 use super::call::Call;
 use super::request::Inputs;
-use crate::compile::{CompiledOperation, Template, plain};
+use crate::compile::{CompiledOperation, Expression, Template, plain};
 use crate::error::AdapterError;
 
 const MOST_PAGES: usize = 1_000;
@@ -137,5 +137,5 @@ fn is_empty_xml(operation: &CompiledOperation, answer: &Answer) -> bool {
         return false;
     };
     let names_root = |path: Vec<String>| path.len() > 1 && path[0] == "body" && path[1] == *root;
-    items.expressions().flat_map(|expression| expression.paths()).any(names_root)
+    items.expressions().flat_map(Expression::paths).any(names_root)
 }

@@ -14,7 +14,7 @@ async fn a_429_keeps_the_account_away_as_long_as_it_says() {
     let account = account(&provider.url);
     let error = account.verify().await.expect_err("refused");
     assert_eq!((error.class, error.sent), (Class::RateLimited, true));
-    assert_eq!(error.retry_after, Some(Duration::from_secs(60)));
+    assert_eq!(error.retry_after, Some(Duration::from_mins(1)));
     let journal = Ledger::default();
     let error =
         account.clone().create_machine(&want(), "t", &journal).await.expect_err("too early");
