@@ -1,6 +1,7 @@
 //! Secrets: checked at the door, and seen nowhere behind it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -17,7 +18,7 @@ fn everything(error: &AdapterError) -> String {
     let mut text = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(deeper) = cause {
-        text.push_str(&format!(" {deeper} {deeper:?}"));
+        let _ = write!(text, " {deeper} {deeper:?}");
         cause = deeper.source();
     }
     text

@@ -162,6 +162,21 @@ async fn what_never_left_is_not_in_doubt() {
 }
 
 #[tokio::test]
+async fn a_failed_handshake_is_not_in_doubt() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(stream);
+        }
+    });
+    let journal = Ledger::default();
+    let error = account(&url).create_machine(&want(), "t", &journal).await.expect_err("refused");
+    assert_eq!((error.class, error.sent), (Class::Unavailable, false), "{error}");
+    server.abort();
+}
+
+#[tokio::test]
 async fn an_id_cannot_leave_its_place_in_the_path() {
     let provider = Provider::start([json(204, &json!(""))]).await;
     let account = account(&provider.url);

@@ -1,6 +1,7 @@
 //! A provider that answers as a test tells it, over plain TCP, so that it can also answer wrongly.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -121,7 +122,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply, state: &State) -> Option<(
         Reply::Http(status, headers, body) => {
             let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
             for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                let _ = write!(head, "{name}: {value}\r\n");
             }
             head.push_str("\r\n");
             stream.write_all(head.as_bytes()).await.ok()?;
