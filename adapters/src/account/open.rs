@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use infrafabric_definition::Class;
+use infrafabric_definition::{Class, Text};
 use serde_json::{Map, Value as Json};
 
 use super::{Account, AccountOptions};
@@ -50,7 +50,7 @@ fn parameters(definition: &Compiled, options: &AccountOptions) -> Result<Json, S
     let mut values = Map::new();
     for (name, parameter) in declared {
         let value = options.parameters.get(name.as_str()).map(String::as_str);
-        let value = value.or(parameter.default.as_ref().map(|text| text.as_str()));
+        let value = value.or(parameter.default.as_ref().map(Text::as_str));
         let value = value
             .ok_or_else(|| format!("parameter `{name}` is missing: {}", parameter.description))?;
         values.insert(name.0.clone(), Json::from(value));

@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn every_form_of_a_secret_is_hidden() {
         let redactor =
-            Redactor::new(["k+/y =\"1".to_owned(), "abc".to_owned()].iter().map(|s| s.as_str()));
+            Redactor::new(["k+/y =\"1".to_owned(), "abc".to_owned()].iter().map(String::as_str));
         let base64 = STANDARD.encode("k+/y =\"1");
         for form in ["k+/y =\"1", "k%2B%2Fy%20%3D%221", "k%2B%2Fy+%3D%221", "k+/y =\\\"1", &base64]
         {
