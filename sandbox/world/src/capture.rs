@@ -94,14 +94,20 @@ fn add_marks(value: &Json, marks: &mut Vec<String>) {
         Json::Object(entries) => {
             let field = |name: &str| entries.iter().find(|(k, _)| k.eq_ignore_ascii_case(name));
             match (field("key"), field("value")) {
-                (Some((_, key)), Some((_, value))) => {
-                    marks.push(format!("{}={}", plain(key), plain(value)));
+                (Some((_, key)), value) => {
+                    let value = value.map(|(_, value)| plain(value)).unwrap_or_default();
+                    marks.push(pair(&plain(key), &value));
                 }
-                _ => marks.extend(entries.iter().map(|(k, v)| format!("{k}={}", plain(v)))),
+                _ => marks.extend(entries.iter().map(|(k, v)| pair(k, &plain(v)))),
             }
         }
         one => marks.push(plain(one)),
     }
+}
+
+/// A key with its value, if it has one.
+fn pair(key: &str, value: &str) -> String {
+    if value.is_empty() { key.to_owned() } else { format!("{key}={value}") }
 }
 
 /// A piece of a template as a pattern.
@@ -177,13 +183,13 @@ mod tests {
             &json!({
                 "n": "web", "z": "eua", "Key": {"Token": "t1"}, "user": "eA==",
                 "tags": ["m1", "t2"], "deep": [{"size": "s"}],
-                "labels": [{"Key": "k", "Value": "v"}]
+                "labels": [{"Key": "k", "Value": "v"}, {"Key": "mark", "Value": ""}]
             }),
         );
         let texts = ["want.name", "want.region", "token", "want.size", "want.userData"];
         let found: Vec<_> = texts.iter().map(|path| captures.text(path)).collect();
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(found, [some("web"), some("eu"), some("t1"), some("s"), None]);
-        assert_eq!(captures.marks, ["m1", "t2", "k=v"]);
+        assert_eq!(captures.marks, ["m1", "t2", "k=v", "mark"]);
     }
 }
