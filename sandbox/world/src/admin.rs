@@ -168,10 +168,11 @@ fn show(
     object: String,
     thing: &Thing,
 ) -> ThingShown {
-    let item = provider.sandbox().and_then(|sandbox| sandbox.objects.get(&object)).and_then(|spec| {
-        let vars = vars::thing(thing, shared.clock.now(), shared.phase);
-        spec.item.render(&vars).ok()?
-    });
+    let item =
+        provider.sandbox().and_then(|sandbox| sandbox.objects.get(&object)).and_then(|spec| {
+            let vars = vars::thing(thing, shared.clock.now(), shared.phase);
+            spec.item.render(&vars).ok()?
+        });
     let item = item.unwrap_or_default();
     let (vendor_state, state) = state(provider, &object, &item).unwrap_or_default();
     ThingShown {

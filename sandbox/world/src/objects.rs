@@ -40,7 +40,9 @@ pub(crate) fn create(
     let item = vars::item(spec, &thing, call.received, now, phase)?;
     let vars = vars::answer(&thing, &item, call.received, now, phase);
     let answer = Answer::render(&spec.create, &vars, call.format())?;
-    let effect = new.then(|| call.world.ledger.write(entry(call, name, Effect::Create, &thing, (&item, &answer))));
+    let effect = new.then(|| {
+        call.world.ledger.write(entry(call, name, Effect::Create, &thing, (&item, &answer)))
+    });
     Ok((answer, effect))
 }
 
@@ -156,7 +158,9 @@ pub(crate) fn delete(
     let item = vars::item(spec, &thing, call.received, now, phase)?;
     let vars = vars::answer(&thing, &item, call.received, now, phase);
     let answer = Answer::render(&spec.delete, &vars, call.format())?;
-    let effect = new.then(|| call.world.ledger.write(entry(call, name, Effect::Delete, &thing, (&item, &answer))));
+    let effect = new.then(|| {
+        call.world.ledger.write(entry(call, name, Effect::Delete, &thing, (&item, &answer)))
+    });
     Ok((answer, effect))
 }
 
