@@ -16,7 +16,7 @@ use crate::fault::delta;
 use crate::ledger::{Delivery, Effect, LedgerEntry, without_secrets};
 use crate::sigv4::hex;
 use crate::thing::{Deletion, Repetition, Thing};
-use crate::vars;
+use crate::vars::{self, Show};
 
 /// Makes a thing, unless a rule, a limit or an earlier request of the same key says otherwise.
 pub(crate) fn create(
@@ -36,9 +36,7 @@ pub(crate) fn create(
     };
     let key = key(call, name);
     let (thing, new) = make(call, name, spec, &mut vars, unique, key)?;
-    let (now, phase) = (call.now, call.world.phase);
-    let item = vars::item(spec, &thing, call.received, now, phase)?;
-    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let (item, vars) = show(call, spec).answer(&thing)?;
     let answer = Answer::render(&spec.create, &vars, call.format())?;
     let effect = new.then(|| {
         call.world.ledger.write(entry(call, name, Effect::Create, &thing, (&item, &answer)))
@@ -129,9 +127,7 @@ pub(crate) fn read(
     };
     let found = found.filter(|thing| in_reach(call, name, thing));
     let thing = found.ok_or_else(|| absent(&id))?;
-    let (now, phase) = (call.now, call.world.phase);
-    let item = vars::item(spec, &thing, call.received, now, phase)?;
-    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let (_, vars) = show(call, spec).answer(&thing)?;
     Ok((Answer::render(&spec.read, &vars, call.format())?, None))
 }
 
@@ -155,8 +151,7 @@ pub(crate) fn delete(
         Deletion::Already(thing) => (thing, false),
         Deletion::Absent => return Err(absent(&id)),
     };
-    let item = vars::item(spec, &thing, call.received, now, phase)?;
-    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let (item, vars) = show(call, spec).answer(&thing)?;
     let answer = Answer::render(&spec.delete, &vars, call.format())?;
     let effect = new.then(|| {
         call.world.ledger.write(entry(call, name, Effect::Delete, &thing, (&item, &answer)))
@@ -179,13 +174,14 @@ pub(crate) fn list(
     };
     let newest = now - delta(call.plan.lag);
     let mut vars = vars::request(call.received, call.region.as_deref());
+    let show = show(call, spec);
     let mut items = Vec::new();
     for thing in all {
         let late = !call.plan.lag.is_zero() && thing.created > newest;
         if late || !in_reach(call, name, &thing) {
             continue;
         }
-        let item = vars::item(spec, &thing, call.received, now, phase)?;
+        let item = show.item(&thing)?;
         if passes(spec.list.filter.as_ref(), &mut vars, &item)? {
             items.push(item);
         }
@@ -223,6 +219,10 @@ fn passes(
 fn number(template: Option<&Template>, vars: &Vars) -> Result<Option<usize>, EvaluationError> {
     let Some(template) = template else { return Ok(None) };
     Ok(template.render(vars)?.and_then(|value| plain(&value).parse().ok()))
+}
+
+fn show<'a>(call: &'a Call<'_>, spec: &'a CompiledSandboxObject) -> Show<'a> {
+    Show::new(spec, call.received, call.now, call.world.phase)
 }
 
 /// Whether the request's region can see the thing: where lists are regional, everything is.
