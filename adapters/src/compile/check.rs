@@ -70,7 +70,8 @@ fn check_object(
     ];
     for (verb, given) in needed {
         if given.is_none() {
-            let reason = format!("missing: a {} needs create, read, list and delete", contract.name);
+            let reason =
+                format!("missing: a {} needs create, read, list and delete", contract.name);
             problems.push(problem(&format!("{path}.{verb}"), reason));
         }
     }
@@ -133,12 +134,7 @@ fn check_constant(field: &Field, tree: &Tree, path: &str, problems: &mut Vec<Pro
     problems.push(problem(path, format!("expected {wanted} or an expression that gives it")));
 }
 
-fn check_state(
-    tree: &Tree,
-    contract: &ObjectContract,
-    path: &str,
-    problems: &mut Vec<Problem>,
-) {
+fn check_state(tree: &Tree, contract: &ObjectContract, path: &str, problems: &mut Vec<Problem>) {
     let Tree::Map(entries) = tree else {
         let reason = "expected a map: `of` is the vendor's state, its values map to ours";
         return problems.push(problem(path, reason.to_owned()));

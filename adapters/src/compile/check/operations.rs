@@ -41,7 +41,8 @@ pub(super) fn check(
     shapes: &Shapes,
     problems: &mut Vec<Problem>,
 ) {
-    let parameters: Vec<&str> = compiled.spec().parameters.keys().map(|name| name.as_str()).collect();
+    let parameters: Vec<&str> =
+        compiled.spec().parameters.keys().map(|name| name.as_str()).collect();
     let mut checker = Checker { compiled, shapes, parameters, problems };
     checker.operation(&compiled.verify, "spec.verify", Verb::Verify, &[]);
     for (name, object) in &compiled.objects {
@@ -159,7 +160,9 @@ impl Checker<'_> {
         if !known.contains(&name.as_str()) {
             let place = format!("{path}.endpoint");
             self.problems.push(match known.as_slice() {
-                [] => problem(&place, format!("unknown endpoint `{name}`: spec.endpoints has none")),
+                [] => {
+                    problem(&place, format!("unknown endpoint `{name}`: spec.endpoints has none"))
+                }
                 known => unknown(&place, "endpoint", name, known),
             });
         }
@@ -216,7 +219,12 @@ impl Checker<'_> {
                 && !operations.contains_key(name.as_str())
             {
                 let known: Vec<&str> = operations.keys().copied().collect();
-                self.problems.push(unknown(&format!("{path}.operation"), "operation", name, &known));
+                self.problems.push(unknown(
+                    &format!("{path}.operation"),
+                    "operation",
+                    name,
+                    &known,
+                ));
             }
             let Some(when) = &rule.when else { continue };
             let used = paths(when);

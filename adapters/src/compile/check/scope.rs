@@ -10,12 +10,51 @@ use crate::contract::{Field, Kind};
 
 /// CEL's standard functions, its optional values and its strings extension.
 const CEL: [&str; 46] = [
-    "bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint",
-    "contains", "endsWith", "matches", "size", "startsWith", "getDate", "getDayOfMonth",
-    "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes",
-    "getMonth", "getSeconds", "hasValue", "none", "of", "ofNonZeroValue", "optional.none",
-    "optional.of", "optional.ofNonZeroValue", "or", "orValue", "value", "charAt", "format",
-    "indexOf", "join", "lastIndexOf", "lowerAscii", "replace", "reverse", "split", "substring",
+    "bool",
+    "bytes",
+    "double",
+    "duration",
+    "dyn",
+    "int",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
+    "contains",
+    "endsWith",
+    "matches",
+    "size",
+    "startsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "hasValue",
+    "none",
+    "of",
+    "ofNonZeroValue",
+    "optional.none",
+    "optional.of",
+    "optional.ofNonZeroValue",
+    "or",
+    "orValue",
+    "value",
+    "charAt",
+    "format",
+    "indexOf",
+    "join",
+    "lastIndexOf",
+    "lowerAscii",
+    "replace",
+    "reverse",
+    "split",
+    "substring",
     "trim",
 ];
 const CEL_LATE: [&str; 2] = ["upperAscii", "strings.quote"];
@@ -153,7 +192,8 @@ fn wrong_want(path: &Path, fields: &[Field], shown: &str) -> Option<String> {
 pub(super) fn check_sandbox(compiled: &Compiled, problems: &mut Vec<Problem>) {
     let Some(sandbox) = &compiled.sandbox else { return };
     let path = "spec.sandbox";
-    let request = || Place::default().open(&["req", "query", "headers"]).with("region", Root::Value);
+    let request =
+        || Place::default().open(&["req", "query", "headers"]).with("region", Root::Value);
     let error = Place::default().with("error", Root::Keys(vec!["status", "code", "message"]));
     check_answer(&sandbox.error, &format!("{path}.error"), &error, problems);
     check_answer(&sandbox.verify, &format!("{path}.verify"), &request(), problems);
@@ -187,8 +227,7 @@ fn check_sandbox_object(
     for (i, rule) in object.rules.iter().enumerate() {
         check_template(&rule.must, &at(&format!("rules[{i}].must")), &request(), problems);
     }
-    let answers =
-        [("create", &object.create), ("read", &object.read), ("delete", &object.delete)];
+    let answers = [("create", &object.create), ("read", &object.read), ("delete", &object.delete)];
     for (key, answer) in answers {
         check_answer(answer, &at(key), &thing().open(&["item"]), problems);
     }
