@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use infrafabric_adapters::compile::{BodyTemplate, CompiledOperation, Template, Tree, plain};
+use infrafabric_adapters::compile::{
+    BodyTemplate, CompiledOperation, Expression, Template, Tree, plain,
+};
 use serde_json::Value as Json;
 
 use crate::form::lookup;
@@ -63,7 +65,7 @@ impl Captures {
     }
 
     fn template(&mut self, template: &Template, value: &Json) {
-        let marks = template.expressions().flat_map(|e| e.paths()).any(|path| {
+        let marks = template.expressions().flat_map(Expression::paths).any(|path| {
             path[0] == "want" && path.get(1).is_some_and(|p| MARKS.contains(&p.as_str()))
         });
         if marks {
@@ -122,12 +124,12 @@ pub(crate) enum Part {
 /// The template as a pattern.
 pub(crate) fn parts(template: &Template) -> Vec<Part> {
     let mut expressions = template.expressions();
-    let part = |literal: Option<&str>| match literal {
-        Some(text) => Part::Literal(text.to_owned()),
-        None => {
-            let paths = expressions.next().map(|e| e.paths()).unwrap_or_default();
-            Part::Value(paths.first().map(|path| path.join(".")).unwrap_or_default())
+    let part = |literal: Option<&str>| {
+        if let Some(text) = literal {
+            return Part::Literal(text.to_owned());
         }
+        let paths = expressions.next().map(Expression::paths).unwrap_or_default();
+        Part::Value(paths.first().map(|path| path.join(".")).unwrap_or_default())
     };
     template.pattern().map(part).collect()
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use infrafabric_adapters::compile::{CompiledSandboxObject, EvaluationError, Tree, Vars};
+use infrafabric_adapters::compile::{
+    CompiledSandboxObject, EvaluationError, Expression, Tree, Vars,
+};
 use serde_json::Value as Json;
 
 use crate::received::Received;
@@ -98,7 +100,7 @@ fn reads(tree: &Tree, variables: &[&str]) -> bool {
     tree.templates("", &mut |_, template| {
         found |= template
             .expressions()
-            .flat_map(|expression| expression.paths())
+            .flat_map(Expression::paths)
             .any(|path| variables.contains(&path[0].as_str()));
     });
     found

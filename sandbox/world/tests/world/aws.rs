@@ -6,6 +6,7 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
+use infrafabric_adapters::clock::Clock;
 use infrafabric_world::FaultSpec;
 
 use crate::definitions::built_in;
@@ -111,7 +112,7 @@ async fn an_instance_lives_through_the_query_api() {
         element(&read[read.find("<instanceState>").expect("state")..], "name")
     };
     assert_eq!(state().await, "pending");
-    ec2.world.hand.advance(Duration::from_secs(10));
+    ec2.world.advance(Duration::from_secs(10));
     assert_eq!(state().await, "running");
     let listed = ec2.ask("us-east-1", &describe("if-mark")).await.text();
     assert_eq!(element(&listed, "instanceId"), id);
@@ -126,7 +127,7 @@ async fn an_instance_lives_through_the_query_api() {
 
     assert_eq!(ec2.ask("us-east-1", &by_id("TerminateInstances", &id)).await.status, 200);
     assert_eq!(state().await, "shutting-down");
-    ec2.world.hand.advance(Duration::from_secs(10));
+    ec2.world.advance(Duration::from_secs(10));
     assert_eq!(state().await, "terminated");
     assert_eq!(ec2.ask("us-east-1", &by_id("TerminateInstances", &id)).await.status, 200);
     let ledger = ec2.world.ledger().await;

@@ -37,7 +37,7 @@ pub(crate) fn quay_manifest() -> Value {
                 "list": {"get": "/boxes?tag=${scope.mark}&page=${cursor}", "items": "${body.boxes}",
                          "cursor": "${body.next}"},
                 "delete": {"delete": "/boxes/${id}"},
-                "as": {"id": "${item.id}", "name": "${item.name}",
+                "as": {"id": "${item.id}", "name": "${item.name}", "marks": "${item.tags}",
                        "state": {"of": "${item.state}", "new": "Creating", "up": "Running",
                                  "going": "Deleting", "gone": "Gone"}}
             }},

@@ -160,9 +160,9 @@ async fn lists_lag_while_reads_do_not() {
     };
     assert_eq!(listed().await, 0);
     assert_eq!(world.quay("GET", "/boxes/box-1", Value::Null).await.status, 200);
-    world.hand.advance(Duration::from_millis(4_999));
+    world.advance(Duration::from_millis(4_999));
     assert_eq!(listed().await, 0);
-    world.hand.advance(Duration::from_millis(1));
+    world.advance(Duration::from_millis(1));
     assert_eq!(listed().await, 1);
 }
 
@@ -222,7 +222,7 @@ async fn a_fault_ends_by_time_and_meets_only_its_operations() {
         start(FaultSpec { lasts: span("30s"), ..FaultSpec::new("quay", "503").on("*.list") }).await;
     assert_eq!(world.make("web").await.status, 201);
     assert_eq!(world.quay("GET", "/boxes", Value::Null).await.status, 503);
-    world.hand.advance(Duration::from_secs(30));
+    world.advance(Duration::from_secs(30));
     assert_eq!(world.quay("GET", "/boxes", Value::Null).await.status, 200);
     assert!(world.client.faults().await.expect("faults").is_empty());
 }

@@ -7,16 +7,16 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use infrafabric_adapters::clock::{Clock, SetClock};
 use infrafabric_adapters::compile::Compiled;
-use infrafabric_world::{Clock, LedgerPage, ManualClock, World, WorldClient, WorldOptions};
+use infrafabric_world::{LedgerPage, World, WorldClient, WorldOptions};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 pub(crate) struct Harness {
     pub(crate) world: World,
     pub(crate) client: WorldClient,
-    pub(crate) clock: Clock,
-    pub(crate) hand: ManualClock,
+    pub(crate) clock: Arc<SetClock>,
 }
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Answer {
 impl Harness {
     pub(crate) async fn start(definitions: Vec<Arc<Compiled>>) -> Self {
         let start: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().expect("time");
-        let (clock, hand) = Clock::manual(start);
+        let clock = Arc::new(SetClock::at(start));
         let options = WorldOptions {
             definitions,
             phase: Duration::from_secs(10),
@@ -47,7 +47,11 @@ impl Harness {
             ..WorldOptions::default()
         };
         let world = World::start(options).await.expect("starts");
-        Self { client: world.client(), world, clock, hand }
+        Self { client: world.client(), world, clock }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.set(self.clock.now() + by);
     }
 
     /// Sends a request; the error is the connection's.

@@ -23,9 +23,9 @@ async fn a_thing_is_created_read_listed_and_deleted_through_its_phases() {
     let state = async || {
         world.quay("GET", "/boxes/box-1", Value::Null).await.json()["box"]["state"].clone()
     };
-    world.hand.advance(Duration::from_millis(9_999));
+    world.advance(Duration::from_millis(9_999));
     assert_eq!(state().await, "new");
-    world.hand.advance(Duration::from_millis(1));
+    world.advance(Duration::from_millis(1));
     assert_eq!(state().await, "up");
     let shown = world.client.things(Some("quay")).await.expect("things");
     assert_eq!((shown[0].state.as_str(), shown[0].vendor_state.as_str()), ("Running", "up"));
@@ -35,9 +35,9 @@ async fn a_thing_is_created_read_listed_and_deleted_through_its_phases() {
     assert_eq!((deleted.status, &deleted.json()["state"]), (202, &json!("going")));
     assert_eq!(world.quay("DELETE", "/boxes/box-1", Value::Null).await.status, 202);
     assert_eq!(state().await, "going");
-    world.hand.advance(Duration::from_secs(10));
+    world.advance(Duration::from_secs(10));
     assert_eq!(state().await, "gone");
-    world.hand.advance(Duration::from_secs(600));
+    world.advance(Duration::from_secs(600));
     assert_eq!(world.quay("GET", "/boxes/box-1", Value::Null).await.status, 404);
     assert_eq!(world.quay("DELETE", "/boxes/box-1", Value::Null).await.status, 404);
     assert!(world.client.things(None).await.expect("things").is_empty());
@@ -175,7 +175,7 @@ async fn digitalocean_answers_as_its_definition_reads() {
     assert_eq!(made.status, 202, "{}", made.text());
     let id = made.json()["droplet"]["id"].as_i64().expect("a number");
     assert_eq!(made.json()["droplet"]["status"], "new");
-    world.hand.advance(Duration::from_secs(10));
+    world.advance(Duration::from_secs(10));
     let read = ask("GET", &format!("/v2/droplets/{id}"), Value::Null).await.json();
     assert_eq!(read["droplet"]["status"], "active");
     assert_eq!(read["droplet"]["networks"]["v4"][0]["type"], "public");

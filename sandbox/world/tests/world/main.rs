@@ -1,5 +1,6 @@
 //! The simulated providers as a plain HTTP client sees them.
 
+mod account;
 mod admin;
 mod aws;
 mod definitions;
