@@ -1,0 +1,442 @@
+//! Every definition reads its own simulated provider: what it sends fulfils the provider's rules,
+//! and what comes back gives the contract's outputs.
+
+use std::fs;
+use std::path::Path;
+
+use infrafabric_adapters::compile::{
+    BodyTemplate, Compiled, CompiledAnswer, CompiledOperation, CompiledSandbox, Template, Tree,
+    Vars, parse,
+};
+use infrafabric_adapters::contract::{self, Field, Kind};
+use infrafabric_definition::{AnswerFormat, Class, Method};
+use serde_json::{Map, Value as Json, json};
+
+const MARK: &str = "if:lab";
+
+fn definitions() -> Vec<Compiled> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["providers/cloud", "../examples/provider-definition", "../examples/bench"] {
+        let entries = fs::read_dir(root.join(folder)).expect(folder);
+        files.extend(entries.map(|entry| entry.expect(folder).path()));
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    let compile = |file: &std::path::PathBuf| {
+        let text = fs::read_to_string(file).expect("readable");
+        let (name, spec) = parse(&text, &file.display().to_string()).expect("parses");
+        Compiled::new(&name, spec).expect("compiles")
+    };
+    files.iter().map(compile).collect()
+}
+
+/// A definition with what its simulated provider knows.
+struct Case {
+    definition: Compiled,
+    want: Json,
+}
+
+impl Case {
+    /// Wants the first region, two CPUs with 4 GiB, and Ubuntu 24.04.
+    fn new(definition: Compiled) -> Self {
+        let mut case = Self { definition, want: Json::Null };
+        let text = |row: &Json, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let first = |name: &str, fits: &dyn Fn(&Json) -> bool| {
+            let rows = case.rows(name);
+            let row = rows.iter().find(|row| fits(row)).cloned();
+            text(&row.unwrap_or_else(|| panic!("{name}: nothing fits in {rows:?}")), "name")
+        };
+        case.want = json!({
+            "name": "web-1",
+            "region": first("regions", &|_| true),
+            "size": first("sizes", &|row| row["cpus"] == 2 && row["memoryMiB"] == 4096),
+            "image": first("images", &|row| row["family"] == "ubuntu" && row["version"] == "24.04"),
+            "sshKeys": ["key-1", "ssh-ed25519 AAAA user@host"],
+            "userData": "#cloud-config\n",
+            "marks": [MARK, "if:web-1"],
+            "tags": ["team-a"],
+            "labels": {"infrafabric.io/name": "web-1"},
+        });
+        case
+    }
+
+    fn sandbox(&self) -> &CompiledSandbox {
+        self.definition.sandbox.as_ref().expect("a sandbox")
+    }
+
+    fn operation(&self, verb: &str) -> &CompiledOperation {
+        let machine = &self.definition.objects["machine"];
+        let operation = match verb {
+            "create" => &machine.create,
+            "read" => &machine.read,
+            "list" => &machine.list,
+            _ => &machine.delete,
+        };
+        operation.as_ref().expect("there is one")
+    }
+
+    /// What the definition reads from a catalog.
+    fn rows(&self, name: &str) -> Vec<Json> {
+        let catalog = &self.definition.catalogs[name];
+        let body =
+            self.body(&self.sandbox().catalogs[name], catalog.list.answer, &mut Vars::default());
+        let items = evaluate(catalog.list.items.as_ref().expect("items"), &answer(&body));
+        let items = items.unwrap_or_else(|| panic!("{}: no {name}", self.definition.name()));
+        let columns = |item: &Json| {
+            let mut vars = Vars::default();
+            vars.set("item", item);
+            let columns = catalog.columns.iter();
+            let present =
+                columns.filter_map(|(key, tree)| Some((key.clone(), render(tree, &vars)?)));
+            Json::Object(present.collect())
+        };
+        items.as_array().expect("a list").iter().map(columns).collect()
+    }
+
+    /// The body of an answer as the definition sees it.
+    fn body(&self, answer: &CompiledAnswer, format: AnswerFormat, vars: &mut Vars) -> Json {
+        let body = answer.body.as_ref().and_then(|body| render(body, vars)).unwrap_or(Json::Null);
+        match format {
+            AnswerFormat::Json => body,
+            AnswerFormat::Xml => over_xml(&body),
+        }
+    }
+
+    /// The variables of a thing that exists since `age` phases.
+    fn thing(&self, age: usize, deleted: bool) -> Vars {
+        let object = &self.sandbox().objects["machine"];
+        let mut vars = self.request("create");
+        vars.set("seq", &json!(7));
+        let id = evaluate(&object.id, &vars).expect("an id");
+        vars.set("id", &id).set("created", &json!("2026-11-22T10:00:00Z"));
+        vars.set("region", &self.want["region"]).set("deleted", &json!(deleted));
+        let nth = move |states: &[Json]| states.get(age).or(states.last()).cloned();
+        vars.function("phase", nth).function("gone", nth);
+        let item = render(&object.item, &vars).expect("an item");
+        vars.set("item", &item);
+        vars
+    }
+
+    /// `req`, `query` and `headers` as the simulated provider receives them.
+    fn request(&self, verb: &str) -> Vars {
+        let operation = self.operation(verb);
+        let mut given = Vars::default();
+        given
+            .set("want", &self.want)
+            .set("token", &json!("t0k3n"))
+            .set("region", &self.want["region"]);
+        given.set("scope", &json!({"mark": MARK})).set("id", &json!("1"));
+        let path = operation.path.render(&given).expect("evaluates").expect("a path");
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        let query: Map<String, Json> = form_urlencoded::parse(query.as_bytes())
+            .map(|(key, value)| (key.into_owned(), Json::from(value.into_owned())))
+            .collect();
+        let headers = operation.headers.iter();
+        let headers: Map<String, Json> = headers
+            .filter_map(|(name, value)| Some((name.to_lowercase(), evaluate(value, &given)?)))
+            .collect();
+        let req = match &operation.body {
+            BodyTemplate::Empty => None,
+            BodyTemplate::Json(tree) => render(tree, &given),
+            BodyTemplate::Form(tree) => render(tree, &given).as_ref().map(texts),
+        };
+        let mut vars = Vars::default();
+        vars.set("req", &req.unwrap_or(json!({})));
+        vars.set("query", &Json::Object(query)).set("headers", &Json::Object(headers));
+        vars
+    }
+
+    /// The contract's outputs of a thing in an answer's body.
+    fn outputs(&self, template: &Template, body: &Json) -> Json {
+        let item = evaluate(template, &answer(body));
+        self.read(&item.unwrap_or_else(|| panic!("{}: no item in {body}", self.definition.name())))
+    }
+
+    fn read(&self, item: &Json) -> Json {
+        let mut vars = Vars::default();
+        vars.set("item", item);
+        let outputs = self.definition.objects["machine"].outputs.iter();
+        Json::Object(
+            outputs.filter_map(|(key, tree)| Some((key.clone(), render(tree, &vars)?))).collect(),
+        )
+    }
+
+    /// The contract's word for a state as outputs give it.
+    fn state<'a>(&self, outputs: &'a Json) -> &'a str {
+        let state = &outputs["state"];
+        let of = state["of"].as_str().unwrap_or_default();
+        state[of].as_str().unwrap_or("Unknown")
+    }
+}
+
+fn evaluate(template: &Template, vars: &Vars) -> Option<Json> {
+    template.render(vars).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn render(tree: &Tree, vars: &Vars) -> Option<Json> {
+    tree.render(vars).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn answer(body: &Json) -> Vars {
+    let mut vars = Vars::default();
+    vars.set("body", body);
+    vars
+}
+
+/// A form has text only.
+fn texts(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => items.iter().map(texts).collect(),
+        Json::Object(entries) => {
+            Json::Object(entries.iter().map(|(key, value)| (key.clone(), texts(value))).collect())
+        }
+        Json::String(_) => json.clone(),
+        other => Json::from(other.to_string()),
+    }
+}
+
+/// What is left of a body after it went through XML: text only, no list of one, nothing empty.
+fn over_xml(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => match items.as_slice() {
+            [] => Json::Null,
+            [one] => over_xml(one),
+            many => many.iter().map(over_xml).collect(),
+        },
+        Json::Object(entries) => {
+            let entries: Map<String, Json> = entries
+                .iter()
+                .map(|(key, value)| (key.clone(), over_xml(value)))
+                .filter(|(_, value)| !value.is_null())
+                .collect();
+            if entries.is_empty() { Json::Null } else { Json::Object(entries) }
+        }
+        Json::String(text) if text.is_empty() => Json::Null,
+        Json::String(_) | Json::Null => json.clone(),
+        other => Json::from(other.to_string()),
+    }
+}
+
+fn fits(kind: Kind, value: &Json) -> bool {
+    match kind {
+        Kind::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+        Kind::Int => value.is_u64(),
+        Kind::Decimal => value.is_number(),
+        Kind::Bool => value.is_boolean(),
+        Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Json::is_string)),
+        Kind::Labels | Kind::State => value.is_object(),
+        Kind::Addresses => value.as_array().is_some_and(|items| {
+            let address = |item: &Json| {
+                let ip = item["ip"].as_str().and_then(|ip| ip.parse::<std::net::IpAddr>().ok());
+                ip.is_some_and(|ip| !ip.is_unspecified()) && item["public"].is_boolean()
+            };
+            items.iter().all(address)
+        }),
+    }
+}
+
+fn check(name: &str, fields: &[Field], given: &Json) {
+    for field in fields {
+        match given.get(field.name) {
+            Some(value) => assert!(fits(field.kind, value), "{name}: {} is {value}", field.name),
+            None => assert!(!field.required, "{name}: no {} in {given}", field.name),
+        }
+    }
+}
+
+#[test]
+fn catalogs_give_every_column_with_its_type() {
+    for definition in definitions() {
+        let contract = contract::of(definition.spec().domain);
+        let case = Case::new(definition);
+        for catalog in contract.catalogs {
+            let rows = case.rows(catalog.name);
+            let name = format!("{} {}", case.definition.name(), catalog.name);
+            assert!(rows.len() > 1, "{name}: {} rows", rows.len());
+            rows.iter().for_each(|row| check(&name, catalog.columns, row));
+            for column in case.definition.catalogs[catalog.name].columns.keys() {
+                let given = rows.iter().any(|row| row.get(column).is_some());
+                assert!(given, "{name}: no row gives {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wanted_fulfils_the_rules() {
+    for case in definitions().into_iter().map(Case::new) {
+        let vars = case.request("create");
+        for rule in &case.sandbox().objects["machine"].rules {
+            let held = evaluate(&rule.must, &vars);
+            assert_eq!(held, Some(json!(true)), "{}: {}", case.definition.name(), rule.message);
+        }
+    }
+}
+
+#[test]
+fn a_creation_and_a_read_give_every_output_with_its_type() {
+    for case in definitions().into_iter().map(Case::new) {
+        let name = case.definition.name();
+        let object = &case.sandbox().objects["machine"];
+        let contract = contract::of(case.definition.spec().domain).objects[0];
+        for (verb, reply, age, expected) in [
+            ("create", &object.create, 0, "Creating"),
+            ("read", &object.read, 0, "Creating"),
+            ("read", &object.read, 1, "Running"),
+        ] {
+            let operation = case.operation(verb);
+            let body = case.body(reply, operation.answer, &mut case.thing(age, false));
+            let outputs = case.outputs(operation.item.as_ref().expect("item"), &body);
+            check(name, contract.outputs, &outputs);
+            assert_eq!(case.state(&outputs), expected, "{name} {verb}: {outputs}");
+            for key in ["name", "size", "region", "image"] {
+                assert_eq!(outputs[key], case.want[key], "{name} {verb}");
+            }
+            let marks = outputs["marks"].as_array().expect("marks");
+            for mark in [MARK, "if:web-1", "team-a"] {
+                assert!(marks.contains(&json!(mark)), "{name} {verb}: {marks:?}");
+            }
+            let given = &case.definition.objects["machine"].outputs;
+            let missing: Vec<&String> =
+                given.keys().filter(|key| outputs.get(key).is_none()).collect();
+            assert!(missing.is_empty(), "{name} {verb}: no {missing:?}");
+            let addresses = outputs["addresses"].as_array().expect("addresses");
+            assert!(age == 0 || addresses[0]["public"] == true, "{name}: {addresses:?}");
+        }
+    }
+}
+
+#[test]
+fn a_list_gives_what_carries_the_mark() {
+    for case in definitions().into_iter().map(Case::new) {
+        let (name, object) = (case.definition.name(), &case.sandbox().objects["machine"]);
+        let operation = case.operation("list");
+        let item = render(&object.item, &case.thing(1, false)).expect("an item");
+        let mut foreign =
+            Case::new(definitions().into_iter().find(|d| d.name() == name).expect("one"));
+        foreign.want["marks"] = json!(["if:other"]);
+        let foreign = render(&object.item, &foreign.thing(1, false)).expect("an item");
+        let filter = object.list.filter.as_ref().expect("a filter");
+        let listed = |item: &Json| evaluate(filter, case.request("list").set("item", item));
+        assert_eq!(listed(&item), Some(json!(true)), "{name}");
+        assert_eq!(listed(&foreign), Some(json!(false)), "{name}");
+        for count in [0, 1, 2] {
+            let items = vec![item.clone(); count];
+            let mut vars = case.request("list");
+            vars.set("items", &json!(items)).set("total", &json!(count));
+            vars.set("page", &json!(1)).set("pages", &json!(1));
+            let body = case.body(&object.list.answer, operation.answer, &mut vars);
+            let found = evaluate(operation.items.as_ref().expect("items"), &answer(&body));
+            // An empty XML list is absent to expressions; the pipeline knows it by the root.
+            let found = match (found, operation.answer) {
+                (None, AnswerFormat::Xml) => json!([]),
+                (found, _) => found.unwrap_or_else(|| panic!("{name}: no items in {body}")),
+            };
+            let ids: Vec<Json> = found
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|item| case.read(item)["id"].clone())
+                .collect();
+            assert_eq!(ids.len(), count, "{name}: {body}");
+            assert!(ids.iter().all(|id| id.as_str().is_some_and(|id| !id.is_empty())), "{name}");
+            let last = [&operation.next, &operation.cursor].into_iter().flatten();
+            for template in last {
+                let next = evaluate(template, &answer(&body));
+                assert!(next.is_none() || next == Some(json!("")), "{name}: {next:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_of_two_pages_leads_to_the_second() {
+    for case in definitions().into_iter().map(Case::new) {
+        let (name, object) = (case.definition.name(), &case.sandbox().objects["machine"]);
+        let operation = case.operation("list");
+        let item = render(&object.item, &case.thing(1, false)).expect("an item");
+        let mut vars = case.request("list");
+        vars.set("items", &json!([item])).set("total", &json!(2)).set("next", &json!(2));
+        vars.set("page", &json!(1)).set("pages", &json!(2));
+        let body = case.body(&object.list.answer, operation.answer, &mut vars);
+        let next = operation.next.as_ref().or(operation.cursor.as_ref()).expect("pages");
+        let next = evaluate(next, &answer(&body)).unwrap_or_else(|| panic!("{name}: no next"));
+        let next = infrafabric_adapters::compile::plain(&next);
+        assert!(
+            next == "2" || next.contains("page=2") && next.contains("tag_name="),
+            "{name}: {next}"
+        );
+    }
+}
+
+#[test]
+fn a_deleted_machine_that_lingers_is_gone_at_last() {
+    let lingering = definitions().into_iter().map(Case::new);
+    let lingering: Vec<Case> =
+        lingering.filter(|case| case.sandbox().objects["machine"].lingers).collect();
+    assert!(!lingering.is_empty());
+    for case in lingering {
+        let read = |age| {
+            case.read(&over_xml(
+                &render(&case.sandbox().objects["machine"].item, &case.thing(age, true))
+                    .expect("an item"),
+            ))
+        };
+        assert_eq!(case.state(&read(0)), "Deleting");
+        assert_eq!(case.state(&read(1)), "Gone");
+    }
+}
+
+#[test]
+fn simulated_failures_have_their_class() {
+    for case in definitions().into_iter().map(Case::new) {
+        let definition = &case.definition;
+        for (class, failure) in &case.sandbox().failures {
+            let mut vars = Vars::default();
+            vars.set(
+                "error",
+                &json!({
+                    "status": failure.status, "code": failure.code.0, "message": failure.message.0
+                }),
+            );
+            let body = case.body(&case.sandbox().error, definition.spec().answer, &mut vars);
+            let mut vars = answer(&body);
+            vars.set("status", &json!(failure.status));
+            let rule = definition.errors.iter().find(|rule| {
+                rule.status.is_none_or(|status| status == failure.status)
+                    && rule
+                        .when
+                        .as_ref()
+                        .is_none_or(|when| evaluate(when, &vars) == Some(json!(true)))
+            });
+            // Without a rule the shared status table decides.
+            let found = rule.map(|rule| rule.class).or(match failure.status {
+                400 | 422 => Some(Class::Invalid),
+                401 => Some(Class::Auth),
+                402 => Some(Class::OutOfCredit),
+                404 => Some(Class::NotFound),
+                409 => Some(Class::Conflict),
+                429 => Some(Class::RateLimited),
+                503 => Some(Class::Unavailable),
+                _ => None,
+            });
+            assert_eq!(found, Some(*class), "{}: {body}", definition.name());
+        }
+    }
+}
+
+#[test]
+fn a_delete_names_the_thing() {
+    for case in definitions().into_iter().map(Case::new) {
+        let operation = case.operation("delete");
+        let vars = case.request("delete");
+        let mut seen = operation.path.text.contains("${id}");
+        if let BodyTemplate::Form(tree) = &operation.body {
+            tree.templates("", &mut |_, template| {
+                seen |= template.expressions().any(|e| e.source() == "id")
+            });
+        }
+        drop(vars);
+        assert!(seen && matches!(operation.method, Method::Delete | Method::Post));
+    }
+}
