@@ -1,1 +1,59 @@
-//! Placeholder.
+//! The API types of group `infrafabric.io`, one file per kind.
+//!
+//! *Invariant*: types, schemas and documented constants only; nothing here talks to anything.
+//! A field, enum value or kind stands here when it works, not before.
+
+pub mod cloud_machine;
+pub mod condition;
+pub mod engine;
+pub mod provider;
+pub mod provider_definition;
+
+pub use cloud_machine::{CloudMachine, CloudMachineSpec, CloudMachineStatus};
+pub use condition::Condition;
+pub use provider::{Provider, ProviderSpec, ProviderStatus};
+pub use provider_definition::{ProviderDefinition, ProviderDefinitionSpec};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+
+/// The API group.
+pub const GROUP: &str = "infrafabric.io";
+
+/// Held on an object while something of it may exist at a provider, or while another object needs
+/// it.
+pub const FINALIZER: &str = "infrafabric.io/finalizer";
+
+/// Any value asks for a reconcile now; it comes back in `status.lastHandledReconcileAt`.
+pub const RECONCILE_ANNOTATION: &str = "infrafabric.io/reconcile-requested-at";
+
+/// `"true"` lets go of an object without touching the provider.
+pub const DETACH_ANNOTATION: &str = "infrafabric.io/detach";
+
+/// All CustomResourceDefinitions, as they are installed.
+pub fn all() -> Vec<CustomResourceDefinition> {
+    [ProviderDefinition::crd(), Provider::crd(), CloudMachine::crd()]
+        .map(with_status_default)
+        .into()
+}
+
+/// Gives the status as a whole its default: a new object is never healthy by absence, and a
+/// default nested in an absent object would never appear.
+fn with_status_default(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut crd.spec.versions {
+        let status = version
+            .schema
+            .as_mut()
+            .and_then(|schema| schema.open_api_v3_schema.as_mut())
+            .and_then(|schema| schema.properties.as_mut())
+            .and_then(|properties| properties.get_mut("status"));
+        if let Some(status) = status {
+            let default = serde_json::json!({"observedGeneration": -1});
+            status.default = Some(
+                k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(default),
+            );
+            status.nullable = None;
+        }
+    }
+    crd
+}

@@ -1,0 +1,217 @@
+//! What every kind that acts has in common: candidates, failover, the journal and the witness.
+
+use chrono::{DateTime, Utc};
+use infrafabric_definition::{Class, Scope};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A Provider that may serve the object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Candidate {
+    /// The Provider, in the object's namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The region at this provider; the object's `region`, else the Provider's, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub region: Option<String>,
+}
+
+/// When the next candidate is tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Failover {
+    /// How long a candidate may be unavailable before the next one is tried (`90s`, `2m`, `1h`).
+    /// Delays only class Unavailable; the other classes go on at once.
+    #[serde(default = "two_minutes")]
+    #[schemars(regex(pattern = r"^[0-9]{1,5}(s|m|h)$"), length(max = 6))]
+    pub after: String,
+    /// The classes of failure that try the next candidate.
+    #[serde(default = "all_classes")]
+    #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "set"))]
+    pub on: Vec<FailoverClass>,
+}
+
+impl Default for Failover {
+    fn default() -> Self {
+        Self { after: two_minutes(), on: all_classes() }
+    }
+}
+
+fn two_minutes() -> String {
+    "2m".to_owned()
+}
+
+fn all_classes() -> Vec<FailoverClass> {
+    use FailoverClass::{Auth, Capacity, OutOfCredit, Quota, Unavailable};
+    vec![Capacity, Quota, Unavailable, Auth, OutOfCredit]
+}
+
+/// A class of failure that another provider may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FailoverClass {
+    /// The provider has none left of what was asked.
+    Capacity,
+    /// A limit of the account is reached.
+    Quota,
+    /// The provider cannot be reached or says that it cannot serve.
+    Unavailable,
+    /// The credentials were refused.
+    Auth,
+    /// The account has no money left.
+    OutOfCredit,
+}
+
+impl FailoverClass {
+    /// The class of the taxonomy.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Capacity => Class::Capacity,
+            Self::Quota => Class::Quota,
+            Self::Unavailable => Class::Unavailable,
+            Self::Auth => Class::Auth,
+            Self::OutOfCredit => Class::OutOfCredit,
+        }
+    }
+}
+
+/// What happens at the provider when the object is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// The thing is deleted, and the object goes when it is gone.
+    #[default]
+    Delete,
+    /// The thing stays.
+    Orphan,
+}
+
+/// The thing in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Active {
+    /// The Provider's name.
+    #[schemars(length(max = 253))]
+    pub provider: String,
+    /// The provider's region.
+    #[schemars(length(max = 63))]
+    pub region: String,
+    /// The provider's size.
+    #[schemars(length(max = 253))]
+    pub size: String,
+    /// The provider's image.
+    #[schemars(length(max = 253))]
+    pub image: String,
+    /// The provider's identity of the thing.
+    #[schemars(length(max = 253))]
+    pub external_id: String,
+    /// When it was made or adopted.
+    pub since: DateTime<Utc>,
+    /// Price per hour while it runs, as a decimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub price_per_hour: Option<String>,
+    /// ISO 4217.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3))]
+    pub currency: Option<String>,
+}
+
+/// An effect that was about to happen when this was written: the write-ahead intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// The idempotency token of this attempt.
+    #[schemars(length(max = 64))]
+    pub token: String,
+    /// `create` or `delete`.
+    #[schemars(length(max = 16))]
+    pub verb: String,
+    /// The Provider's name.
+    #[schemars(length(max = 253))]
+    pub provider: String,
+    /// The provider's region.
+    #[schemars(length(max = 63))]
+    pub region: String,
+    /// The size asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub size: Option<String>,
+    /// The image asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub image: Option<String>,
+    /// Keyed digest of the request.
+    #[schemars(length(max = 64))]
+    pub request_digest: String,
+    /// When the attempt began.
+    pub started_at: DateTime<Utc>,
+    /// Which attempt it is, from 1.
+    #[schemars(range(min = 1))]
+    pub attempt: u32,
+    /// The witness entry of the intent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness_index: Option<u64>,
+    /// Price per hour of the offering, as a decimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub price_per_hour: Option<String>,
+    /// ISO 4217.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3))]
+    pub currency: Option<String>,
+}
+
+/// One try at one candidate that did not serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// The Provider's name.
+    #[schemars(length(max = 253))]
+    pub provider: String,
+    /// The provider's region.
+    #[schemars(length(max = 63))]
+    pub region: String,
+    /// The size asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub size: Option<String>,
+    /// The class of the failure.
+    pub class: Class,
+    /// How far it reaches.
+    pub scope: Scope,
+    /// The vendor's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub code: Option<String>,
+    /// What the provider said, for a person.
+    #[schemars(length(max = 512))]
+    pub message: String,
+    /// When it last failed.
+    pub at: DateTime<Utc>,
+    /// When it failed first in this row of failures.
+    pub first_at: DateTime<Utc>,
+    /// Not tried again before.
+    pub until: DateTime<Utc>,
+    /// How often in a row.
+    pub count: u32,
+    /// How long the last try took.
+    pub duration_ms: u64,
+    /// The witness entry of the outcome, when there was an effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness_index: Option<u64>,
+}
+
+/// The newest entry of the object in the witness log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WitnessRef {
+    /// Its index.
+    pub index: u64,
+    /// Its leaf hash, base64.
+    #[schemars(length(max = 64))]
+    pub leaf_hash: String,
+    /// The log's size and root when it was written.
+    #[schemars(length(max = 128))]
+    pub checkpoint: String,
+}
