@@ -76,8 +76,7 @@ impl Case {
     /// What the definition reads from a catalog.
     pub(crate) fn rows(&self, name: &str) -> Vec<Json> {
         let catalog = &self.definition.catalogs[name];
-        let body =
-            self.body(&self.sandbox().catalogs[name], catalog.list.answer, &mut Vars::default());
+        let body = body(&self.sandbox().catalogs[name], catalog.list.answer, &Vars::default());
         let items = evaluate(catalog.list.items.as_ref().expect("items"), &answer(&body));
         let items = items.unwrap_or_else(|| panic!("{}: no {name}", self.definition.name()));
         let columns = |item: &Json| {
@@ -89,20 +88,6 @@ impl Case {
             Json::Object(present.collect())
         };
         items.as_array().expect("a list").iter().map(columns).collect()
-    }
-
-    /// The body of an answer as the definition sees it.
-    pub(crate) fn body(
-        &self,
-        answer: &CompiledAnswer,
-        format: AnswerFormat,
-        vars: &mut Vars,
-    ) -> Json {
-        let body = answer.body.as_ref().and_then(|body| render(body, vars)).unwrap_or(Json::Null);
-        match format {
-            AnswerFormat::Json => body,
-            AnswerFormat::Xml => over_xml(&body),
-        }
     }
 
     /// The variables of a thing that exists since `age` phases.
@@ -163,13 +148,22 @@ impl Case {
             outputs.filter_map(|(key, tree)| Some((key.clone(), render(tree, &vars)?))).collect(),
         )
     }
+}
 
-    /// The contract's word for a state as outputs give it.
-    pub(crate) fn state<'a>(&self, outputs: &'a Json) -> &'a str {
-        let state = &outputs["state"];
-        let of = state["of"].as_str().unwrap_or_default();
-        state[of].as_str().unwrap_or("Unknown")
+/// The body of an answer as the definition sees it.
+pub(crate) fn body(answer: &CompiledAnswer, format: AnswerFormat, vars: &Vars) -> Json {
+    let body = answer.body.as_ref().and_then(|body| render(body, vars)).unwrap_or(Json::Null);
+    match format {
+        AnswerFormat::Json => body,
+        AnswerFormat::Xml => over_xml(&body),
     }
+}
+
+/// The contract's word for a state as outputs give it.
+pub(crate) fn state(outputs: &Json) -> &str {
+    let state = &outputs["state"];
+    let of = state["of"].as_str().unwrap_or_default();
+    state[of].as_str().unwrap_or("Unknown")
 }
 
 pub(crate) fn evaluate(template: &Template, vars: &Vars) -> Option<Json> {

@@ -8,7 +8,7 @@ use infrafabric_adapters::contract::{self, Field, Kind};
 use infrafabric_definition::{AnswerFormat, Class, Method};
 use serde_json::{Value as Json, json};
 
-use case::{Case, MARK, answer, definitions, evaluate, over_xml, render};
+use case::{Case, MARK, answer, body, definitions, evaluate, over_xml, render, state};
 
 fn fits(kind: Kind, value: &Json) -> bool {
     match kind {
@@ -46,7 +46,9 @@ fn catalogs_give_every_column_with_its_type() {
             let rows = case.rows(catalog.name);
             let name = format!("{} {}", case.definition.name(), catalog.name);
             assert!(rows.len() > 1, "{name}: {} rows", rows.len());
-            rows.iter().for_each(|row| check(&name, catalog.columns, row));
+            for row in &rows {
+                check(&name, catalog.columns, row);
+            }
             for column in case.definition.catalogs[catalog.name].columns.keys() {
                 let given = rows.iter().any(|row| row.get(column).is_some());
                 assert!(given, "{name}: no row gives {column}");
@@ -78,10 +80,10 @@ fn a_creation_and_a_read_give_every_output_with_its_type() {
             ("read", &object.read, 1, "Running"),
         ] {
             let operation = case.operation(verb);
-            let body = case.body(reply, operation.answer, &mut case.thing(age, false));
+            let body = body(reply, operation.answer, &case.thing(age, false));
             let outputs = case.outputs(operation.item.as_ref().expect("item"), &body);
             check(name, contract.outputs, &outputs);
-            assert_eq!(case.state(&outputs), expected, "{name} {verb}: {outputs}");
+            assert_eq!(state(&outputs), expected, "{name} {verb}: {outputs}");
             for key in ["name", "size", "region", "image"] {
                 assert_eq!(outputs[key], case.want[key], "{name} {verb}");
             }
@@ -118,7 +120,7 @@ fn a_list_gives_what_carries_the_mark() {
             let mut vars = case.request("list");
             vars.set("items", &json!(items)).set("total", &json!(count));
             vars.set("page", &json!(1)).set("pages", &json!(1));
-            let body = case.body(&object.list.answer, operation.answer, &mut vars);
+            let body = body(&object.list.answer, operation.answer, &vars);
             let found = evaluate(operation.items.as_ref().expect("items"), &answer(&body));
             // An empty XML list is absent to expressions; the pipeline knows it by the root.
             let found = match (found, operation.answer) {
@@ -151,7 +153,7 @@ fn a_list_of_two_pages_leads_to_the_second() {
         let mut vars = case.request("list");
         vars.set("items", &json!([item])).set("total", &json!(2)).set("next", &json!(2));
         vars.set("page", &json!(1)).set("pages", &json!(2));
-        let body = case.body(&object.list.answer, operation.answer, &mut vars);
+        let body = body(&object.list.answer, operation.answer, &vars);
         let next = operation.next.as_ref().or(operation.cursor.as_ref()).expect("pages");
         let next = evaluate(next, &answer(&body)).unwrap_or_else(|| panic!("{name}: no next"));
         let next = plain(&next);
@@ -175,8 +177,8 @@ fn a_deleted_machine_that_lingers_is_gone_at_last() {
                     .expect("an item"),
             ))
         };
-        assert_eq!(case.state(&read(0)), "Deleting");
-        assert_eq!(case.state(&read(1)), "Gone");
+        assert_eq!(state(&read(0)), "Deleting");
+        assert_eq!(state(&read(1)), "Gone");
     }
 }
 
@@ -192,7 +194,7 @@ fn simulated_failures_have_their_class() {
                     "status": failure.status, "code": failure.code.0, "message": failure.message.0
                 }),
             );
-            let body = case.body(&case.sandbox().error, definition.spec().answer, &mut vars);
+            let body = body(&case.sandbox().error, definition.spec().answer, &vars);
             let mut vars = answer(&body);
             vars.set("status", &json!(failure.status));
             let rule = definition.errors.iter().find(|rule| {
@@ -226,7 +228,7 @@ fn a_delete_names_the_thing() {
         let mut seen = operation.path.text.contains("${id}");
         if let BodyTemplate::Form(tree) = &operation.body {
             tree.templates("", &mut |_, template| {
-                seen |= template.expressions().any(|e| e.source() == "id")
+                seen |= template.expressions().any(|e| e.source() == "id");
             });
         }
         drop(vars);
