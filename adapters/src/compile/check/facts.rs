@@ -68,7 +68,7 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
     if auth.secret.len() != wanted {
         problems.push(problem("spec.auth.secret", words.to_owned()));
     }
-    let optional = if auth.scheme == Scheme::AwsSigv4 { 1 } else { 0 };
+    let optional = usize::from(auth.scheme == Scheme::AwsSigv4);
     if auth.optional_secret.len() > optional {
         let reason = format!("the scheme takes {optional} optional keys");
         problems.push(problem("spec.auth.optionalSecret", reason));

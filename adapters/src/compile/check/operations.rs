@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infrafabric_definition::Find;
+use infrafabric_definition::{Find, Name};
 
 use super::scope::{Place, Root, check_template};
 use super::shape::Shapes;
@@ -41,8 +41,7 @@ pub(super) fn check(
     shapes: &Shapes,
     problems: &mut Vec<Problem>,
 ) {
-    let parameters: Vec<&str> =
-        compiled.spec().parameters.keys().map(|name| name.as_str()).collect();
+    let parameters: Vec<&str> = compiled.spec().parameters.keys().map(Name::as_str).collect();
     let mut checker = Checker { compiled, shapes, parameters, problems };
     checker.operation(&compiled.verify, "spec.verify", Verb::Verify, &[]);
     for (name, object) in &compiled.objects {
@@ -135,7 +134,8 @@ impl Checker<'_> {
         }
         let shapes = self.shapes;
         operation.answer_templates(path, &mut |at, template| {
-            let of_page = at.ends_with(".next") || at.ends_with(".cursor");
+            let key = at.rsplit('.').next();
+            let of_page = matches!(key, Some("next" | "cursor"));
             let body = if of_page { shapes.page() } else { shapes.body(&operation.name) };
             check_template(template, at, &Place::answer(body), self.problems);
         });

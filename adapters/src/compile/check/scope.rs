@@ -9,7 +9,7 @@ use crate::compile::template::{Template, Tree};
 use crate::contract::{Field, Kind};
 
 /// CEL's standard functions, its optional values and its strings extension.
-const CEL: [&str; 46] = [
+const CEL: &[&str] = &[
     "bool",
     "bytes",
     "double",
@@ -56,8 +56,8 @@ const CEL: [&str; 46] = [
     "split",
     "substring",
     "trim",
+    "upperAscii",
 ];
-const CEL_LATE: [&str; 2] = ["upperAscii", "strings.quote"];
 
 /// A variable that is there.
 pub(super) enum Root<'a> {
@@ -127,7 +127,7 @@ pub(super) fn check_template(
     let mut reasons: Vec<String> =
         paths(template).iter().filter_map(|used| wrong(used, place)).collect();
     for name in template.expressions().flat_map(Expression::functions) {
-        let known = [&CEL[..], &CEL_LATE, &FUNCTIONS, place.functions];
+        let known = [CEL, &FUNCTIONS, place.functions];
         if !known.iter().any(|names| names.contains(&name.as_str())) {
             let ours: Vec<&str> = FUNCTIONS.iter().chain(place.functions).copied().collect();
             let ours = ours.join(", ");
