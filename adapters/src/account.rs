@@ -1,17 +1,26 @@
 //! One account at one provider: everything a caller may ask of it.
 
+mod open;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use infrafabric_definition::{Class, Scope};
+use infrafabric_definition::{Class, ListScope};
 use secrecy::SecretString;
+use serde_json::Value as Json;
 
-use crate::compile::Compiled;
+use crate::clock::{Clock, SystemClock};
+use crate::compile::{Compiled, CompiledCatalog, CompiledObject, CompiledOperation, Vars};
 use crate::contract::cloud::{Image, Machine, MachineWant, Region, Size};
+use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
 use crate::journal::Journal;
+use crate::pipeline::{self, Answer, Call, Effect, Inputs, Pipeline, PipelineMetrics};
 
 /// What an account is opened with.
+#[derive(Debug)]
 pub struct AccountOptions {
     /// Replaces the host part of every endpoint of the definition (a proxy, a private API, a
     /// simulator): requests go to this base URL.
@@ -22,6 +31,26 @@ pub struct AccountOptions {
     pub parameters: BTreeMap<String, String>,
     /// Secret values by key.
     pub secrets: BTreeMap<String, SecretString>,
+    /// The longest that a call may take, repetitions and waiting included; 30 seconds.
+    pub timeout: Duration,
+    /// Tells the time, for signatures and dates.
+    pub clock: Arc<dyn Clock>,
+    /// Where calls are counted.
+    pub metrics: Arc<PipelineMetrics>,
+}
+
+impl Default for AccountOptions {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            region: None,
+            parameters: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            timeout: Duration::from_secs(30),
+            clock: Arc::new(SystemClock),
+            metrics: Arc::default(),
+        }
+    }
 }
 
 /// An account: a definition, its credentials, and what was learnt about its limits and clock.
@@ -29,13 +58,24 @@ pub struct AccountOptions {
 #[derive(Clone)]
 pub struct Account {
     definition: Arc<Compiled>,
+    pipeline: Arc<Pipeline>,
+    region: String,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("provider", &self.definition.name()).finish_non_exhaustive()
+    }
 }
 
 impl Account {
     /// Opens an account. No request is made.
+    ///
+    /// # Errors
+    /// Class `Auth` names the Secret key that is missing or cannot be used; class `Invalid` the
+    /// endpoint or parameter.
     pub fn open(definition: Arc<Compiled>, options: AccountOptions) -> Result<Self, AdapterError> {
-        let _ = options;
-        Ok(Self { definition })
+        open::open(definition, options)
     }
 
     /// The definition in use.
@@ -43,36 +83,63 @@ impl Account {
         &self.definition
     }
 
+    /// Every operation that the definition declares, sorted: `machine.create`, `sizes.list`,
+    /// `verify`. What is not among them is refused with class `Unsupported` before anything is sent.
+    pub fn capabilities(&self) -> Vec<String> {
+        pipeline::declared(&self.definition)
+    }
+
     /// Proves the credentials by the definition's authenticated read.
     pub async fn verify(&self) -> Result<(), AdapterError> {
-        Err(self.stub())
+        let call = Call {
+            name: "verify",
+            operation: Some(&self.definition.verify),
+            inputs: self.inputs(""),
+            effect: None,
+        };
+        self.pipeline.run(call).await.map(drop)
     }
 
     /// The sizes on offer in a region.
     pub async fn sizes(&self, region: &str) -> Result<Vec<Size>, AdapterError> {
-        let _ = region;
-        Err(self.stub())
+        self.catalog("sizes", region, Outputs::size).await
     }
 
     /// The images on offer in a region.
     pub async fn images(&self, region: &str) -> Result<Vec<Image>, AdapterError> {
-        let _ = region;
-        Err(self.stub())
+        self.catalog("images", region, Outputs::image).await
     }
 
     /// The regions.
     pub async fn regions(&self) -> Result<Vec<Region>, AdapterError> {
-        Err(self.stub())
+        self.catalog("regions", "", Outputs::region).await
     }
 
     /// Every machine that carries the mark (in the region, for providers whose lists are regional).
+    ///
+    /// # Guarantees
+    /// Complete or an error: a machine without an identity is an error and not left out.
     pub async fn list_machines(
         &self,
         mark: &str,
         region: &str,
     ) -> Result<Vec<Machine>, AdapterError> {
-        let _ = (mark, region);
-        Err(self.stub())
+        const NAME: &str = "machine.list";
+        let inputs = Inputs { mark: Some(mark.to_owned()), ..self.inputs(region) };
+        let operation = self.operation(|machine| machine.list.as_ref());
+        let items = self.pipeline.list(NAME, operation, inputs).await?;
+        let regional = self.machine_spec().is_some_and(|spec| spec.scope == ListScope::Region);
+        let mut machines = Vec::with_capacity(items.len());
+        for item in &items {
+            let mut machine = self.machine(item).map_err(|error| {
+                self.pipeline.odd(NAME, "a list with a machine that cannot be read").because(error)
+            })?;
+            if regional && machine.region.is_none() {
+                machine.region = Some(self.region_or_default(region)).filter(|r| !r.is_empty());
+            }
+            machines.push(machine);
+        }
+        Ok(machines)
     }
 
     /// One machine; `None` when it is gone.
@@ -81,20 +148,57 @@ impl Account {
         id: &str,
         region: &str,
     ) -> Result<Option<Machine>, AdapterError> {
-        let _ = (id, region);
-        Err(self.stub())
+        const NAME: &str = "machine.read";
+        let operation = self.operation(|machine| machine.read.as_ref());
+        let inputs = Inputs { id: Some(id.to_owned()), ..self.inputs(region) };
+        let answer = match self.pipeline.run(Call { name: NAME, operation, inputs, effect: None }).await
+        {
+            Ok(answer) => answer,
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Who takes success without the machine for its absence would make it again.
+        let odd = || self.pipeline.odd(NAME, "success without the machine");
+        let item = operation.and_then(|op| self.item(op, &answer)).ok_or_else(odd)?;
+        self.machine(&item).map(Some).map_err(|error| odd().because(error))
     }
 
     /// Makes a machine. A lost answer is class `Unknown` and is never repeated here unless the
     /// provider honours the token.
+    ///
+    /// # Errors
+    /// When the journal refuses: class `Conflict` (`JournalError::Changed`) or `Policy`, not sent,
+    /// with the `JournalError` as source.
     pub async fn create_machine(
         &self,
         want: &MachineWant,
         token: &str,
         journal: &dyn Journal,
     ) -> Result<Machine, AdapterError> {
-        let _ = (want, token, journal);
-        Err(self.stub())
+        const NAME: &str = "machine.create";
+        let operation = self.operation(|machine| machine.create.as_ref());
+        let keyed = self.machine_spec().is_some_and(|spec| spec.keyed)
+            && operation.is_some_and(CompiledOperation::uses_token);
+        let made = |answer: &Answer| operation.and_then(|operation| self.item(operation, answer));
+        let identity = |answer: &Answer| {
+            let vars = item_vars(&made(answer)?);
+            Outputs::render(&self.machine_spec()?.outputs, &vars).ok()?.id()
+        };
+        let inputs = Inputs {
+            want: serde_json::to_value(want).unwrap_or(Json::Null),
+            token: Some(token.to_owned()),
+            ..self.inputs(&want.region)
+        };
+        let effect =
+            Effect { token, external_id: None, journal, keyed, identity: Some(&identity) };
+        let call = Call { name: NAME, operation, inputs, effect: Some(effect) };
+        let answer = self.pipeline.run(call).await?;
+        let item = made(&answer).unwrap_or(Json::Null);
+        self.machine(&item).map_err(|error| {
+            let mut unknown = self.pipeline.odd(NAME, "success without an identity");
+            unknown.class = Class::Unknown;
+            unknown.because(error)
+        })
     }
 
     /// Deletes a machine; one that is gone already is a success.
@@ -105,23 +209,75 @@ impl Account {
         token: &str,
         journal: &dyn Journal,
     ) -> Result<(), AdapterError> {
-        let _ = (id, region, token, journal);
-        Err(self.stub())
+        let inputs = Inputs {
+            id: Some(id.to_owned()),
+            token: Some(token.to_owned()),
+            ..self.inputs(region)
+        };
+        let effect =
+            Effect { token, external_id: Some(id), journal, keyed: false, identity: None };
+        let operation = self.operation(|machine| machine.delete.as_ref());
+        let call = Call { name: "machine.delete", operation, inputs, effect: Some(effect) };
+        self.pipeline.run(call).await.map(drop)
     }
 
-    fn stub(&self) -> AdapterError {
-        AdapterError {
-            class: Class::Unsupported,
-            scope: Scope::Object,
-            provider: self.definition.name().to_owned(),
-            operation: String::new(),
-            status: None,
-            code: None,
-            request_id: None,
-            message: String::new(),
-            retry_after: None,
-            sent: false,
-            source: None,
+    /// The rows of a catalog; those without their required columns are left out and counted.
+    async fn catalog<T>(
+        &self,
+        name: &str,
+        region: &str,
+        row: impl Fn(&Outputs) -> Result<T, ParseError>,
+    ) -> Result<Vec<T>, AdapterError> {
+        let catalog: Option<&CompiledCatalog> = self.definition.catalogs.get(name);
+        let operation = catalog.map(|catalog| &catalog.list);
+        let call = format!("{name}.list");
+        let items = self.pipeline.list(&call, operation, self.inputs(region)).await?;
+        let columns = catalog.map(|catalog| &catalog.columns);
+        let parse = |item: &Json| row(&Outputs::render(columns?, &item_vars(item)).ok()?).ok();
+        let rows: Vec<T> = items.iter().filter_map(parse).collect();
+        let skipped = items.len() - rows.len();
+        if skipped > 0 {
+            let provider = self.definition.name();
+            tracing::debug!(provider, operation = %call, skipped, "rows without required columns");
+            self.pipeline.metrics().skipped(skipped);
+        }
+        Ok(rows)
+    }
+
+    fn machine(&self, item: &Json) -> Result<Machine, ParseError> {
+        let spec = self.machine_spec().ok_or(ParseError::Required("id"))?;
+        Outputs::render(&spec.outputs, &item_vars(item))?.machine()
+    }
+
+    fn item(&self, operation: &CompiledOperation, answer: &Answer) -> Option<Json> {
+        match &operation.item {
+            Some(template) => self.pipeline.evaluate(&operation.name, template, answer).ok()?,
+            None => Some(answer.body.clone()),
         }
     }
+
+    fn machine_spec(&self) -> Option<&CompiledObject> {
+        self.definition.objects.get("machine")
+    }
+
+    fn operation<'a>(
+        &'a self,
+        choose: impl Fn(&'a CompiledObject) -> Option<&'a CompiledOperation>,
+    ) -> Option<&'a CompiledOperation> {
+        self.machine_spec().and_then(choose)
+    }
+
+    fn inputs(&self, region: &str) -> Inputs {
+        Inputs { region: self.region_or_default(region), ..Inputs::default() }
+    }
+
+    fn region_or_default(&self, region: &str) -> String {
+        if region.is_empty() { self.region.clone() } else { region.to_owned() }
+    }
+}
+
+fn item_vars(item: &Json) -> Vars {
+    let mut vars = Vars::default();
+    vars.set("item", item);
+    vars
 }

@@ -34,6 +34,39 @@ pub struct AdapterError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+impl AdapterError {
+    /// A failure before anything was sent, with the class's own scope.
+    pub(crate) fn new(
+        class: Class,
+        provider: &str,
+        operation: &str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            class,
+            scope: scope_of(class),
+            provider: provider.to_owned(),
+            operation: operation.to_owned(),
+            status: None,
+            code: None,
+            request_id: None,
+            message: message.into(),
+            retry_after: None,
+            sent: false,
+            source: None,
+        }
+    }
+
+    /// The same failure with the step beneath it.
+    pub(crate) fn because(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
 impl fmt::Display for AdapterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.provider, self.operation, self.message)?;
@@ -45,5 +78,23 @@ impl fmt::Display for AdapterError {
             f.write_str(")")?;
         }
         Ok(())
+    }
+}
+
+/// How far a failure of the class reaches where nobody says otherwise.
+pub fn scope_of(class: Class) -> Scope {
+    match class {
+        Class::Auth | Class::OutOfCredit | Class::RateLimited | Class::Disabled | Class::Quota => {
+            Scope::Account
+        }
+        Class::Capacity => Scope::Offering,
+        // A provider that cannot be reached is rarely lost in all regions at once.
+        Class::Unavailable => Scope::Region,
+        Class::Unknown
+        | Class::Invalid
+        | Class::Unsupported
+        | Class::Policy
+        | Class::NotFound
+        | Class::Conflict => Scope::Object,
     }
 }

@@ -1,17 +1,38 @@
 //! All definitions in use: the built-in ones and those given at run time.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use infrafabric_definition::Definition;
 
-use crate::compile::{Compiled, Problem};
+use crate::compile::{Compiled, Problem, parse};
+
+/// A definition's file, embedded at build.
+struct BuiltIn {
+    /// The folder it stands in.
+    domain: &'static str,
+    /// The file's name without its ending.
+    name: &'static str,
+    /// The file.
+    text: &'static str,
+}
+
+/// Every file of `providers/<domain>/`.
+const BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// The definitions by name, swapped atomically; calls in flight finish on the one they began with.
+///
+/// A built-in definition is parsed and compiled when it is first asked for: a process that uses
+/// two of a hundred pays for two.
 #[derive(Debug, Default)]
-pub struct Registry {}
+pub struct Registry {
+    built_in: BTreeMap<&'static str, OnceLock<Result<Arc<Compiled>, Vec<Problem>>>>,
+    given: ArcSwap<BTreeMap<String, Arc<Compiled>>>,
+}
 
 /// Where a definition came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Embedded in the binary.
     BuiltIn,
@@ -20,15 +41,40 @@ pub enum Source {
 }
 
 impl Registry {
-    /// A registry with the built-in definitions.
+    /// A registry with the built-in definitions. Fails when two of them have one name.
     pub fn built_in() -> Result<Self, Vec<Problem>> {
-        Ok(Self {})
+        let mut registry = Self::default();
+        let mut problems = Vec::new();
+        for file in BUILT_IN {
+            if registry.built_in.insert(file.name, OnceLock::new()).is_some() {
+                let reason = format!("a second definition of the name `{}`", file.name);
+                problems.push(Problem { path: format!("providers/{}", file.domain), reason });
+            }
+        }
+        if problems.is_empty() { Ok(registry) } else { Err(problems) }
     }
 
-    /// The definition of that name and where it came from.
+    /// The definition of that name and where it came from. `None` also for a built-in one that
+    /// does not compile; `compile_all` says why.
     pub fn get(&self, name: &str) -> Option<(Arc<Compiled>, Source)> {
-        let _ = name;
-        None
+        if let Some(given) = self.given.load().get(name) {
+            return Some((Arc::clone(given), Source::Given));
+        }
+        match self.compiled(name)? {
+            Ok(compiled) => Some((Arc::clone(compiled), Source::BuiltIn)),
+            Err(_) => None,
+        }
+    }
+
+    /// Compiles every built-in definition and says everything that is wrong with any.
+    pub fn compile_all(&self) -> Result<(), Vec<Problem>> {
+        let names = self.built_in.keys();
+        let problems: Vec<Problem> = names
+            .filter_map(|name| self.compiled(name)?.as_ref().err())
+            .flatten()
+            .cloned()
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Takes a definition into use, or says everything that is wrong with it and keeps the old one.
@@ -39,17 +85,76 @@ impl Registry {
         spec: Definition,
         allow_override: bool,
     ) -> Result<Arc<Compiled>, Vec<Problem>> {
-        let _ = allow_override;
-        Compiled::new(name, spec).map(Arc::new)
+        if self.built_in.contains_key(name) && !allow_override {
+            let reason = format!(
+                "`{name}` is a built-in definition: choose another name, or start the operator \
+                 with --allow-definition-override"
+            );
+            return Err(vec![Problem { path: "metadata.name".to_owned(), reason }]);
+        }
+        if let Some(same) = self.given.load().get(name).filter(|old| *old.spec() == spec) {
+            return Ok(Arc::clone(same));
+        }
+        let compiled = Arc::new(Compiled::new(name, spec)?);
+        self.change(|given| {
+            given.insert(name.to_owned(), Arc::clone(&compiled));
+        });
+        Ok(compiled)
     }
 
     /// Forgets a given definition; a built-in of the name serves again.
     pub fn remove(&self, name: &str) {
-        let _ = name;
+        self.change(|given| {
+            given.remove(name);
+        });
     }
 
     /// All names, sorted, with their source.
     pub fn names(&self) -> Vec<(String, Source)> {
-        Vec::new()
+        let mut names: BTreeMap<String, Source> =
+            self.built_in.keys().map(|name| ((*name).to_owned(), Source::BuiltIn)).collect();
+        names.extend(self.given.load().keys().map(|name| (name.clone(), Source::Given)));
+        names.into_iter().collect()
     }
+
+    fn change(&self, f: impl Fn(&mut BTreeMap<String, Arc<Compiled>>)) {
+        self.given.rcu(|given| {
+            let mut given = BTreeMap::clone(given);
+            f(&mut given);
+            given
+        });
+    }
+
+    fn compiled(&self, name: &str) -> Option<&Result<Arc<Compiled>, Vec<Problem>>> {
+        let file = BUILT_IN.iter().find(|file| file.name == name)?;
+        let slot = self.built_in.get(name)?;
+        Some(slot.get_or_init(|| {
+            let compiled = compile(file);
+            if let Err(problems) = &compiled {
+                for problem in problems {
+                    tracing::error!(definition = name, %problem, "built-in definition refused");
+                }
+            }
+            compiled
+        }))
+    }
+}
+
+/// Parses and compiles a built-in file: its name and folder are the definition's name and domain.
+fn compile(file: &BuiltIn) -> Result<Arc<Compiled>, Vec<Problem>> {
+    let place = format!("providers/{}/{}.yaml", file.domain, file.name);
+    let problem = |reason: String| vec![Problem { path: file.name.to_owned(), reason }];
+    let (name, spec) = parse(file.text, &place).map_err(|error| problem(error.to_string()))?;
+    if name != file.name {
+        return Err(problem(format!("metadata.name is `{name}`, the file says `{}`", file.name)));
+    }
+    if spec.domain.as_str() != file.domain {
+        let domain = spec.domain.as_str();
+        return Err(problem(format!("spec.domain is `{domain}`, the folder is `{}`", file.domain)));
+    }
+    Compiled::new(&name, spec).map(Arc::new).map_err(|problems| {
+        let at =
+            |problem: Problem| Problem { path: format!("{place} {}", problem.path), ..problem };
+        problems.into_iter().map(at).collect()
+    })
 }

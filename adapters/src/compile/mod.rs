@@ -1,7 +1,9 @@
 //! Checks and compiles definitions: parsed strictly, every name checked, expressions compiled once.
 
 mod definition;
+mod dialect;
 mod expression;
+mod load;
 mod operation;
 mod sandbox;
 mod template;
@@ -9,6 +11,7 @@ mod value;
 
 pub use definition::{Compiled, CompiledCatalog, CompiledErrorRule, CompiledObject, Problem};
 pub use expression::{EvaluationError, Expression, FUNCTIONS, Path, SyntaxError, Vars};
+pub use load::{LoadError, Place, parse};
 pub use operation::{BodyTemplate, CompiledOperation, PathTemplate};
 pub use sandbox::{
     CompiledAnswer, CompiledList, CompiledRule, CompiledSandbox, CompiledSandboxObject,

@@ -4,6 +4,7 @@
 //! tests hold the two together.
 
 pub mod cloud;
+pub(crate) mod parse;
 
 use infrafabric_definition::Domain;
 

@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Simulated provider accounts: every definition's `sandbox:` section, served on loopback.
+//!
+//! A provider is at `{world}/p/{definition}`; the admin API is beneath `{world}/_world/`. Requests
+//! are matched against the definition's own operations, so nothing here knows a provider.
+//!
+//! *Invariants*: no lock is held across an await; what the ledger holds happened; no credential is
+//! stored outside [`Account`](provider::Account) or shown anywhere.
+
+mod admin;
+mod answer;
+mod auth;
+mod capture;
+mod client;
+mod clock;
+mod exchange;
+mod fault;
+mod form;
+mod ledger;
+mod objects;
+mod plan;
+mod provider;
+mod received;
+mod route;
+mod server;
+mod sigv4;
+mod thing;
+mod vars;
+mod xml;
+
+pub use client::{ClientError, WorldClient};
+pub use clock::{Clock, ManualClock};
+pub use fault::{FAULTS, FaultName, FaultShown, FaultSpec};
+pub use ledger::{Delivery, Effect, LedgerEntry, LedgerPage, Unmatched};
+pub use server::{StartError, World, WorldOptions};
+pub use thing::ThingShown;

@@ -1,0 +1,183 @@
+//! Credentials: held, checked, applied and hidden here, and nowhere else.
+
+mod redact;
+mod sigv4;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use http::header::{AUTHORIZATION, HeaderValue};
+use infrafabric_definition::{Auth, Scheme};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+pub(crate) use redact::Redactor;
+pub(crate) use sigv4::SignatureError;
+
+use super::request::Request;
+
+/// The credentials of one account, ready to be applied.
+pub(crate) struct Credentials {
+    scheme: Scheme,
+    /// In the order the scheme takes them; optional ones follow.
+    values: Vec<SecretString>,
+    required: usize,
+    service: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("scheme", &self.scheme).finish_non_exhaustive()
+    }
+}
+
+/// Why credentials cannot be used. Names the key, never the value.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(crate) enum CredentialError {
+    /// The Secret does not hold the key.
+    #[error("the Secret has no key `{0}`")]
+    Missing(String),
+    /// The value is empty.
+    #[error("the Secret's key `{0}` is empty")]
+    Empty(String),
+    /// The value has characters that no credential has.
+    #[error("the Secret's key `{0}` has control or non-ASCII characters inside: it was pasted wrong")]
+    Characters(String),
+    /// The definition names fewer keys than its scheme takes.
+    #[error("the definition names {given} Secret keys and its scheme takes {taken}")]
+    Keys { given: usize, taken: usize },
+}
+
+/// Why a request cannot be authenticated.
+#[derive(Debug, Error)]
+pub(crate) enum SignError {
+    /// The signature cannot be made.
+    #[error("sign the request")]
+    Signature(#[source] SignatureError),
+    /// The token does not fit into a header.
+    #[error("put the token into a header")]
+    Header(#[source] http::header::InvalidHeaderValue),
+}
+
+impl Credentials {
+    /// Takes the values that the definition asks for. White space around a value (a newline that
+    /// an editor put at the end) is cut off once, here.
+    pub(crate) fn open(
+        auth: &Auth,
+        secrets: &BTreeMap<String, SecretString>,
+    ) -> Result<Self, CredentialError> {
+        let taken = match auth.scheme {
+            Scheme::Bearer => 1,
+            Scheme::AwsSigv4 => 2,
+        };
+        if auth.secret.len() < taken {
+            return Err(CredentialError::Keys { given: auth.secret.len(), taken });
+        }
+        let mut values = Vec::new();
+        for key in &auth.secret {
+            let secret = secrets.get(key.as_str());
+            let secret = secret.ok_or_else(|| CredentialError::Missing(key.0.clone()))?;
+            values.push(checked(key.as_str(), secret)?);
+        }
+        for key in &auth.optional_secret {
+            if let Some(secret) = secrets.get(key.as_str()) {
+                values.push(checked(key.as_str(), secret)?);
+            }
+        }
+        let service = auth.service.as_ref().map(|name| name.0.clone());
+        Ok(Self { scheme: auth.scheme, values, required: auth.secret.len(), service })
+    }
+
+    /// Whether the scheme needs a region and the time.
+    pub(crate) fn signs_time(&self) -> bool {
+        self.scheme == Scheme::AwsSigv4
+    }
+
+    /// Adds the authentication to a request that is about to leave.
+    pub(crate) fn apply(
+        &self,
+        rendered: &Request,
+        request: &mut reqwest::Request,
+        now: DateTime<Utc>,
+    ) -> Result<(), SignError> {
+        match self.scheme {
+            Scheme::Bearer => {
+                let text = format!("Bearer {}", self.value(0));
+                let mut header = HeaderValue::from_str(&text).map_err(SignError::Header)?;
+                header.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, header);
+                Ok(())
+            }
+            Scheme::AwsSigv4 => {
+                let key = sigv4::Key {
+                    id: self.value(0),
+                    secret: self.value(1),
+                    session: self.values.get(self.required).map(ExposeSecret::expose_secret),
+                };
+                let service = rendered.service.as_deref().or(self.service.as_deref());
+                let scope = sigv4::Scope { region: &rendered.region, service, time: now };
+                sigv4::sign(&key, &scope, request).map_err(SignError::Signature)
+            }
+        }
+    }
+
+    /// What hides these credentials in any text.
+    pub(crate) fn redactor(&self) -> Redactor {
+        Redactor::new(self.values.iter().map(ExposeSecret::expose_secret))
+    }
+
+    fn value(&self, i: usize) -> &str {
+        self.values.get(i).map_or("", |value| value.expose_secret())
+    }
+}
+
+fn checked(key: &str, secret: &SecretString) -> Result<SecretString, CredentialError> {
+    let value = secret.expose_secret().trim();
+    if value.is_empty() {
+        return Err(CredentialError::Empty(key.to_owned()));
+    }
+    if !value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return Err(CredentialError::Characters(key.to_owned()));
+    }
+    Ok(SecretString::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(secret: Option<&str>) -> Result<Credentials, CredentialError> {
+        let auth = Auth {
+            scheme: Scheme::Bearer,
+            secret: vec!["token".into()],
+            optional_secret: Vec::new(),
+            service: None,
+        };
+        let secrets = secret.map(|value| ("token".to_owned(), SecretString::from(value)));
+        Credentials::open(&auth, &secrets.into_iter().collect())
+    }
+
+    #[test]
+    fn a_newline_at_the_end_is_cut_off() {
+        assert_eq!(open(Some("abc\n")).expect("opens").value(0), "abc");
+        assert_eq!(open(Some(" abc\r\n")).expect("opens").value(0), "abc");
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_by_its_key() {
+        let refusal = |secret| open(secret).expect_err("refused");
+        assert_eq!(refusal(None), CredentialError::Missing("token".to_owned()));
+        assert_eq!(refusal(Some(" \n")), CredentialError::Empty("token".to_owned()));
+        for text in ["ab\ncd", "ab\0", "pässword"] {
+            let error = refusal(Some(text));
+            assert_eq!(error, CredentialError::Characters("token".to_owned()));
+            assert!(!error.to_string().contains(text));
+        }
+    }
+
+    #[test]
+    fn no_secret_in_debug() {
+        assert!(!format!("{:?}", open(Some("s3cr3t-value")).expect("opens")).contains("s3cr3t"));
+    }
+}

@@ -1,0 +1,30 @@
+//! Stage 1: what the definition does not declare is refused before any byte leaves.
+
+use infrafabric_definition::Class;
+
+use crate::compile::{Compiled, CompiledOperation};
+use crate::error::AdapterError;
+
+/// The operation, if the definition declares it.
+pub(crate) fn require<'a>(
+    definition: &Compiled,
+    name: &str,
+    operation: Option<&'a CompiledOperation>,
+) -> Result<&'a CompiledOperation, AdapterError> {
+    operation.ok_or_else(|| {
+        let message = format!("the definition does not declare {name}");
+        AdapterError::new(Class::Unsupported, definition.name(), name, message)
+    })
+}
+
+/// Every operation that the definition declares, sorted.
+pub(crate) fn declared(definition: &Compiled) -> Vec<String> {
+    let mut names = vec![definition.verify.name.clone()];
+    for object in definition.objects.values() {
+        let operations = [&object.create, &object.read, &object.list, &object.delete];
+        names.extend(operations.into_iter().flatten().map(|operation| operation.name.clone()));
+    }
+    names.extend(definition.catalogs.values().map(|catalog| catalog.list.name.clone()));
+    names.sort();
+    names
+}

@@ -1,0 +1,55 @@
+//! Form bodies: lists and maps flattened with dots and indices from 1.
+
+use serde_json::Value as Json;
+
+use crate::compile::plain;
+
+/// The form of a JSON map, `TagSpecification.1.Tag.2.Key=…`, in the order of the map.
+pub(crate) fn encode(value: &Json) -> String {
+    let mut pairs = Vec::new();
+    flatten("", value, &mut pairs);
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+fn flatten(prefix: &str, value: &Json, pairs: &mut Vec<(String, String)>) {
+    let below = |key: &str| match prefix {
+        "" => key.to_owned(),
+        _ => format!("{prefix}.{key}"),
+    };
+    match value {
+        Json::Null => {}
+        Json::Array(items) => {
+            for (i, item) in (1..).zip(items) {
+                flatten(&below(&i.to_string()), item, pairs);
+            }
+        }
+        Json::Object(entries) => {
+            for (key, item) in entries {
+                flatten(&below(key), item, pairs);
+            }
+        }
+        scalar => pairs.push((prefix.to_owned(), plain(scalar))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_count_from_one_and_the_order_stays() {
+        let form = json!({
+            "Action": "RunInstances", "MinCount": 1, "Dry": false, "None": null, "Empty": [],
+            "TagSpecification": [{"ResourceType": "instance",
+                "Tag": [{"Key": "a", "Value": "1"}, {"Key": "b c", "Value": "x&y=z"}]}],
+        });
+        assert_eq!(
+            encode(&form),
+            "Action=RunInstances&MinCount=1&Dry=false&TagSpecification.1.ResourceType=instance\
+             &TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=1\
+             &TagSpecification.1.Tag.2.Key=b+c&TagSpecification.1.Tag.2.Value=x%26y%3Dz"
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! The only code that sends: every cross-cutting step of a call, in one order.
+//!
+//! The order is written once, in [`Pipeline::run`] and what it calls top to bottom, and named by
+//! [`ORDER`].
+
+mod answer;
+mod auth;
+mod breaker;
+mod budget;
+mod call;
+mod capability;
+mod classify;
+mod cost;
+mod endpoint;
+mod form;
+mod metrics;
+mod observe;
+mod page;
+mod rate;
+mod record;
+mod request;
+mod retry;
+mod send;
+mod skew;
+mod stage;
+mod vendor;
+mod xml;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use infrafabric_definition::Class;
+use serde_json::Value as Json;
+use tracing::Instrument as _;
+
+pub use metrics::{BUCKETS_MS, Labels, PipelineMetrics, Series};
+pub use stage::{ORDER, Stage};
+
+pub(crate) use answer::Answer;
+pub(crate) use auth::Credentials;
+pub(crate) use call::{Call, Effect};
+pub(crate) use capability::declared;
+pub(crate) use endpoint::replacement;
+pub(crate) use request::Inputs;
+
+use auth::Redactor;
+use breaker::Breaker;
+use call::Ready;
+use classify::Context;
+use rate::Rate;
+use record::Record;
+use request::Request;
+use retry::{Next, Retry};
+use skew::Skew;
+use stage::Trail;
+
+use crate::clock::Clock;
+use crate::compile::Compiled;
+use crate::error::AdapterError;
+
+/// The largest body that is read.
+const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+
+/// The pipeline of one account.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    definition: Arc<Compiled>,
+    parameters: Json,
+    replacement: Option<String>,
+    credentials: Credentials,
+    redactor: Redactor,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<PipelineMetrics>,
+    breaker: Breaker,
+    rate: Rate,
+    skew: Skew,
+}
+
+/// What a pipeline is made from.
+pub(crate) struct Parts {
+    pub(crate) definition: Arc<Compiled>,
+    pub(crate) parameters: Json,
+    pub(crate) replacement: Option<String>,
+    pub(crate) credentials: Credentials,
+    pub(crate) timeout: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<PipelineMetrics>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let limits = parts.definition.spec().limits.as_ref();
+        let published = limits.and_then(|limits| limits.requests.as_ref());
+        Self {
+            rate: Rate::new(published, Instant::now()),
+            redactor: parts.credentials.redactor(),
+            definition: parts.definition,
+            parameters: parts.parameters,
+            replacement: parts.replacement,
+            credentials: parts.credentials,
+            timeout: parts.timeout,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            breaker: Breaker::default(),
+            skew: Skew::default(),
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &PipelineMetrics {
+        &self.metrics
+    }
+
+    /// Makes one call.
+    pub(crate) async fn run(&self, call: Call<'_>) -> Result<Answer, AdapterError> {
+        self.traced(call, &mut Trail::default()).await
+    }
+
+    /// Makes one call and notes the stages that it enters.
+    async fn traced(&self, call: Call<'_>, trail: &mut Trail) -> Result<Answer, AdapterError> {
+        trail.enter(Stage::Capability);
+        let call = self.ready(call)?;
+        trail.enter(Stage::Observe);
+        let span = observe::span(&call);
+        let began = Instant::now();
+        let result = self.observed(&call, trail).instrument(span.clone()).await;
+        observe::end(&call, &span, &self.metrics, trail, &result, began.elapsed());
+        result
+    }
+
+    async fn observed(
+        &self,
+        call: &Ready<'_>,
+        trail: &mut Trail,
+    ) -> Result<Answer, AdapterError> {
+        trail.enter(Stage::Budget);
+        budget::allow()?;
+        let mut record = Record::new(call);
+        let result = self.attempts(call, &mut record, trail).await;
+        trail.enter(Stage::Outcome);
+        record.outcome(&result).await;
+        trail.enter(Stage::Cost);
+        cost::settle();
+        result
+    }
+
+    /// Attempts until success, until no repetition is allowed, or until the time is up.
+    async fn attempts(
+        &self,
+        call: &Ready<'_>,
+        record: &mut Record<'_>,
+        trail: &mut Trail,
+    ) -> Result<Answer, AdapterError> {
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let mut retry = Retry::new(call, deadline);
+        loop {
+            let began = tokio::time::Instant::now();
+            let result = self.attempt(call, record, trail, deadline).await;
+            trail.enter(Stage::Retry);
+            match retry.after(result, began) {
+                Next::Again(pause) => tokio::time::sleep(pause).await,
+                Next::End(result) => return *result,
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Ready<'_>,
+        record: &mut Record<'_>,
+        trail: &mut Trail,
+        deadline: tokio::time::Instant,
+    ) -> Result<Answer, AdapterError> {
+        trail.enter(Stage::Breaker);
+        self.breaker.enter(Instant::now()).map_err(|wait| paused(call, wait))?;
+        let admission = Admission { breaker: &self.breaker, asked: false };
+        trail.enter(Stage::Rate);
+        let wait = self.rate.take(Instant::now()).map_err(|wait| over_rate(call, wait))?;
+        tokio::time::sleep(wait).await;
+        trail.enter(Stage::Intent);
+        record.intent(call).await?;
+        trail.enter(Stage::Permit);
+        record.permit(call).await?;
+        trail.enter(Stage::Sign);
+        let mut request = send::prepare(&call.request);
+        let now = self.skew.apply(self.clock.now());
+        self.credentials
+            .apply(&call.request, &mut request, now)
+            .map_err(|error| call.error(Class::Invalid, error.to_string()).because(error))?;
+        trail.enter(Stage::Send);
+        let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
+        trail.enter(Stage::Classify);
+        let result = self.judge(call, exchange);
+        admission.settle(&result);
+        result
+    }
+
+    /// Classifies, and learns about clock and rate.
+    fn judge(
+        &self,
+        call: &Ready<'_>,
+        exchange: Result<send::Received, send::SendFailure>,
+    ) -> Result<Answer, AdapterError> {
+        let now = self.clock.now();
+        let context = Context { redactor: &self.redactor, limit: BODY_LIMIT_BYTES, now };
+        let verdict = classify::classify(call, exchange, &context);
+        if let Some(date) = verdict.date.filter(|_| self.credentials.signs_time()) {
+            self.skew.learn(date, now);
+        }
+        let pause = self.rate.learn(verdict.learnt, Instant::now());
+        verdict.result.map_err(|mut error| {
+            error.retry_after = error.retry_after.or(pause);
+            error
+        })
+    }
+
+    fn ready<'a>(&'a self, call: Call<'a>) -> Result<Ready<'a>, AdapterError> {
+        let definition = &*self.definition;
+        let operation = capability::require(definition, call.name, call.operation)?;
+        let replacement = self.replacement.as_deref();
+        let request =
+            Request::render(definition, operation, &self.parameters, replacement, &call.inputs)
+                .map_err(|error| {
+                    let message = self.redactor.show(&error.to_string());
+                    AdapterError::new(error.class(), definition.name(), call.name, message)
+                        .because(error)
+                })?;
+        Ok(Ready { definition, operation, request, effect: call.effect })
+    }
+}
+
+/// A call's place behind the breaker; given back when the call is stopped before it asks.
+struct Admission<'a> {
+    breaker: &'a Breaker,
+    asked: bool,
+}
+
+impl Admission<'_> {
+    fn settle(mut self, result: &Result<Answer, AdapterError>) {
+        self.asked = true;
+        match result {
+            Err(error) if matches!(error.class, Class::Unavailable | Class::Unknown) => {
+                self.breaker.failed(Instant::now());
+            }
+            _ => self.breaker.served(),
+        }
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        if !self.asked {
+            self.breaker.unused(Instant::now());
+        }
+    }
+}
+
+fn paused(call: &Ready<'_>, wait: Duration) -> AdapterError {
+    let seconds = wait.as_secs() + 1;
+    let message = format!("not asked: it failed several times in a row, next in {seconds} s");
+    let mut error = call.error(Class::Unavailable, message);
+    error.retry_after = Some(wait);
+    error
+}
+
+fn over_rate(call: &Ready<'_>, wait: Duration) -> AdapterError {
+    let seconds = wait.as_secs() + 1;
+    let message = format!("not asked: the account's request rate is used up for {seconds} s");
+    let mut error = call.error(Class::RateLimited, message);
+    error.retry_after = Some(wait);
+    error
+}

@@ -1,0 +1,157 @@
+//! XML answers as JSON, as definitions read them.
+//!
+//! An element with children is a map, a repeated element a list, an element with text a string, an
+//! empty element null; attributes and namespaces are dropped; the root element is the only key.
+
+use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+
+const MAX_DEPTH: usize = 64;
+const MAX_ELEMENTS: usize = 500_000;
+
+/// Why a text is no XML that we take.
+#[derive(Debug, Error)]
+pub(crate) enum XmlError {
+    /// The text is not well formed.
+    #[error("read XML")]
+    Read(#[source] quick_xml::Error),
+    /// A document type or an entity of its own: nothing that an API needs, and how bombs are made.
+    #[error("XML with a document type or entities of its own")]
+    Entities,
+    /// Too deep or too many elements.
+    #[error("XML with more than {MAX_DEPTH} levels or {MAX_ELEMENTS} elements")]
+    Size,
+    /// It ends early or has no single root.
+    #[error("XML without one complete root element")]
+    Incomplete,
+}
+
+/// An element that is still open.
+struct Open {
+    name: String,
+    text: String,
+    children: Map<String, Json>,
+}
+
+impl Open {
+    fn value(self) -> Json {
+        let text = self.text.trim();
+        if !self.children.is_empty() {
+            Json::Object(self.children)
+        } else if text.is_empty() {
+            Json::Null
+        } else {
+            Json::from(text)
+        }
+    }
+
+    fn add(&mut self, name: String, value: Json) {
+        match self.children.get_mut(&name) {
+            None => {
+                self.children.insert(name, value);
+            }
+            Some(Json::Array(items)) => items.push(value),
+            Some(first) => {
+                let items = vec![first.take(), value];
+                *first = Json::Array(items);
+            }
+        }
+    }
+}
+
+/// Reads a document.
+pub(crate) fn to_json(text: &str) -> Result<Json, XmlError> {
+    let mut reader = Reader::from_str(text);
+    let mut document = Open { name: String::new(), text: String::new(), children: Map::new() };
+    let mut open: Vec<Open> = Vec::new();
+    let mut elements = 0_usize;
+    loop {
+        match reader.read_event().map_err(XmlError::Read)? {
+            Event::Start(start) => {
+                elements += 1;
+                if open.len() >= MAX_DEPTH || elements > MAX_ELEMENTS {
+                    return Err(XmlError::Size);
+                }
+                let name = local(start.local_name().into_inner());
+                open.push(Open { name, text: String::new(), children: Map::new() });
+            }
+            Event::Empty(empty) => {
+                elements += 1;
+                if elements > MAX_ELEMENTS {
+                    return Err(XmlError::Size);
+                }
+                let name = local(empty.local_name().into_inner());
+                open.last_mut().unwrap_or(&mut document).add(name, Json::Null);
+            }
+            Event::End(_) => {
+                let mut closed = open.pop().ok_or(XmlError::Incomplete)?;
+                let name = std::mem::take(&mut closed.name);
+                open.last_mut().unwrap_or(&mut document).add(name, closed.value());
+            }
+            Event::Text(content) => push(&mut open, &content.xml10_content()),
+            Event::CData(content) => push(&mut open, &content.xml10_content()),
+            Event::GeneralRef(reference) => push(&mut open, &resolve(&reference)?),
+            Event::DocType(_) => return Err(XmlError::Entities),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            Event::Eof => break,
+        }
+    }
+    let whole = open.is_empty() && document.children.len() == 1 && !is_list(&document);
+    if whole { Ok(Json::Object(document.children)) } else { Err(XmlError::Incomplete) }
+}
+
+fn is_list(document: &Open) -> bool {
+    document.children.values().any(Json::is_array)
+}
+
+fn push(open: &mut [Open], text: &str) {
+    if let Some(element) = open.last_mut() {
+        element.text.push_str(text);
+    }
+}
+
+fn resolve(reference: &BytesRef<'_>) -> Result<String, XmlError> {
+    if let Some(c) = reference.resolve_char_ref().map_err(XmlError::Read)? {
+        return Ok(c.to_string());
+    }
+    resolve_xml_entity(&reference.xml10_content()).map(ToOwned::to_owned).ok_or(XmlError::Entities)
+}
+
+fn local(name: &str) -> String {
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn elements_become_maps_lists_and_text() {
+        let text = r#"<?xml version="1.0" encoding="UTF-8"?>
+            <ns:R xmlns:ns="http://x/"><set><item a="1"><id>i-1</id></item><item><id> i-2 </id></item></set>
+            <one><item><n>a &amp; b &#65; <![CDATA[<c>]]></n></item></one><empty/><also></also></ns:R>"#;
+        let expected = json!({"R": {
+            "set": {"item": [{"id": "i-1"}, {"id": "i-2"}]},
+            "one": {"item": {"n": "a & b A <c>"}},
+            "empty": null, "also": null,
+        }});
+        assert_eq!(to_json(text).expect("reads"), expected);
+    }
+
+    #[test]
+    fn bombs_and_halves_are_refused() {
+        let deep = "<a>".repeat(100);
+        let bomb = r#"<!DOCTYPE a [<!ENTITY x "xxxx">]><a>&x;</a>"#;
+        assert!(matches!(to_json(bomb), Err(XmlError::Entities)));
+        assert!(matches!(to_json("<a>&x;</a>"), Err(XmlError::Entities)));
+        assert!(matches!(to_json(&deep), Err(XmlError::Size)));
+        for text in ["<a><b></b>", "", "text", "<a/><a/>", "<a/><b/>", "<a></b>", "{\"a\": 1}"] {
+            assert!(to_json(text).is_err(), "{text}");
+        }
+    }
+}

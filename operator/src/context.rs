@@ -1,0 +1,118 @@
+//! What all controllers share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::mpsc::UnboundedSender;
+use infrafabric_adapters::clock::Clock;
+use infrafabric_adapters::registry::Registry;
+use infrafabric_crds::{CloudMachine, Provider};
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::accounts::Accounts;
+use crate::metrics::Metrics;
+use crate::trust::Trust;
+use crate::witness::Witness;
+
+/// What all controllers share. Behind one `Arc`.
+pub struct Context {
+    /// The Kubernetes API.
+    pub client: Client,
+    /// The definitions in use.
+    pub registry: Arc<Registry>,
+    /// The Providers as last found.
+    pub accounts: Accounts,
+    /// The log.
+    pub witness: Witness,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// This installation's id.
+    pub installation: String,
+    /// The operator's identity in log and events.
+    pub actor: String,
+    /// Where requests may go.
+    pub trust: Trust,
+    /// Events.
+    pub recorder: Recorder,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Cancelled when no further effect may start.
+    pub stop: CancellationToken,
+    /// Machines to look at again.
+    pub wake_machines: UnboundedSender<ObjectRef<CloudMachine>>,
+    /// Providers to look at again.
+    pub wake_providers: UnboundedSender<ObjectRef<Provider>>,
+    /// Machines as watched.
+    pub machines: Store<CloudMachine>,
+    /// Providers as watched.
+    pub providers: Store<Provider>,
+    /// What this process wrote last, so that no decision is made on an older copy.
+    pub own_writes: OwnWrites,
+}
+
+impl Context {
+    /// Publishes an event; a failure is logged and changes nothing.
+    pub async fn event<K>(&self, object: &K, warning: bool, reason: &str, note: String)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let event = Event {
+            type_: if warning { EventType::Warning } else { EventType::Normal },
+            reason: reason.to_owned(),
+            note: Some(note.chars().take(1000).collect()),
+            action: reason.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
+            tracing::warn!(%error, reason, "event not published");
+        }
+    }
+
+    /// Asks for a look at every machine that may use the Provider.
+    pub fn wake_machines_of(&self, provider: &ObjectRef<Provider>) {
+        for machine in self.machines.state() {
+            let same_namespace = machine.namespace() == provider.namespace;
+            if same_namespace && machine.spec.providers.iter().any(|c| c.name == provider.name) {
+                // The controller is gone only when the process ends.
+                let _ = self.wake_machines.unbounded_send(ObjectRef::from_obj(&*machine));
+            }
+        }
+    }
+}
+
+/// The newest resourceVersion that this process wrote of each object.
+#[derive(Default)]
+pub struct OwnWrites {
+    newest: Mutex<HashMap<String, u64>>,
+}
+
+impl OwnWrites {
+    /// Remembers a write.
+    pub fn wrote(&self, object: &impl ResourceExt) {
+        let (Some(uid), Some(version)) = (object.uid(), version(object)) else { return };
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
+    }
+
+    /// Whether a copy is older than our newest write; forgets the write once the copy caught up.
+    pub fn is_stale(&self, object: &impl ResourceExt) -> bool {
+        let (Some(uid), Some(version)) = (object.uid(), version(object)) else { return false };
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        match newest.get(&uid) {
+            Some(wrote) if version < *wrote => true,
+            Some(_) => {
+                newest.remove(&uid);
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+/// resourceVersions of one resource are comparable as integers since Kubernetes 1.35.
+fn version(object: &impl ResourceExt) -> Option<u64> {
+    object.resource_version()?.parse().ok()
+}

@@ -1,0 +1,353 @@
+//! What to do, from what was seen. Pure and total.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use infrafabric_adapters::contract::cloud::{Machine, MachineState};
+use infrafabric_crds::cloud_machine::{State, reason};
+use infrafabric_crds::engine::{DeletionPolicy, Operation};
+use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINALIZER};
+
+use super::observe::{Found, Observed, Seen};
+use crate::engine::failover::{self, Failure, Refusal, Standing};
+use crate::engine::placement::Offering;
+
+/// How long a deletion is given before it is asked for again.
+const DELETE_AGAIN: TimeDelta = TimeDelta::seconds(60);
+
+/// What to do with a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing but to say how it stands.
+    Hold(Hold),
+    /// Take hold of the object before anything is made for it.
+    AddFinalizer,
+    /// Ask a candidate for a machine.
+    Create {
+        /// The candidate, by its place in the spec.
+        candidate: usize,
+        /// What to ask for.
+        offering: Offering,
+        /// Which attempt it is.
+        attempt: u32,
+    },
+    /// Remember that a candidate could not serve, without having asked it for a machine.
+    Remember {
+        /// The Provider.
+        provider: String,
+        /// The region.
+        region: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// Take the one machine that an open operation made.
+    Adopt(Box<Machine>),
+    /// The open operation made nothing: go on without it.
+    Forget(Operation),
+    /// Delete the machine in use.
+    Delete {
+        /// The provider's identity of it.
+        external_id: String,
+    },
+    /// Let go of the object; why.
+    Release(&'static str),
+}
+
+/// How the object stands while nothing is done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    /// Where it is in its life.
+    pub state: State,
+    /// The reason of `Ready`.
+    pub reason: &'static str,
+    /// The message of `Ready`.
+    pub message: String,
+    /// Which conditions hold.
+    pub phase: Phase,
+    /// When to look again, if nothing happens before.
+    pub again_at: Option<DateTime<Utc>>,
+}
+
+/// Which of `Ready`, `Reconciling` and `Stalled` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Ready.
+    Ready,
+    /// On its way.
+    Reconciling,
+    /// A person must act.
+    Stalled,
+}
+
+/// Decides.
+pub fn decide(machine: &CloudMachine, observed: &Observed) -> Decision {
+    let status = machine.status.clone().unwrap_or_default();
+    if machine.metadata.deletion_timestamp.is_some() {
+        return deletion(machine, &status, observed);
+    }
+    if machine.spec.suspend {
+        let state = status.state.unwrap_or(State::Pending);
+        return hold(state, reason::SUSPENDED, "suspended by spec.suspend", Phase::Stalled, None);
+    }
+    if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
+        return resolve(operation, &status, observed);
+    }
+    if status.active.is_some() {
+        return follow(&status, observed);
+    }
+    creation(machine, &status, observed)
+}
+
+fn hold(
+    state: State,
+    reason: &'static str,
+    message: impl Into<String>,
+    phase: Phase,
+    again_at: Option<DateTime<Utc>>,
+) -> Decision {
+    Decision::Hold(Hold { state, reason, message: message.into(), phase, again_at })
+}
+
+/// No machine yet: choose a candidate.
+fn creation(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
+    let choice = failover::choose(
+        &observed.candidates,
+        &status.attempts,
+        &machine.spec.failover,
+        observed.now,
+    );
+    let Some(index) = choice.index else {
+        return waiting(&choice, observed);
+    };
+    let candidate = &observed.candidates[index];
+    match &candidate.offering {
+        Some(Ok(_)) if !is_held(machine) => Decision::AddFinalizer,
+        Some(Ok(offering)) => Decision::Create {
+            candidate: index,
+            offering: offering.clone(),
+            attempt: status.attempt + 1,
+        },
+        Some(Err(Refusal::Failed(failure))) => Decision::Remember {
+            provider: candidate.name.clone(),
+            region: candidate.region.clone().unwrap_or_default(),
+            failure: failure.clone(),
+        },
+        // Its account vanished between two looks.
+        Some(Err(Refusal::Misfit(_))) | None => waiting(&choice, observed),
+    }
+}
+
+fn waiting(choice: &failover::Choice, observed: &Observed) -> Decision {
+    let why: Vec<String> =
+        choice.passed.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    let all_misfit = observed.candidates.iter().all(|candidate| {
+        candidate.region.is_err() || matches!(candidate.offering, Some(Err(Refusal::Misfit(_))))
+    });
+    let unseen = observed
+        .candidates
+        .iter()
+        .any(|candidate| matches!(candidate.standing, Standing::NotReady { .. }));
+    let message = why.join("; ");
+    if all_misfit {
+        return hold(State::Pending, reason::INVALID, message, Phase::Stalled, None);
+    }
+    let reason = if unseen { reason::WAITING } else { reason::NO_CANDIDATE };
+    let at = choice.retry_at;
+    hold(State::Pending, reason, message, Phase::Reconciling, Some(at))
+}
+
+/// An operation is open: find out what became of it before anything else happens.
+fn resolve(operation: &Operation, status: &CloudMachineStatus, observed: &Observed) -> Decision {
+    let state = status.state.unwrap_or(State::Creating);
+    let soon = Some(observed.now + TimeDelta::seconds(5));
+    match &observed.found {
+        Found::Listed { machines, settles_at } => match machines.as_slice() {
+            [machine] => Decision::Adopt(Box::new(machine.clone())),
+            [] if observed.now >= *settles_at => Decision::Forget(operation.clone()),
+            [] => hold(
+                state,
+                reason::OUTCOME_UNKNOWN,
+                format!(
+                    "the answer of {} to create was lost; its list shows nothing yet, waiting until {}",
+                    operation.provider,
+                    settles_at.format("%H:%M:%S UTC")
+                ),
+                Phase::Reconciling,
+                Some((*settles_at).min(observed.now + TimeDelta::seconds(2))),
+            ),
+            several => {
+                let ids: Vec<&str> = several.iter().map(|machine| machine.id.as_str()).collect();
+                let message = format!(
+                    "{} machines at {} carry this object's marks: {}; delete all but one there",
+                    several.len(),
+                    operation.provider,
+                    ids.join(", ")
+                );
+                hold(state, reason::AMBIGUOUS, message, Phase::Stalled, soon.map(|at| at + TimeDelta::seconds(55)))
+            }
+        },
+        Found::Unreachable(why) => hold(
+            state,
+            reason::OUTCOME_UNKNOWN,
+            format!("the answer of {} to create was lost: {why}", operation.provider),
+            Phase::Reconciling,
+            soon,
+        ),
+        Found::NotAsked => hold(state, reason::OUTCOME_UNKNOWN, "", Phase::Reconciling, soon),
+    }
+}
+
+/// The machine exists: say how it is.
+fn follow(status: &CloudMachineStatus, observed: &Observed) -> Decision {
+    let known = status.state.unwrap_or(State::Creating);
+    match &observed.active {
+        Seen::Here(machine) => followed(status, machine),
+        Seen::Absent => hold(
+            State::Gone,
+            reason::LOST,
+            "the machine is gone at the provider; it is not made again by itself: delete and apply the object for another one",
+            Phase::Stalled,
+            None,
+        ),
+        Seen::None => hold(known, reason::CREATING, "", Phase::Reconciling, None),
+        Seen::Unreachable(why) => {
+            let again = Some(observed.now + TimeDelta::seconds(30));
+            match known {
+                State::Running => {
+                    // What ran when last seen still runs as far as anybody knows.
+                    hold(known, reason::RUNNING, running(status), Phase::Ready, again)
+                }
+                _ => hold(known, reason::CREATING, why.clone(), Phase::Reconciling, again),
+            }
+        }
+    }
+}
+
+fn followed(status: &CloudMachineStatus, machine: &Machine) -> Decision {
+    let creating = |state| {
+        let message = format!("machine {} is {}", machine.id, machine.vendor_state);
+        hold(state, reason::CREATING, message, Phase::Reconciling, None)
+    };
+    let not_running = |state, phase| {
+        let message = format!("machine {} is {} at the provider", machine.id, machine.vendor_state);
+        hold(state, reason::NOT_RUNNING, message, phase, None)
+    };
+    match machine.state {
+        MachineState::Running => {
+            hold(State::Running, reason::RUNNING, running(status), Phase::Ready, None)
+        }
+        MachineState::Creating => creating(State::Creating),
+        MachineState::Stopping | MachineState::Stopped => {
+            not_running(State::Stopped, Phase::Reconciling)
+        }
+        MachineState::Deleting | MachineState::Gone => {
+            not_running(State::Gone, Phase::Stalled)
+        }
+        MachineState::Failed => not_running(State::Failed, Phase::Stalled),
+        MachineState::Unknown => not_running(State::Unknown, Phase::Reconciling),
+    }
+}
+
+/// Where it runs and what that costs, and why not at an earlier candidate.
+fn running(status: &CloudMachineStatus) -> String {
+    let Some(active) = &status.active else { return String::new() };
+    let price = match (&active.price_per_hour, &active.currency) {
+        (Some(price), Some(currency)) => format!(", {price} {currency}/h"),
+        _ => ", price unknown".to_owned(),
+    };
+    let mut message =
+        format!("{} in {} at {}{price}", active.size, active.region, active.provider);
+    let passed = status.attempts.iter().find(|attempt| {
+        attempt.provider != active.provider && attempt.at <= active.since
+    });
+    if let Some(attempt) = passed {
+        message.push_str(&format!(
+            "; not at {}: {} ({})",
+            attempt.provider, attempt.message, attempt.class
+        ));
+    }
+    message
+}
+
+/// The object is being deleted: nothing is created any more, and it goes when the machine is gone.
+fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
+    let annotations = machine.metadata.annotations.as_ref();
+    let detached =
+        annotations.and_then(|all| all.get(DETACH_ANNOTATION)).is_some_and(|v| v == "true");
+    if detached {
+        return Decision::Release("detached by annotation; the provider was not touched");
+    }
+    if machine.spec.suspend {
+        let message = "deletion waits: suspended by spec.suspend";
+        return hold(State::Deleting, reason::SUSPENDED, message, Phase::Stalled, None);
+    }
+    let open = status.operation.as_ref().filter(|op| op.verb == "create");
+    if let (Some(operation), None) = (open, &status.active) {
+        return abandoned(machine, operation, status, observed);
+    }
+    if machine.spec.deletion_policy == DeletionPolicy::Orphan {
+        return Decision::Release("deletionPolicy Orphan; the machine stays");
+    }
+    let Some(active) = &status.active else {
+        return Decision::Release("nothing was made");
+    };
+    let again = Some(observed.now + TimeDelta::seconds(5));
+    let deleting = |message: String| {
+        hold(State::Deleting, reason::DELETING, message, Phase::Reconciling, again)
+    };
+    match &observed.active {
+        Seen::Absent => gone(observed),
+        Seen::Here(seen) if seen.state == MachineState::Deleting => {
+            deleting(format!("machine {} is {}", seen.id, seen.vendor_state))
+        }
+        Seen::Here(_) if asked_recently(status, observed.now) => {
+            deleting(format!("waiting until machine {} is gone", active.external_id))
+        }
+        Seen::Here(_) => Decision::Delete { external_id: active.external_id.clone() },
+        Seen::Unreachable(why) => deleting(why.clone()),
+        Seen::None => deleting(String::new()),
+    }
+}
+
+fn asked_recently(status: &CloudMachineStatus, now: DateTime<Utc>) -> bool {
+    let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete");
+    let refused = status.attempts.iter().any(|attempt| {
+        asked.is_some_and(|operation| attempt.at >= operation.started_at)
+    });
+    asked.is_some_and(|operation| now < operation.started_at + DELETE_AGAIN) && !refused
+}
+
+/// The machine is gone: go too, unless another one of ours is found.
+fn gone(observed: &Observed) -> Decision {
+    let again = Some(observed.now + TimeDelta::seconds(5));
+    match &observed.found {
+        Found::Listed { machines, .. } => match machines.first() {
+            Some(another) => Decision::Adopt(Box::new(another.clone())),
+            None => Decision::Release("the machine is gone"),
+        },
+        Found::Unreachable(why) => {
+            hold(State::Deleting, reason::DELETING, why.clone(), Phase::Reconciling, again)
+        }
+        Found::NotAsked => hold(State::Deleting, reason::DELETING, "", Phase::Reconciling, again),
+    }
+}
+
+/// Deleted while a create was open: what it made is found first.
+fn abandoned(
+    machine: &CloudMachine,
+    operation: &Operation,
+    status: &CloudMachineStatus,
+    observed: &Observed,
+) -> Decision {
+    match (&observed.found, machine.spec.deletion_policy) {
+        (Found::Listed { machines, .. }, _) if !machines.is_empty() => {
+            Decision::Adopt(Box::new(machines[0].clone()))
+        }
+        (Found::Listed { settles_at, .. }, _) if observed.now >= *settles_at => {
+            Decision::Release("the open create made nothing")
+        }
+        _ => resolve(operation, status, observed),
+    }
+}
+
+fn is_held(machine: &CloudMachine) -> bool {
+    machine.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+}

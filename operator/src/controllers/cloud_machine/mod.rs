@@ -1,0 +1,70 @@
+//! The CloudMachine controller.
+
+pub mod act;
+pub mod decide;
+pub mod observe;
+pub mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use infrafabric_crds::CloudMachine;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use thiserror::Error;
+use tracing::instrument;
+
+use crate::context::Context;
+
+/// Why a reconcile failed; it is tried again with a growing delay.
+#[derive(Debug, Error)]
+pub enum ReconcileError {
+    /// The decision could not be performed.
+    #[error("act on the decision")]
+    Act(#[source] act::ActError),
+    /// The status could not be written.
+    #[error("write the status")]
+    Report(#[source] kube::Error),
+}
+
+/// Looks at a machine once.
+#[instrument(
+    name = "reconcile",
+    skip_all,
+    fields(k8s.kind = "CloudMachine", k8s.namespace = machine.namespace(), k8s.name = machine.name_any())
+)]
+pub async fn reconcile(
+    machine: Arc<CloudMachine>,
+    context: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    if context.own_writes.is_stale(&*machine) {
+        // The event of our own write is on its way.
+        return Ok(Action::requeue(Duration::from_millis(500)));
+    }
+    let observed = observe::observe(&machine, &context).await; // I/O
+    let decision = decide::decide(&machine, &observed); // pure
+    let again = again(&decision, &observed);
+    tracing::debug!(?decision, "decided");
+    let acted =
+        act::act(&machine, &observed, decision, &context).await.map_err(ReconcileError::Act)?; // I/O
+    report::report(&machine, &observed, &acted, &context)
+        .await
+        .map_err(ReconcileError::Report)?; // I/O
+    Ok(again)
+}
+
+/// When to look again if no event comes before.
+fn again(decision: &decide::Decision, observed: &observe::Observed) -> Action {
+    let at = match decision {
+        decide::Decision::Hold(hold) => hold.again_at,
+        // What was done changes the object, and that event is the next look.
+        _ => None,
+    };
+    match at {
+        Some(at) => {
+            let wait = (at - observed.now).to_std().unwrap_or_default();
+            Action::requeue(wait.max(Duration::from_millis(50)))
+        }
+        None => Action::await_change(),
+    }
+}

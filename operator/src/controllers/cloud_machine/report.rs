@@ -1,0 +1,344 @@
+//! Says in status what was done and how the object stands; writes only when that changed.
+
+use chrono::{DateTime, Utc};
+use infrafabric_adapters::contract::cloud::{Machine, MachineState};
+use infrafabric_crds::cloud_machine::{MachineAddress, State, reason};
+use infrafabric_crds::condition::{self, READY, RECONCILING, STALLED, WITNESSED};
+use infrafabric_crds::engine::{Active, Operation, WitnessRef};
+use infrafabric_crds::{CloudMachine, CloudMachineStatus, RECONCILE_ANNOTATION};
+use infrafabric_definition::{Class, Scope};
+use kube::ResourceExt;
+use kube::api::Api;
+use serde_json::json;
+
+use super::act::{Acted, What, apply_params, apply_patch};
+use super::decide::{Hold, Phase};
+use super::observe::{Observed, Seen};
+use crate::context::Context;
+use crate::engine::failover::{self, Failure};
+
+/// The status after the deed. Pure.
+pub fn status(machine: &CloudMachine, observed: &Observed, acted: &Acted, now: DateTime<Utc>) -> CloudMachineStatus {
+    let mut status = machine.status.clone().unwrap_or_default();
+    let generation = machine.metadata.generation;
+    status.observed_generation = generation.unwrap_or_default();
+    status.last_handled_reconcile_at =
+        machine.annotations().get(RECONCILE_ANNOTATION).cloned();
+    if let Seen::Here(seen) = &observed.active {
+        addresses(&mut status, seen);
+    }
+    let hold = match &acted.what {
+        What::Held(hold) => hold.clone(),
+        What::Superseded | What::Released => return status,
+        What::Created { operation, machine: made } => created(&mut status, operation, made, now),
+        What::Unknown { message } => standing(
+            status.state.unwrap_or(State::Creating),
+            reason::OUTCOME_UNKNOWN,
+            message.clone(),
+        ),
+        What::Failed { place, failure, duration_ms, attempt } => {
+            status.attempts = failover::remember(
+                &status.attempts,
+                (&place.provider, &place.region, place.size.as_deref()),
+                failure,
+                (now, *duration_ms),
+                acted.witness.as_ref().map(|witness| witness.index),
+            );
+            let deleting = machine.metadata.deletion_timestamp.is_some();
+            if !deleting {
+                status.operation = None;
+                status.attempt = attempt.unwrap_or(status.attempt);
+            }
+            let state = if deleting { State::Deleting } else { State::Pending };
+            let reason = if deleting { reason::DELETING } else { reason::NO_CANDIDATE };
+            standing(state, reason, format!("{}: {}", place.provider, failure.message))
+        }
+        What::Adopted { machine: found } => adopted(&mut status, found, now),
+        What::Forgotten { operation } => forgotten(&mut status, operation, now),
+        What::DeleteAccepted => standing(
+            State::Deleting,
+            reason::DELETING,
+            "the provider accepted the deletion".to_owned(),
+        ),
+    };
+    if let Some(witness) = &acted.witness {
+        witnessed(&mut status, witness, generation, now);
+    }
+    conditions(&mut status, &hold, generation, now);
+    status
+}
+
+fn standing(state: State, reason: &'static str, message: String) -> Hold {
+    Hold { state, reason, message, phase: Phase::Reconciling, again_at: None }
+}
+
+/// The status with an intent in it, as it is written before the request leaves. Pure.
+pub fn with_intent(
+    machine: &CloudMachine,
+    operation: &Operation,
+    now: DateTime<Utc>,
+) -> CloudMachineStatus {
+    let mut status = machine.status.clone().unwrap_or_default();
+    let generation = machine.metadata.generation;
+    status.observed_generation = generation.unwrap_or_default();
+    let hold = if operation.verb == "delete" {
+        let message = format!("asking {} to delete the machine", operation.provider);
+        standing(State::Deleting, reason::DELETING, message)
+    } else {
+        let size = operation.size.as_deref().unwrap_or_default();
+        let message = format!("asking {} for {size} in {}", operation.provider, operation.region);
+        standing(State::Creating, reason::CREATING, message)
+    };
+    status.operation = Some(operation.clone());
+    conditions(&mut status, &hold, generation, now);
+    status
+}
+
+fn created(
+    status: &mut CloudMachineStatus,
+    operation: &Operation,
+    made: &Machine,
+    now: DateTime<Utc>,
+) -> Hold {
+    status.attempt = operation.attempt;
+    take(status, operation, made, now);
+    let message = format!("machine {} is {}", made.id, made.vendor_state);
+    standing(State::Creating, reason::CREATING, message)
+}
+
+fn adopted(status: &mut CloudMachineStatus, found: &Machine, now: DateTime<Utc>) -> Hold {
+    let operation = status.operation.clone().or_else(|| {
+        // Found while the one in use was being deleted: it is at the same place.
+        let active = status.active.as_ref()?;
+        Some(Operation {
+            token: String::new(),
+            verb: "create".to_owned(),
+            provider: active.provider.clone(),
+            region: active.region.clone(),
+            size: Some(active.size.clone()),
+            image: Some(active.image.clone()),
+            request_digest: String::new(),
+            started_at: now,
+            attempt: status.attempt.max(1),
+            witness_index: None,
+            price_per_hour: active.price_per_hour.clone(),
+            currency: active.currency.clone(),
+        })
+    });
+    if let Some(operation) = operation {
+        status.attempt = status.attempt.max(operation.attempt);
+        take(status, &operation, found, now);
+    }
+    let message = format!("found machine {} by its marks and adopted it", found.id);
+    standing(State::Creating, reason::CREATING, message)
+}
+
+fn take(
+    status: &mut CloudMachineStatus,
+    operation: &Operation,
+    machine: &Machine,
+    now: DateTime<Utc>,
+) {
+    let asked = |value: &Option<String>| value.clone().unwrap_or_default();
+    status.active = Some(Active {
+        provider: operation.provider.clone(),
+        region: operation.region.clone(),
+        size: machine.size.clone().unwrap_or_else(|| asked(&operation.size)),
+        image: asked(&operation.image),
+        external_id: machine.id.clone(),
+        since: now,
+        price_per_hour: operation.price_per_hour.clone(),
+        currency: operation.currency.clone(),
+    });
+    status.operation = None;
+    addresses(status, machine);
+}
+
+fn forgotten(
+    status: &mut CloudMachineStatus,
+    operation: &Operation,
+    now: DateTime<Utc>,
+) -> Hold {
+    let failure = Failure {
+        class: Class::Unavailable,
+        scope: Scope::Account,
+        code: None,
+        message: "the answer to create was lost and the provider's list shows no machine".to_owned(),
+        retry_after: None,
+    };
+    status.attempts = failover::remember(
+        &status.attempts,
+        (&operation.provider, &operation.region, operation.size.as_deref()),
+        &failure,
+        (now, 0),
+        operation.witness_index,
+    );
+    // The attempt's number stays, and with it the token: where a provider honours it, a machine
+    // that appears after all is the next attempt's.
+    status.operation = None;
+    standing(State::Pending, reason::NO_CANDIDATE, format!("{}: {}", operation.provider, failure.message))
+}
+
+fn addresses(status: &mut CloudMachineStatus, machine: &Machine) {
+    status.addresses = machine
+        .addresses
+        .iter()
+        .map(|address| MachineAddress { ip: address.ip.clone(), public: address.public })
+        .collect();
+    status.addresses.sort_by_key(|address| !address.public);
+    status.addresses.truncate(16);
+    status.address = status.addresses.iter().find(|a| a.public).map(|a| a.ip.clone());
+}
+
+fn witnessed(
+    status: &mut CloudMachineStatus,
+    witness: &WitnessRef,
+    generation: Option<i64>,
+    now: DateTime<Utc>,
+) {
+    status.witness = Some(witness.clone());
+    let message = format!("entry {} with leaf hash {}", witness.index, witness.leaf_hash);
+    let why = ("Logged", message.as_str());
+    condition::set(&mut status.conditions, WITNESSED, true, why, generation, now);
+}
+
+fn conditions(
+    status: &mut CloudMachineStatus,
+    hold: &Hold,
+    generation: Option<i64>,
+    now: DateTime<Utc>,
+) {
+    status.state = Some(hold.state);
+    let why = (hold.reason, hold.message.as_str());
+    let all = &mut status.conditions;
+    condition::set(all, READY, hold.phase == Phase::Ready, why, generation, now);
+    for (type_, phase) in [(RECONCILING, Phase::Reconciling), (STALLED, Phase::Stalled)] {
+        if hold.phase == phase {
+            condition::set(all, type_, true, why, generation, now);
+        } else {
+            condition::clear(all, type_);
+        }
+    }
+}
+
+/// Writes the status if its meaning changed.
+pub async fn report(
+    machine: &CloudMachine,
+    observed: &Observed,
+    acted: &Acted,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    if matches!(acted.what, What::Superseded | What::Released) {
+        return Ok(());
+    }
+    let now = context.clock.now();
+    let next = status(machine, observed, acted, now);
+    events(machine, acted, context).await;
+    interest(machine, observed, &next);
+    // Before an effect, the intent was written on this version: the outcome goes on top of it.
+    let after_intent = acted.witness.is_some();
+    if !after_intent && machine.status.as_ref() == Some(&next) {
+        return Ok(());
+    }
+    if after_intent {
+        // The version that was decided on is older than our own intent; nobody else writes status.
+        apply_any_version(machine, &next, context).await
+    } else {
+        match apply(machine, &next, context).await {
+            Ok(()) => Ok(()),
+            // Somebody changed the object: its event comes.
+            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn interest(machine: &CloudMachine, observed: &Observed, next: &CloudMachineStatus) {
+    let (Some(account), Some(active), Some(uid)) =
+        (&observed.account, &next.active, machine.uid())
+    else {
+        return;
+    };
+    let deleting = machine.metadata.deletion_timestamp.is_some();
+    let in_transition = deleting || next.state != Some(State::Running);
+    let object = kube::runtime::reflector::ObjectRef::from_obj(machine);
+    account.observer.interest(&active.region, &uid, object, in_transition);
+}
+
+async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
+    match &acted.what {
+        What::Created { operation, machine: made } => {
+            let price = match (&operation.price_per_hour, &operation.currency) {
+                (Some(price), Some(currency)) => format!("{price} {currency}/h"),
+                _ => "price unknown".to_owned(),
+            };
+            let note = format!(
+                "created machine {} at {}: {} in {}, {price}",
+                made.id,
+                operation.provider,
+                operation.size.as_deref().unwrap_or_default(),
+                operation.region
+            );
+            context.event(machine, false, "Created", note).await;
+        }
+        What::Adopted { machine: found } => {
+            let note = format!("found machine {} by its marks and adopted it", found.id);
+            context.event(machine, false, "Adopted", note).await;
+        }
+        What::Failed { place, failure, .. } => {
+            let note = format!("{} did not serve: {} ({})", place.provider, failure.message, failure.class);
+            context.event(machine, true, "CandidateFailed", note).await;
+        }
+        What::Unknown { message } => {
+            context.event(machine, true, "OutcomeUnknown", message.clone()).await;
+        }
+        What::DeleteAccepted => {
+            let id = machine.status.as_ref().and_then(|status| status.active.as_ref());
+            let id = id.map(|active| active.external_id.as_str()).unwrap_or_default();
+            context.event(machine, false, "Deleting", format!("asked the provider to delete machine {id}")).await;
+        }
+        What::Held(_) | What::Forgotten { .. } | What::Superseded | What::Released => {}
+    }
+}
+
+/// Applies the whole status on the version that was decided on.
+pub async fn apply(
+    machine: &CloudMachine,
+    status: &CloudMachineStatus,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    write(machine, status, machine.resource_version(), context).await
+}
+
+async fn apply_any_version(
+    machine: &CloudMachine,
+    status: &CloudMachineStatus,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    write(machine, status, None, context).await
+}
+
+async fn write(
+    machine: &CloudMachine,
+    status: &CloudMachineStatus,
+    version: Option<String>,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    let api: Api<CloudMachine> =
+        Api::namespaced(context.client.clone(), &machine.namespace().unwrap_or_default());
+    let mut metadata = json!({"name": machine.name_any(), "uid": machine.uid()});
+    if let Some(version) = version {
+        metadata["resourceVersion"] = json!(version);
+    }
+    let body = json!({
+        "apiVersion": "infrafabric.io/v1alpha1",
+        "kind": "CloudMachine",
+        "metadata": metadata,
+        "status": status,
+    });
+    let written =
+        api.patch_status(&machine.name_any(), &apply_params(), &apply_patch(body)).await?;
+    context.own_writes.wrote(&written);
+    Ok(())
+}
+

@@ -1,0 +1,77 @@
+//! The accounts that may be called, as the Provider controller last found them. Other controllers
+//! read it in process; nobody else writes a Provider.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use infrafabric_adapters::account::Account;
+use kube::runtime::reflector::ObjectRef;
+use infrafabric_crds::Provider;
+
+use super::catalogs::Catalogs;
+use super::failover::Standing;
+use super::observation::Observer;
+
+/// Namespace and name of a Provider.
+pub type Key = (String, String);
+
+/// A Provider as other controllers see it.
+#[derive(Clone)]
+pub struct Known {
+    /// Whether it may be called.
+    pub standing: Standing,
+    /// The account; kept after a failure, so that deletions can go on with what was verified once.
+    pub account: Option<Arc<OpenAccount>>,
+}
+
+/// An account with what is shared by all its objects.
+pub struct OpenAccount {
+    /// The account itself.
+    pub account: Account,
+    /// The region for objects that name none.
+    pub region: Option<String>,
+    /// Its catalogs.
+    pub catalogs: Catalogs,
+    /// Its lists.
+    pub observer: Observer,
+}
+
+/// All Providers by namespace and name.
+#[derive(Clone, Default)]
+pub struct Accounts {
+    known: Arc<Mutex<HashMap<Key, Known>>>,
+}
+
+impl Accounts {
+    /// What is known of a Provider; `None` before its first look, and when it does not exist.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Known> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Sets what is known; says whether the standing or the account changed.
+    pub fn set(&self, provider: &ObjectRef<Provider>, known: Known) -> bool {
+        let key = key(provider);
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.insert(key, known.clone());
+        before.is_none_or(|before| {
+            let same = match (&before.account, &known.account) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                (None, None) => true,
+                _ => false,
+            };
+            !same || before.standing != known.standing
+        })
+    }
+
+    /// Forgets a Provider.
+    pub fn remove(&self, provider: &ObjectRef<Provider>) {
+        let removed =
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(provider));
+        drop(removed);
+    }
+}
+
+fn key(provider: &ObjectRef<Provider>) -> Key {
+    (provider.namespace.clone().unwrap_or_default(), provider.name.clone())
+}

@@ -1,0 +1,12 @@
+//! What the operator offers to every kind: accounts, the effect journal, failover, placement and
+//! observation.
+//!
+//! *Invariant*: `failover`, `placement` and `naming` are pure: no client and no clock.
+
+pub mod accounts;
+pub mod catalogs;
+pub mod failover;
+pub mod journal;
+pub mod naming;
+pub mod observation;
+pub mod placement;

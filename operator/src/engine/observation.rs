@@ -1,0 +1,239 @@
+//! One list call observes a whole account (or a region of it); only objects whose thing changed
+//! are woken.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::channel::mpsc::UnboundedSender;
+use infrafabric_adapters::account::Account;
+use infrafabric_adapters::clock::Clock;
+use infrafabric_adapters::contract::cloud::{Machine, MachineState};
+use infrafabric_adapters::error::AdapterError;
+use infrafabric_crds::CloudMachine;
+use infrafabric_definition::ListScope;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::naming;
+
+/// Between lists while something is about to change: the first, then growing.
+const FAST: Duration = Duration::from_millis(500);
+/// The longest wait while something is about to change.
+const FAST_MAX: Duration = Duration::from_secs(5);
+/// Between lists while nothing is.
+const SLOW: Duration = Duration::from_secs(60);
+
+/// Watches one account. Cheap to clone; the tasks end when the last clone is gone.
+#[derive(Clone)]
+pub struct Observer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    account: Account,
+    mark: String,
+    clock: Arc<dyn Clock>,
+    wake: UnboundedSender<ObjectRef<CloudMachine>>,
+    scopes: Mutex<HashMap<String, Arc<Scope>>>,
+}
+
+/// One list scope: the whole account, or one region.
+struct Scope {
+    region: String,
+    changed: Notify,
+    state: Mutex<State>,
+    /// One list at a time; who waits shares the result when it is fresh enough.
+    listing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    newest: Option<Arc<Snapshot>>,
+    interests: HashMap<String, Interest>,
+}
+
+struct Interest {
+    object: ObjectRef<CloudMachine>,
+    in_transition: bool,
+}
+
+/// What a list showed.
+pub struct Snapshot {
+    /// When the list was asked.
+    pub asked_at: DateTime<Utc>,
+    machines: HashMap<String, Machine>,
+    by_uid: HashMap<String, Vec<String>>,
+}
+
+impl Snapshot {
+    fn new(asked_at: DateTime<Utc>, list: Vec<Machine>) -> Self {
+        let mut machines = HashMap::with_capacity(list.len());
+        let mut by_uid: HashMap<String, Vec<String>> = HashMap::with_capacity(list.len());
+        for machine in list {
+            if let Some(uid) = naming::uid_of(&machine.marks) {
+                by_uid.entry(uid.to_owned()).or_default().push(machine.id.clone());
+            }
+            machines.insert(machine.id.clone(), machine);
+        }
+        Self { asked_at, machines, by_uid }
+    }
+
+    /// The machine of that identity.
+    pub fn machine(&self, id: &str) -> Option<&Machine> {
+        self.machines.get(id)
+    }
+
+    /// The living machines that carry the object's UID mark.
+    pub fn of_object(&self, uid: &str) -> Vec<&Machine> {
+        let ids = self.by_uid.get(&uid.to_ascii_lowercase());
+        ids.into_iter()
+            .flatten()
+            .filter_map(|id| self.machines.get(id))
+            .filter(|machine| !matches!(machine.state, MachineState::Gone | MachineState::Deleting))
+            .collect()
+    }
+}
+
+impl Observer {
+    /// Begins to watch an account for things with the mark; objects to look at again go to `wake`.
+    pub fn new(
+        account: Account,
+        mark: String,
+        clock: Arc<dyn Clock>,
+        wake: UnboundedSender<ObjectRef<CloudMachine>>,
+    ) -> Self {
+        let scopes = Mutex::default();
+        Self { shared: Arc::new(Shared { account, mark, clock, wake, scopes }) }
+    }
+
+    /// Says that an object has a machine here, and whether it is about to change.
+    pub fn interest(
+        &self,
+        region: &str,
+        uid: &str,
+        object: ObjectRef<CloudMachine>,
+        in_transition: bool,
+    ) {
+        let scope = self.scope(region);
+        let interest = Interest { object, in_transition };
+        let before = lock(&scope.state).interests.insert(uid.to_ascii_lowercase(), interest);
+        if in_transition && !before.is_some_and(|before| before.in_transition) {
+            scope.changed.notify_one();
+        }
+    }
+
+    /// Says that an object no longer has a machine here.
+    pub fn forget(&self, uid: &str) {
+        let scopes: Vec<_> = lock(&self.shared.scopes).values().cloned().collect();
+        for scope in scopes {
+            lock(&scope.state).interests.remove(&uid.to_ascii_lowercase());
+        }
+    }
+
+    /// The newest list, if there was one.
+    pub fn newest(&self, region: &str) -> Option<Arc<Snapshot>> {
+        lock(&self.scope(region).state).newest.clone()
+    }
+
+    /// A list that was asked at `not_before` or later.
+    pub async fn fresh(
+        &self,
+        region: &str,
+        not_before: DateTime<Utc>,
+    ) -> Result<Arc<Snapshot>, AdapterError> {
+        let scope = self.scope(region);
+        let _one = scope.listing.lock().await;
+        if let Some(newest) = lock(&scope.state).newest.clone()
+            && newest.asked_at >= not_before
+        {
+            return Ok(newest);
+        }
+        self.shared.list(&scope).await
+    }
+
+    fn scope(&self, region: &str) -> Arc<Scope> {
+        let object = self.shared.account.definition().objects.get("machine");
+        let key = match object.map(|object| object.scope) {
+            Some(ListScope::Region) => region.to_owned(),
+            Some(ListScope::Account) | None => String::new(),
+        };
+        let mut scopes = lock(&self.shared.scopes);
+        if let Some(scope) = scopes.get(&key) {
+            return Arc::clone(scope);
+        }
+        let scope = Arc::new(Scope {
+            region: region.to_owned(),
+            changed: Notify::new(),
+            state: Mutex::default(),
+            listing: tokio::sync::Mutex::default(),
+        });
+        scopes.insert(key, Arc::clone(&scope));
+        tokio::spawn(watch(Arc::downgrade(&self.shared), Arc::clone(&scope)));
+        scope
+    }
+}
+
+impl Shared {
+    /// Asks for the list and wakes the objects whose machines changed. The caller holds `listing`.
+    async fn list(&self, scope: &Scope) -> Result<Arc<Snapshot>, AdapterError> {
+        let asked_at = self.clock.now();
+        let list = self.account.list_machines(&self.mark, &scope.region).await?;
+        let snapshot = Arc::new(Snapshot::new(asked_at, list));
+        let mut state = lock(&scope.state);
+        let before = state.newest.replace(Arc::clone(&snapshot));
+        for (uid, interest) in &state.interests {
+            let seen = |snapshot: &Snapshot| -> Vec<Machine> {
+                let ids = snapshot.by_uid.get(uid).into_iter().flatten();
+                ids.filter_map(|id| snapshot.machines.get(id)).cloned().collect()
+            };
+            let changed = before.as_ref().is_none_or(|before| seen(before) != seen(&snapshot));
+            if changed {
+                // The controller is gone only when the process ends.
+                let _ = self.wake.unbounded_send(interest.object.clone());
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Lists for as long as the account is in use.
+async fn watch(shared: Weak<Shared>, scope: Arc<Scope>) {
+    let mut wait = FAST;
+    loop {
+        let (any, in_transition) = {
+            let state = lock(&scope.state);
+            let mut interests = state.interests.values();
+            (!state.interests.is_empty(), interests.any(|interest| interest.in_transition))
+        };
+        wait = if in_transition { (wait * 3 / 2).clamp(FAST, FAST_MAX) } else { SLOW };
+        let mut deadline = Instant::now() + wait;
+        // Something was just asked for: look soon, and never later because more is asked for.
+        while tokio::time::timeout_at(deadline, scope.changed.notified()).await.is_ok() {
+            deadline = deadline.min(Instant::now() + FAST);
+            wait = FAST;
+        }
+        let Some(shared) = shared.upgrade() else { return };
+        if !any {
+            continue;
+        }
+        let fresh_enough = shared.clock.now() - TimeDelta::from_std(wait / 2).unwrap_or_default();
+        let _one = scope.listing.lock().await;
+        let newest = lock(&scope.state).newest.as_ref().map(|newest| newest.asked_at);
+        if newest.is_some_and(|asked_at| asked_at >= fresh_enough) {
+            continue;
+        }
+        if let Err(error) = shared.list(&scope).await {
+            tracing::warn!(provider = %error.provider, class = %error.class, %error, "list failed");
+            if let Some(after) = error.retry_after {
+                tokio::time::sleep(after.min(SLOW)).await;
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,209 @@
+//! Requirements × catalogs → the offering to ask for. Pure.
+
+use infrafabric_adapters::contract::cloud::{Image, Size};
+use infrafabric_crds::CloudMachineSpec;
+use rust_decimal::Decimal;
+
+/// A size in a region with its price, and the image to start from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offering {
+    /// The provider's region.
+    pub region: String,
+    /// The provider's size.
+    pub size: String,
+    /// The provider's image.
+    pub image: String,
+    /// Price per hour; `None` is unknown.
+    pub price_per_hour: Option<Decimal>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+}
+
+/// Takes the cheapest size that fits; an unknown price sorts last, ties go to the smaller size and
+/// then to the name. `None` for a catalog means that the provider has none of it: then the spec's
+/// own words are used as they are.
+///
+/// # Errors
+/// A sentence that says what does not fit and what would.
+pub fn choose(
+    spec: &CloudMachineSpec,
+    region: &str,
+    sizes: Option<&[Size]>,
+    images: Option<&[Image]>,
+) -> Result<Offering, String> {
+    let size = choose_size(spec, region, sizes)?;
+    let image = match images {
+        Some(images) => choose_image(&spec.image, region, images)?,
+        None => spec.image.clone(),
+    };
+    Ok(Offering {
+        region: region.to_owned(),
+        size: size.name,
+        image,
+        price_per_hour: size.price_per_hour,
+        currency: size.currency,
+    })
+}
+
+fn choose_size(
+    spec: &CloudMachineSpec,
+    region: &str,
+    sizes: Option<&[Size]>,
+) -> Result<Size, String> {
+    let Some(sizes) = sizes else {
+        let name = spec.size.clone().ok_or("the provider lists no sizes: give spec.size")?;
+        return Ok(unlisted(name));
+    };
+    if let Some(name) = &spec.size {
+        let known = sizes.iter().find(|size| size.name == *name);
+        let size = known.ok_or_else(|| format!("size {name} is not in the provider's catalog"))?;
+        return match offered(size, region) {
+            true => Ok(size.clone()),
+            false => Err(format!("size {name} cannot be had in {region}")),
+        };
+    }
+    let wanted = spec.requirements.as_ref().ok_or("neither size nor requirements are given")?;
+    let memory = wanted.memory_mib().ok_or("requirements.memory has no unit Mi or Gi")?;
+    let disk = wanted.disk_gib().ok_or("requirements.disk has no unit Mi or Gi")?;
+    let gpus = wanted.gpus.unwrap_or(0);
+    let fits = |size: &&Size| {
+        size.cpus >= wanted.cpus
+            && size.memory_mib >= memory
+            && size.disk_gib >= disk
+            && size.gpus >= gpus
+            // A GPU size is never a cheap CPU size by accident.
+            && (gpus > 0 || size.gpus == 0)
+    };
+    let best = sizes.iter().filter(fits).filter(|size| offered(size, region)).min_by(|a, b| {
+        let key = |size: &Size| {
+            (size.price_per_hour.is_none(), size.price_per_hour, size.cpus, size.memory_mib)
+        };
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    best.cloned().ok_or_else(|| {
+        let elsewhere = sizes.iter().filter(fits).count();
+        format!(
+            "no size with {} CPUs and {} in {region} ({elsewhere} elsewhere, {} in the catalog)",
+            wanted.cpus,
+            wanted.memory,
+            sizes.len()
+        )
+    })
+}
+
+fn offered(size: &Size, region: &str) -> bool {
+    size.available
+        && size.regions.as_ref().is_none_or(|regions| regions.iter().any(|r| r == region))
+}
+
+fn unlisted(name: String) -> Size {
+    Size {
+        name,
+        cpus: 0,
+        memory_mib: 0,
+        disk_gib: 0,
+        gpus: 0,
+        price_per_hour: None,
+        currency: None,
+        regions: None,
+        available: true,
+    }
+}
+
+/// The provider's own image of that name, else the newest one of that family and version.
+fn choose_image(wanted: &str, region: &str, images: &[Image]) -> Result<String, String> {
+    let here = |image: &&Image| {
+        image.regions.as_ref().is_none_or(|regions| regions.iter().any(|r| r == region))
+    };
+    if let Some(image) = images.iter().filter(here).find(|image| image.name == wanted) {
+        return Ok(image.name.clone());
+    }
+    let matches = |image: &&Image| {
+        let (Some(family), Some(version)) = (&image.family, &image.version) else { return false };
+        wanted.eq_ignore_ascii_case(&format!("{family}-{version}"))
+    };
+    let newest = images.iter().filter(here).filter(matches).max_by(|a, b| {
+        a.created.cmp(&b.created).then_with(|| b.name.cmp(&a.name))
+    });
+    newest.map(|image| image.name.clone()).ok_or_else(|| {
+        let mut known: Vec<String> = images
+            .iter()
+            .filter(here)
+            .filter_map(|image| Some(format!("{}-{}", image.family.as_ref()?, image.version.as_ref()?)))
+            .collect();
+        known.sort();
+        known.dedup();
+        known.truncate(8);
+        format!("no image {wanted} in {region}; there are {}", known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(value: serde_json::Value) -> CloudMachineSpec {
+        serde_json::from_value(value).expect("a spec")
+    }
+
+    fn sizes() -> Vec<Size> {
+        serde_json::from_value(json!([
+            {"name": "big", "cpus": 8, "memoryMiB": 16384, "pricePerHour": "0.2", "currency": "USD"},
+            {"name": "dear", "cpus": 2, "memoryMiB": 4096, "pricePerHour": "0.09", "regions": ["a", "b"]},
+            {"name": "fit", "cpus": 2, "memoryMiB": 4096, "pricePerHour": "0.03", "regions": ["a"]},
+            {"name": "gone", "cpus": 2, "memoryMiB": 4096, "pricePerHour": "0.01", "available": false},
+            {"name": "gpu", "cpus": 2, "memoryMiB": 4096, "gpus": 1, "pricePerHour": "0.02"},
+            {"name": "unknown", "cpus": 2, "memoryMiB": 4096}
+        ]))
+        .expect("sizes")
+    }
+
+    fn images() -> Vec<Image> {
+        serde_json::from_value(json!([
+            {"name": "u24-old", "family": "ubuntu", "version": "24.04", "created": "2025-01-01"},
+            {"name": "u24-new", "family": "ubuntu", "version": "24.04", "created": "2026-01-01"},
+            {"name": "d12", "family": "debian", "version": "12"}
+        ]))
+        .expect("images")
+    }
+
+    fn chosen(spec_json: serde_json::Value, region: &str) -> Result<Offering, String> {
+        choose(&spec(spec_json), region, Some(&sizes()), Some(&images()))
+    }
+
+    #[test]
+    fn the_cheapest_size_that_fits_is_taken() {
+        let want = |memory: &str| {
+            json!({"providers": [{"name": "p"}], "image": "ubuntu-24.04",
+                   "requirements": {"cpus": 2, "memory": memory}})
+        };
+        let offering = chosen(want("4Gi"), "a").expect("fits");
+        assert_eq!((offering.size.as_str(), offering.image.as_str()), ("fit", "u24-new"));
+        assert_eq!(chosen(want("4Gi"), "b").expect("fits").size, "dear");
+        assert_eq!(chosen(want("4Gi"), "c").expect("fits").size, "big", "an unknown price is last");
+        let refusal = chosen(want("64Gi"), "a").expect_err("nothing has 64 GiB");
+        assert!(refusal.contains("no size with 2 CPUs and 64Gi in a"), "{refusal}");
+    }
+
+    #[test]
+    fn gpus_are_asked_for_explicitly() {
+        let want = json!({"providers": [{"name": "p"}], "image": "d12",
+                          "requirements": {"cpus": 1, "memory": "1Gi", "gpus": 1}});
+        let offering = chosen(want, "a").expect("fits");
+        assert_eq!((offering.size.as_str(), offering.image.as_str()), ("gpu", "d12"));
+    }
+
+    #[test]
+    fn a_named_size_and_an_unknown_image_are_explained() {
+        let want = |size: &str, image: &str| {
+            json!({"providers": [{"name": "p"}], "size": size, "image": image})
+        };
+        assert_eq!(chosen(want("dear", "debian-12"), "b").expect("fits").image, "d12");
+        assert!(chosen(want("fit", "d12"), "b").expect_err("not in b").contains("cannot be had"));
+        assert!(chosen(want("nope", "d12"), "b").expect_err("unknown").contains("catalog"));
+        let refusal = chosen(want("dear", "arch-1"), "a").expect_err("unknown image");
+        assert!(refusal.contains("there are debian-12, ubuntu-24.04"), "{refusal}");
+    }
+}

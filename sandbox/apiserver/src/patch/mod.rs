@@ -1,0 +1,3 @@
+//! Patch formats that no crate offers.
+
+pub(crate) mod strategic;

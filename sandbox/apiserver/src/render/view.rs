@@ -1,0 +1,66 @@
+//! An object in the version and under the schema of the resource it is read through.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::kinds::{Builtin, event};
+use crate::resource::Resource;
+use crate::schema;
+use crate::store::Stored;
+use crate::verbs::ListOptions;
+
+/// Whether the stored text can be served as it is.
+fn as_is(resource: &Resource, stored: &Stored) -> bool {
+    (!resource.is_custom() || stored.epoch == resource.epoch)
+        && !resource.is(Builtin::Event)
+        && resource.api_version() == resource.storage_version
+}
+
+/// The object as this resource shows it.
+pub(crate) fn of(resource: &Resource, stored: &Stored) -> Value {
+    let value = stored.value();
+    if as_is(resource, stored) {
+        return value;
+    }
+    if resource.is(Builtin::Event) {
+        return event::from_core(value);
+    }
+    let mut value = value;
+    value["apiVersion"] = json!(resource.api_version());
+    // Written under another schema: prune and default as the present one says.
+    schema::prune(&resource.schema, &mut value, true);
+    schema::apply_defaults(&resource.schema, &mut value);
+    value
+}
+
+/// The JSON text of the object as this resource shows it.
+pub(crate) fn text(resource: &Resource, stored: &Stored) -> Bytes {
+    if as_is(resource, stored) {
+        stored.bytes.clone()
+    } else {
+        Bytes::from(of(resource, stored).to_string())
+    }
+}
+
+/// The form an object is stored in.
+pub(crate) fn to_storage(resource: &Resource, mut object: Value) -> Value {
+    if resource.is(Builtin::Event) {
+        return event::to_core(object);
+    }
+    if object["apiVersion"] != resource.storage_version.as_str() {
+        object["apiVersion"] = json!(resource.storage_version);
+    }
+    object
+}
+
+/// Only apiVersion, kind and metadata.
+pub(crate) fn partial(object: &Value) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": object["metadata"]})
+}
+
+/// Whether the selectors of a request choose an object.
+pub(crate) fn selected(resource: &Resource, options: &ListOptions, stored: &Stored) -> bool {
+    options.labels.matches(&stored.labels)
+        && (options.fields.is_everything() || options.fields.matches(&of(resource, stored)))
+}

@@ -1,0 +1,278 @@
+//! Checking a value against a schema, with the messages of the real server.
+
+use serde_json::Value;
+
+use super::values::{join, old_child, old_item, type_of};
+use super::{Bounds, ListType, Schema, Type, formats};
+use crate::status::FieldError;
+
+/// Every mistake in `value`. What did not change since `old` is not judged again (ratcheting).
+pub(crate) fn validate(
+    schema: &Schema,
+    value: &Value,
+    old: Option<&Value>,
+    path: &str,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    check(schema, value, old, path, &mut errors);
+    errors
+}
+
+fn check(
+    schema: &Schema,
+    value: &Value,
+    old: Option<&Value>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    if old == Some(value) || value.is_null() && (schema.nullable || schema.preserve_unknown) {
+        return;
+    }
+    if !has_type(schema.kind, value) {
+        let found = Value::from(type_of(value));
+        let detail =
+            format!("{} in body must be of type {}: {found}", name(path), schema.kind.name());
+        errors.push(FieldError::type_invalid(path, &found, &detail));
+        return;
+    }
+    if let Some(choices) = &schema.bounds.choices
+        && !choices.contains(value)
+    {
+        let supported: Vec<String> = choices.iter().map(ToString::to_string).collect();
+        errors.push(FieldError::not_supported(path, value, &supported));
+    }
+    match value {
+        Value::Object(map) => object(schema, map, old, path, errors),
+        Value::Array(items) => array(schema, value, items, old, path, errors),
+        Value::String(text) => string(&schema.bounds, text, value, path, errors),
+        Value::Number(number) => {
+            numeric(&schema.bounds, number.as_f64().unwrap_or_default(), value, path, errors);
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+    combined(schema, value, path, errors);
+}
+
+fn name(path: &str) -> &str {
+    path
+}
+
+fn has_type(kind: Type, value: &Value) -> bool {
+    match kind {
+        Type::Any => true,
+        Type::Object => value.is_object(),
+        Type::Array => value.is_array(),
+        Type::String => value.is_string(),
+        Type::Integer => value.is_i64() || value.is_u64(),
+        Type::Number => value.is_number(),
+        Type::Boolean => value.is_boolean(),
+        Type::IntOrString => value.is_string() || value.is_i64(),
+    }
+}
+
+fn object(
+    schema: &Schema,
+    map: &serde_json::Map<String, Value>,
+    old: Option<&Value>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    for key in &schema.required {
+        if !map.contains_key(key) {
+            errors.push(FieldError::required(join(path, key), ""));
+        }
+    }
+    let bounds = &schema.bounds;
+    if let Some(maximum) = bounds.max_properties.filter(|m| map.len() as u64 > *m) {
+        errors.push(FieldError::too_many(path, map.len(), maximum));
+    }
+    if let Some(minimum) = bounds.min_properties.filter(|m| (map.len() as u64) < *m) {
+        let detail = format!("{} in body should have at least {minimum} properties", name(path));
+        errors.push(FieldError::invalid(path, &Value::from(map.len()), &detail));
+    }
+    for (key, child) in map {
+        if let Some(below) = schema.child(key) {
+            check(below, child, old_child(old, key), &join(path, key), errors);
+        }
+    }
+}
+
+fn array(
+    schema: &Schema,
+    value: &Value,
+    items: &[Value],
+    old: Option<&Value>,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let bounds = &schema.bounds;
+    if let Some(maximum) = bounds.max_items.filter(|m| items.len() as u64 > *m) {
+        errors.push(FieldError::too_many(path, items.len(), maximum));
+    }
+    if let Some(minimum) = bounds.min_items.filter(|m| (items.len() as u64) < *m) {
+        let detail = format!("{} in body should have at least {minimum} items", name(path));
+        errors.push(FieldError::invalid(path, &Value::from(items.len()), &detail));
+    }
+    if bounds.unique_items && (1..items.len()).any(|i| items[..i].contains(&items[i])) {
+        let detail = format!("{} in body shouldn't contain duplicates", name(path));
+        errors.push(FieldError::invalid(path, value, &detail));
+    }
+    if let Some(below) = schema.items.as_deref() {
+        for (index, item) in items.iter().enumerate() {
+            check(below, item, old_item(schema, old, item), &format!("{path}[{index}]"), errors);
+        }
+    }
+    duplicates(schema, items, path, errors);
+}
+
+fn duplicates(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<FieldError>) {
+    let keys_of = |item: &Value| match &schema.list_type {
+        ListType::Atomic => None,
+        ListType::Set => Some(item.clone()),
+        ListType::Map(keys) => Some(
+            keys.iter()
+                .filter_map(|key| Some((key.clone(), item.get(key)?.clone())))
+                .collect::<Value>(),
+        ),
+    };
+    let mut seen = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(keys) = keys_of(item) else { return };
+        if seen.contains(&keys) {
+            errors.push(FieldError::duplicate(format!("{path}[{index}]"), &keys));
+        } else {
+            seen.push(keys);
+        }
+    }
+}
+
+fn string(
+    bounds: &Bounds,
+    text: &str,
+    value: &Value,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let length = text.chars().count() as u64;
+    if let Some(maximum) = bounds.max_length.filter(|maximum| length > *maximum) {
+        errors.push(FieldError::too_long(path, maximum));
+    }
+    if let Some(minimum) = bounds.min_length.filter(|minimum| length < *minimum) {
+        let detail = format!("{} in body should be at least {minimum} chars long", name(path));
+        errors.push(FieldError::invalid(path, value, &detail));
+    }
+    if let Some(pattern) = bounds.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+        let detail = format!("{} in body should match '{pattern}'", name(path));
+        errors.push(FieldError::invalid(path, value, &detail));
+    }
+    if let Some(format) = bounds.format.as_deref().filter(|format| !formats::holds(format, text)) {
+        let detail = format!("{} in body must be of type {format}: {value}", name(path));
+        errors.push(FieldError::invalid(path, value, &detail));
+    }
+}
+
+fn numeric(
+    bounds: &Bounds,
+    number: f64,
+    value: &Value,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let mut refuse = |detail: String| {
+        errors.push(FieldError::invalid(path, value, &format!("{} in body {detail}", name(path))));
+    };
+    if let Some(minimum) = bounds.minimum {
+        if bounds.exclusive_minimum && number <= minimum {
+            refuse(format!("should be greater than {minimum}"));
+        } else if number < minimum {
+            refuse(format!("should be greater than or equal to {minimum}"));
+        }
+    }
+    if let Some(maximum) = bounds.maximum {
+        if bounds.exclusive_maximum && number >= maximum {
+            refuse(format!("should be less than {maximum}"));
+        } else if number > maximum {
+            refuse(format!("should be less than or equal to {maximum}"));
+        }
+    }
+    if let Some(step) = bounds.multiple_of
+        && ((number / step) - (number / step).round()).abs() > 1e-9
+    {
+        refuse(format!("should be a multiple of {step}"));
+    }
+}
+
+fn combined(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let valid = |branch: &Schema| validate(branch, value, None, path).is_empty();
+    let combined = &schema.combined;
+    let mut refuse = |what: &str| {
+        let detail = if path.is_empty() { what.to_owned() } else { format!("{path} in body {what}") };
+        errors.push(FieldError::invalid(path, value, &detail));
+    };
+    if !combined.any.is_empty() && !combined.any.iter().any(valid) {
+        refuse("must validate at least one schema (anyOf)");
+    }
+    if !combined.one.is_empty() {
+        match combined.one.iter().filter(|branch| valid(branch)).count() {
+            1 => {}
+            0 => refuse("must validate one and only one schema (oneOf). Found none valid"),
+            n => refuse(&format!(
+                "must validate one and only one schema (oneOf). Found {n} valid alternatives"
+            )),
+        }
+    }
+    if combined.not.as_deref().is_some_and(valid) {
+        refuse("must not validate the schema (not)");
+    }
+    for branch in &combined.all {
+        errors.extend(validate(branch, value, None, path));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn messages(schema: &Value, value: &Value) -> Vec<String> {
+        let schema = Schema::parse(schema, "root").unwrap();
+        validate(&schema, value, None, "spec").iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn messages_are_those_of_the_real_server() {
+        let schema = json!({"type": "object", "required": ["size"], "properties": {
+            "size": {"type": "integer", "minimum": 1},
+            "mode": {"type": "string", "enum": ["a", "b"]},
+            "name": {"type": "string", "maxLength": 2},
+            "keys": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        }});
+        assert_eq!(messages(&schema, &json!({})), ["spec.size: Required value"]);
+        let bad = json!({"size": 0, "mode": "c", "name": "abc", "keys": ["x", "x"]});
+        assert_eq!(
+            messages(&schema, &bad),
+            [
+                "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1",
+                "spec.mode: Unsupported value: \"c\": supported values: \"a\", \"b\"",
+                "spec.name: Too long: may not be more than 2 bytes",
+                "spec.keys[1]: Duplicate value: \"x\"",
+            ]
+        );
+        assert_eq!(
+            messages(&schema, &json!({"size": "1"})),
+            ["spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \
+              \"string\""]
+        );
+    }
+
+    #[test]
+    fn unchanged_mistakes_pass_and_changed_ones_do_not() {
+        let schema = json!({"type": "object", "properties": {
+            "a": {"type": "integer", "minimum": 1}, "b": {"type": "integer"}}});
+        let schema = Schema::parse(&schema, "root").unwrap();
+        let old = json!({"a": 0, "b": 1});
+        assert!(validate(&schema, &json!({"a": 0, "b": 2}), Some(&old), "").is_empty());
+        assert_eq!(validate(&schema, &json!({"a": -1, "b": 1}), Some(&old), "").len(), 1);
+    }
+}

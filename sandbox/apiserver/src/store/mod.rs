@@ -1,0 +1,250 @@
+//! Objects by table and key under one global revision, with a bounded history.
+//!
+//! Everything is kept encoded: an object is serialised once, by the write that made it, and those
+//! bytes are what reads, lists and watches send. The lock is never held across an await, nor while
+//! anything is parsed. A durable backend can replace [`Store::commit`]'s memory by a log: each
+//! commit is one table, one key, one revision and the bytes.
+
+mod history;
+mod stored;
+mod watcher;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+pub(crate) use history::{Change, Event};
+use history::History;
+pub(crate) use stored::Stored;
+pub(crate) use watcher::Subscription;
+use watcher::Watchers;
+
+/// The identity of a table: `<group>/<plural>`.
+pub(crate) type TableId = Arc<str>;
+
+/// What a write expects to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// No object under the key.
+    Absent,
+    /// The object as it was at this revision.
+    Revision(u64),
+}
+
+/// What a write does.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Stores this object; its resourceVersion is set by the store.
+    Put(Value),
+    /// Removes the object; this is its last state, which watchers see.
+    Delete(Value),
+}
+
+/// The object was not as expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stale;
+
+/// The asked revision lies outside the kept history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutOfRange {
+    /// Older than the history: 410.
+    TooOld,
+    /// Not reached yet: 504.
+    Future(u64),
+}
+
+/// A page of a table.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) items: Vec<(String, Arc<Stored>)>,
+    /// The revision the page shows.
+    pub(crate) revision: u64,
+}
+
+#[derive(Default)]
+struct Table {
+    objects: BTreeMap<String, Arc<Stored>>,
+    history: History,
+    watchers: Watchers,
+}
+
+struct Inner {
+    revision: u64,
+    tables: HashMap<TableId, Table>,
+}
+
+/// The store of one server.
+pub(crate) struct Store {
+    inner: Mutex<Inner>,
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        // Clients treat revision 0 as "any", so the world starts at 1.
+        Self { inner: Mutex::new(Inner { revision: 1, tables: HashMap::new() }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while holding the lock cannot leave a half-done commit: the map insert is last.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest revision of all tables.
+    pub(crate) fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
+    /// The object under a key.
+    pub(crate) fn get(&self, table: &str, key: &str) -> Option<Arc<Stored>> {
+        self.lock().tables.get(table)?.objects.get(key).cloned()
+    }
+
+    /// How many objects a table holds under a prefix.
+    pub(crate) fn is_empty(&self, table: &str, prefix: &str) -> bool {
+        let inner = self.lock();
+        let Some(table) = inner.tables.get(table) else { return true };
+        table
+            .objects
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .next()
+            .is_none_or(|(key, _)| !key.starts_with(prefix))
+    }
+
+    /// The objects of a table whose keys start with `prefix`, in key order, after `after`.
+    pub(crate) fn snapshot(&self, table: &str, prefix: &str, after: Option<&str>) -> Page {
+        let inner = self.lock();
+        let items = inner.tables.get(table).map_or_else(Vec::new, |table| {
+            let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
+            table
+                .objects
+                .range::<str, _>((start, Bound::Unbounded))
+                .take_while(|(key, _)| key.starts_with(prefix))
+                .map(|(key, stored)| (key.clone(), Arc::clone(stored)))
+                .collect()
+        });
+        Page { items, revision: inner.revision }
+    }
+
+    /// The same page as it was at an older revision, as far as the history reaches.
+    pub(crate) fn snapshot_at(
+        &self,
+        table: &str,
+        prefix: &str,
+        after: Option<&str>,
+        revision: u64,
+    ) -> Result<Page, OutOfRange> {
+        let inner = self.lock();
+        if revision > inner.revision {
+            return Err(OutOfRange::Future(inner.revision));
+        }
+        let Some(found) = inner.tables.get(table) else {
+            return Ok(Page { items: Vec::new(), revision });
+        };
+        if revision < found.history.compacted() {
+            return Err(OutOfRange::TooOld);
+        }
+        let mut objects: BTreeMap<&str, Arc<Stored>> = found
+            .objects
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, stored)| (key.as_str(), Arc::clone(stored)))
+            .collect();
+        for event in found.history.newest_first().take_while(|event| event.revision() > revision) {
+            if !event.key.starts_with(prefix) {
+                continue;
+            }
+            match &event.previous {
+                Some(previous) => objects.insert(&event.key, Arc::clone(previous)),
+                None => objects.remove(event.key.as_str()),
+            };
+        }
+        let items = objects
+            .into_iter()
+            .filter(|(key, _)| after.is_none_or(|after| *key > after))
+            .map(|(key, stored)| (key.to_owned(), stored))
+            .collect();
+        Ok(Page { items, revision })
+    }
+
+    /// Writes one object if it is still as expected, and tells the watchers.
+    pub(crate) fn commit(
+        &self,
+        table: &TableId,
+        key: &str,
+        expect: Expect,
+        epoch: u64,
+        write: Write,
+    ) -> Result<Arc<Stored>, Stale> {
+        let mut inner = self.lock();
+        let revision = inner.revision + 1;
+        let table = inner.tables.entry(Arc::clone(table)).or_default();
+        let current = table.objects.get(key).cloned();
+        let as_expected = match (expect, &current) {
+            (Expect::Absent, None) => true,
+            (Expect::Revision(expected), Some(found)) => found.revision == expected,
+            _ => false,
+        };
+        if !as_expected {
+            return Err(Stale);
+        }
+        let (change, object) = match (write, &current) {
+            (Write::Put(object), None) => (Change::Added, object),
+            (Write::Put(object), Some(_)) => (Change::Modified, object),
+            (Write::Delete(object), _) => (Change::Deleted, object),
+        };
+        let stored = Arc::new(Stored::encode(object, revision, epoch));
+        if change == Change::Deleted {
+            table.objects.remove(key);
+        } else {
+            table.objects.insert(key.to_owned(), Arc::clone(&stored));
+        }
+        let event = Arc::new(Event {
+            change,
+            key: key.to_owned(),
+            stored: Arc::clone(&stored),
+            previous: current,
+        });
+        table.history.push(Arc::clone(&event));
+        table.watchers.tell(&event);
+        inner.revision = revision;
+        Ok(stored)
+    }
+
+    /// Follows a table from just after `from`.
+    pub(crate) fn watch(&self, table: &TableId, from: u64) -> Result<Subscription, OutOfRange> {
+        let mut inner = self.lock();
+        let revision = inner.revision;
+        if from > revision {
+            return Err(OutOfRange::Future(revision));
+        }
+        let table = inner.tables.entry(Arc::clone(table)).or_default();
+        if from < table.history.compacted() {
+            return Err(OutOfRange::TooOld);
+        }
+        let backlog = table.history.since(from);
+        Ok(table.watchers.subscribe(backlog))
+    }
+
+    /// The page and a subscription that continues exactly after it.
+    pub(crate) fn snapshot_and_watch(&self, table: &TableId, prefix: &str) -> (Page, Subscription) {
+        let mut inner = self.lock();
+        let revision = inner.revision;
+        let table = inner.tables.entry(Arc::clone(table)).or_default();
+        let items = table
+            .objects
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, stored)| (key.clone(), Arc::clone(stored)))
+            .collect();
+        (Page { items, revision }, table.watchers.subscribe(Vec::new()))
+    }
+
+    /// Ends every watch of a table; used when its resource goes away.
+    pub(crate) fn close(&self, table: &str) {
+        if let Some(table) = self.lock().tables.get_mut(table) {
+            table.watchers.close();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! One stored object: its bytes, and the few facts that lists and controllers filter by.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+/// An object as it was written at one revision.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) revision: u64,
+    /// The JSON text, with this revision as its resourceVersion.
+    pub(crate) bytes: Bytes,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) uid: String,
+    /// The uids of its owners.
+    pub(crate) owners: Vec<String>,
+    /// Whether its deletion has begun.
+    pub(crate) deleting: bool,
+    /// The generation of the schema it was admitted under; other schemas re-default it on read.
+    pub(crate) epoch: u64,
+}
+
+impl Stored {
+    pub(super) fn encode(mut object: Value, revision: u64, epoch: u64) -> Self {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("resourceVersion".to_owned(), Value::String(revision.to_string()));
+        }
+        let metadata = &object["metadata"];
+        let labels = metadata["labels"].as_object().map_or_else(Vec::new, |labels| {
+            labels
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect()
+        });
+        let owners = metadata["ownerReferences"].as_array().map_or_else(Vec::new, |owners| {
+            owners.iter().filter_map(|owner| Some(owner["uid"].as_str()?.to_owned())).collect()
+        });
+        let deleting = !metadata["deletionTimestamp"].is_null();
+        let uid = metadata["uid"].as_str().unwrap_or_default().to_owned();
+        let bytes = Bytes::from(object.to_string());
+        Self { revision, bytes, labels, uid, owners, deleting, epoch }
+    }
+
+    /// The object, parsed anew.
+    pub(crate) fn value(&self) -> Value {
+        // The bytes were written by `encode`, so this cannot fail; null would be refused later.
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+}

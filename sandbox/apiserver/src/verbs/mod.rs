@@ -1,0 +1,80 @@
+//! What can be done with objects.
+
+mod admit;
+mod create;
+pub(crate) mod delete;
+mod options;
+mod patch;
+pub(crate) mod read;
+mod reviews;
+mod update;
+pub(crate) mod watch;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub(crate) use options::{DeleteOptions, ListOptions, Validation, WriteOptions};
+pub(crate) use patch::PatchKind;
+pub(crate) use delete::Deleted;
+
+use crate::api::Api;
+use crate::resource::Resource;
+use crate::ssa::Identity;
+
+/// One request's target, and what its answer will warn about.
+pub(crate) struct Verb<'a> {
+    pub(crate) api: &'a Arc<Api>,
+    pub(crate) resource: Arc<Resource>,
+    /// Empty for cluster-scoped resources and for lists over all namespaces.
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// Whether the status subresource is addressed.
+    pub(crate) status: bool,
+    pub(crate) options: WriteOptions,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// An object to answer with.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: u16,
+    pub(crate) object: Value,
+}
+
+impl<'a> Verb<'a> {
+    /// A verb of the server's own controllers.
+    pub(crate) fn internal(
+        api: &'a Arc<Api>,
+        resource: Arc<Resource>,
+        namespace: &str,
+        name: &str,
+    ) -> Self {
+        Self {
+            api,
+            resource,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            status: false,
+            options: WriteOptions {
+                manager: "kube-controller-manager".to_owned(),
+                validation: Validation::Ignore,
+                ..WriteOptions::default()
+            },
+            warnings: Vec::new(),
+        }
+    }
+
+    fn key(&self) -> String {
+        self.resource.key(&self.namespace, &self.name)
+    }
+
+    fn identity(&self, apply: bool) -> Identity {
+        Identity {
+            manager: self.options.manager.clone(),
+            apply,
+            api_version: self.resource.api_version(),
+            subresource: if self.status { "status".to_owned() } else { String::new() },
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Answers, in the format that the operation is answered in.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use http_body_util::Full;
+use infrafabric_adapters::compile::{CompiledAnswer, EvaluationError, Vars, plain};
+use infrafabric_definition::{AnswerFormat, Class};
+use serde_json::{Value as Json, json};
+
+use crate::provider::Provider;
+use crate::xml;
+
+/// An answer as it goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+/// A failure to be answered in the provider's own form.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Of a class; how it looks on the wire is the definition's business.
+    Class(Class, String),
+    /// With that status, by a fault.
+    Status(u16, String),
+    /// The definition's own template does not evaluate.
+    Template(EvaluationError),
+}
+
+impl From<EvaluationError> for Failure {
+    fn from(error: EvaluationError) -> Self {
+        Self::Template(error)
+    }
+}
+
+impl Answer {
+    /// An answer without a body.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// JSON.
+    pub(crate) fn json(status: u16, body: &Json) -> Self {
+        Self::text(status, "application/json", body.to_string())
+    }
+
+    /// Text of some type.
+    pub(crate) fn text(status: u16, kind: &str, text: impl Into<Bytes>) -> Self {
+        let headers = vec![("content-type".to_owned(), kind.to_owned())];
+        Self { status, headers, body: text.into() }
+    }
+
+    /// A definition's answer.
+    pub(crate) fn render(
+        answer: &CompiledAnswer,
+        vars: &Vars,
+        format: AnswerFormat,
+    ) -> Result<Self, EvaluationError> {
+        let body = match &answer.body {
+            Some(tree) => tree.render(vars)?,
+            None => None,
+        };
+        let mut rendered = match body {
+            Some(body) => Self::written(answer.status, &body, format),
+            None => Self::empty(answer.status),
+        };
+        for (name, template) in &answer.headers {
+            if let Some(value) = template.render(vars)? {
+                rendered.headers.push((name.clone(), plain(&value)));
+            }
+        }
+        Ok(rendered)
+    }
+
+    fn written(status: u16, body: &Json, format: AnswerFormat) -> Self {
+        match format {
+            AnswerFormat::Json => Self::json(status, body),
+            AnswerFormat::Xml => Self::text(status, "text/xml;charset=UTF-8", xml::document(body)),
+        }
+    }
+
+    /// A failure in the provider's own form.
+    pub(crate) fn failure(provider: &Provider, format: AnswerFormat, failure: Failure) -> Self {
+        let (status, code, message) = match failure {
+            Failure::Class(class, message) => on_the_wire(provider, class, message),
+            Failure::Status(status, message) => (status, status.to_string(), message),
+            Failure::Template(error) => {
+                tracing::warn!(definition = provider.name(), %error, "sandbox template");
+                (500, "SandboxTemplate".to_owned(), error.to_string())
+            }
+        };
+        let mut vars = Vars::default();
+        vars.set("error", &json!({"status": status, "code": code, "message": message}));
+        let rendered =
+            provider.sandbox().map(|sandbox| Self::render(&sandbox.error, &vars, format));
+        match rendered {
+            Some(Ok(answer)) => Self { status, ..answer },
+            _ => Self::json(status, &json!({"message": message})),
+        }
+    }
+
+    /// Bytes for the connection.
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers {
+            let name = header::HeaderName::try_from(name);
+            if let (Ok(name), Ok(value)) = (name, header::HeaderValue::try_from(value)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// Status, code and message of a class: what the definition says, else the shared status table.
+fn on_the_wire(provider: &Provider, class: Class, message: String) -> (u16, String, String) {
+    if let Some(own) = provider.sandbox().and_then(|sandbox| sandbox.failures.get(&class)) {
+        let message = if message.is_empty() { own.message.0.clone() } else { message };
+        return (own.status, own.code.0.clone(), message);
+    }
+    let (status, code) = shared(class);
+    (status, code.to_owned(), if message.is_empty() { code.replace('_', " ") } else { message })
+}
+
+/// One status and code per class, the reverse of how the shared table classifies answers.
+fn shared(class: Class) -> (u16, &'static str) {
+    match class {
+        Class::Auth => (401, "unauthorized"),
+        Class::Disabled => (403, "forbidden"),
+        Class::OutOfCredit => (402, "payment_required"),
+        Class::Quota => (403, "limit_exceeded"),
+        Class::Capacity => (503, "out_of_capacity"),
+        Class::RateLimited => (429, "too_many_requests"),
+        Class::Unavailable => (503, "service_unavailable"),
+        Class::Unknown => (500, "internal_error"),
+        Class::Invalid => (422, "unprocessable_entity"),
+        Class::Unsupported => (501, "not_implemented"),
+        Class::Policy => (403, "policy_violation"),
+        Class::NotFound => (404, "not_found"),
+        Class::Conflict => (409, "conflict"),
+    }
+}

@@ -1,0 +1,255 @@
+//! Creations, reads, lists and deletions of simulated things.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use infrafabric_adapters::compile::{
+    CompiledSandboxObject, EvaluationError, Expression, Template, Vars, plain,
+};
+use infrafabric_definition::Class;
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::answer::{Answer, Failure};
+use crate::exchange::{Call, Done};
+use crate::fault::delta;
+use crate::ledger::{Delivery, Effect, LedgerEntry, without_secrets};
+use crate::sigv4::hex;
+use crate::thing::{Deletion, Repetition, Thing};
+use crate::vars;
+
+/// Makes a thing, unless a rule, a limit or an earlier request of the same key says otherwise.
+pub(crate) fn create(
+    call: &Call<'_>,
+    name: &str,
+    spec: &CompiledSandboxObject,
+) -> Result<Done, Failure> {
+    let mut vars = vars::request(call.received, call.region.as_deref());
+    for rule in &spec.rules {
+        if rule.must.render(&vars)? != Some(Json::Bool(true)) {
+            return Err(Failure::Class(rule.class, rule.message.clone()));
+        }
+    }
+    let unique = match &spec.unique {
+        Some(template) => template.render(&vars)?.map(|value| plain(&value)),
+        None => None,
+    };
+    let key = key(call, name);
+    let (thing, new) = make(call, name, spec, &mut vars, unique, key)?;
+    let (now, phase) = (call.now, call.world.phase);
+    let item = vars::item(spec, &thing, call.received, now, phase)?;
+    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let answer = Answer::render(&spec.create, &vars, call.format())?;
+    let effect = new.then(|| call.world.ledger.write(entry(call, Effect::Create, &thing, &answer)));
+    Ok((answer, effect))
+}
+
+/// The decision and the deed under one lock, so that two requests cannot both pass a check.
+fn make(
+    call: &Call<'_>,
+    name: &str,
+    spec: &CompiledSandboxObject,
+    vars: &mut Vars,
+    unique: Option<String>,
+    key: Option<(String, String)>,
+) -> Result<(Arc<Thing>, bool), Failure> {
+    let mut things = call.account.things();
+    let things = things.entry(name.to_owned()).or_default();
+    things.expire(call.now, call.world.phase);
+    if let Some((key, digest)) = &key {
+        match things.repetition(key, digest) {
+            Repetition::First => {}
+            Repetition::Same(thing) => return Ok((thing, false)),
+            Repetition::Other => {
+                let message = "the idempotency key was used with other parameters".to_owned();
+                return Err(Failure::Class(Class::Conflict, message));
+            }
+        }
+    }
+    if unique.as_ref().is_some_and(|unique| things.has_unique(unique)) {
+        return Err(Failure::Class(Class::Conflict, "one of that name exists".to_owned()));
+    }
+    if things.living() as u64 >= call.account.quota.load(Ordering::Acquire) {
+        return Err(Failure::Class(Class::Quota, String::new()));
+    }
+    let size = call.captures.text("want.size");
+    let limit = call.plan.refusal(things.living(), call.region.as_deref(), size.as_deref());
+    if let Some(failure) = limit {
+        return Err(failure);
+    }
+    let seq = call.provider.next_seq();
+    vars.set("seq", &Json::from(seq));
+    let id = spec.id.render(vars)?.unwrap_or_else(|| Json::from(seq));
+    let mut thing = Thing::new(id.clone(), plain(&id), seq, call.received.req.clone(), call.now);
+    thing.region.clone_from(&call.region);
+    thing.name = call.captures.text("want.name");
+    thing.marks.clone_from(&call.captures.marks);
+    thing.unique = unique;
+    let thing = Arc::new(thing);
+    things.insert(Arc::clone(&thing), key);
+    Ok((thing, true))
+}
+
+/// The idempotency key of the request with the digest of what it asks for.
+fn key(call: &Call<'_>, name: &str) -> Option<(String, String)> {
+    let keyed = call.provider.compiled.objects.get(name).is_some_and(|object| object.keyed);
+    let token = call.captures.text("token").filter(|_| keyed)?;
+    let asked = format!("{}\n{}", call.received.path, sorted(&call.received.req));
+    Some((token, hex(&Sha256::digest(asked))))
+}
+
+/// The value with the keys of its maps in order.
+fn sorted(value: &Json) -> Json {
+    match value {
+        Json::Object(entries) => {
+            let mut entries: Vec<(String, Json)> =
+                entries.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Json::Object(entries.into_iter().collect::<Map<_, _>>())
+        }
+        Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Shows one thing.
+pub(crate) fn read(
+    call: &Call<'_>,
+    name: &str,
+    spec: &CompiledSandboxObject,
+) -> Result<Done, Failure> {
+    let id = call.id()?;
+    let found = {
+        let mut things = call.account.things();
+        let things = things.entry(name.to_owned()).or_default();
+        things.expire(call.now, call.world.phase);
+        things.get(&id)
+    };
+    let thing = found.ok_or_else(|| absent(&id))?;
+    let (now, phase) = (call.now, call.world.phase);
+    let item = vars::item(spec, &thing, call.received, now, phase)?;
+    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    Ok((Answer::render(&spec.read, &vars, call.format())?, None))
+}
+
+/// Deletes one thing; one that lingers may be deleted again.
+pub(crate) fn delete(
+    call: &Call<'_>,
+    name: &str,
+    spec: &CompiledSandboxObject,
+) -> Result<Done, Failure> {
+    let id = call.id()?;
+    let (now, phase) = (call.now, call.world.phase);
+    let deletion = {
+        let mut things = call.account.things();
+        let things = things.entry(name.to_owned()).or_default();
+        things.expire(now, phase);
+        things.delete(&id, now, spec.lingers)
+    };
+    let (thing, new) = match deletion {
+        Deletion::Done(thing) => (thing, true),
+        Deletion::Already(thing) => (thing, false),
+        Deletion::Absent => return Err(absent(&id)),
+    };
+    let item = vars::item(spec, &thing, call.received, now, phase)?;
+    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let answer = Answer::render(&spec.delete, &vars, call.format())?;
+    let effect = new.then(|| call.world.ledger.write(entry(call, Effect::Delete, &thing, &answer)));
+    Ok((answer, effect))
+}
+
+/// Shows a page of the things that pass the filter.
+pub(crate) fn list(
+    call: &Call<'_>,
+    name: &str,
+    spec: &CompiledSandboxObject,
+) -> Result<Done, Failure> {
+    let (now, phase) = (call.now, call.world.phase);
+    let all = {
+        let mut things = call.account.things();
+        let things = things.entry(name.to_owned()).or_default();
+        things.expire(now, phase);
+        things.all()
+    };
+    let newest = now - delta(call.plan.lag);
+    let mut vars = vars::request(call.received, call.region.as_deref());
+    let mut items = Vec::new();
+    for thing in all {
+        if !call.plan.lag.is_zero() && thing.created > newest {
+            continue;
+        }
+        let item = vars::item(spec, &thing, call.received, now, phase)?;
+        if passes(spec.list.filter.as_ref(), &mut vars, &item)? {
+            items.push(item);
+        }
+    }
+    let limit = number(spec.list.limit.as_ref(), &vars)?.filter(|limit| *limit > 0);
+    let page = number(spec.list.page.as_ref(), &vars)?.unwrap_or(1).max(1);
+    let (total, per_page) = (items.len(), limit.unwrap_or(items.len().max(1)));
+    let pages = total.div_ceil(per_page).max(1);
+    let shown: Vec<Json> = items
+        .iter()
+        .skip((page - 1).saturating_mul(per_page))
+        .take(per_page)
+        .map(|i| (**i).clone())
+        .collect();
+    vars.set("item", &json!({}));
+    vars.set("items", &Json::Array(shown));
+    vars.set("total", &json!(total)).set("page", &json!(page)).set("pages", &json!(pages));
+    if page < pages {
+        vars.set("next", &next(call, spec.list.page.as_ref(), page + 1));
+    }
+    Ok((Answer::render(&spec.list.answer, &vars, call.format())?, None))
+}
+
+fn passes(
+    filter: Option<&Template>,
+    vars: &mut Vars,
+    item: &Json,
+) -> Result<bool, EvaluationError> {
+    let Some(filter) = filter else { return Ok(true) };
+    vars.set("item", item);
+    Ok(filter.render(vars)? == Some(Json::Bool(true)))
+}
+
+/// A number, also one that was sent as text.
+fn number(template: Option<&Template>, vars: &Vars) -> Result<Option<usize>, EvaluationError> {
+    let Some(template) = template else { return Ok(None) };
+    Ok(template.render(vars)?.and_then(|value| plain(&value).parse().ok()))
+}
+
+/// What leads to that page: the value of the cursor where the operation has one, else this
+/// request's own URL with the page's number in the parameter that the page is read from.
+fn next(call: &Call<'_>, page: Option<&Template>, number: usize) -> Json {
+    if call.operation.cursor.is_some() {
+        return Json::from(number.to_string());
+    }
+    let paths = page.into_iter().flat_map(Template::expressions).flat_map(Expression::paths);
+    let parameter =
+        paths.into_iter().find(|path| path[0] == "query").and_then(|path| path.get(1).cloned());
+    let parameter = parameter.unwrap_or_else(|| "page".to_owned());
+    Json::from(call.received.url_with(&parameter, &number.to_string()))
+}
+
+fn absent(id: &str) -> Failure {
+    Failure::Class(Class::NotFound, format!("there is no {id}"))
+}
+
+fn entry(call: &Call<'_>, effect: Effect, thing: &Thing, answer: &Answer) -> LedgerEntry {
+    LedgerEntry {
+        seq: 0,
+        time: call.now,
+        definition: call.provider.name().to_owned(),
+        account: call.account.digest.clone(),
+        operation: call.operation.name.clone(),
+        effect,
+        id: thing.key.clone(),
+        name: thing.name.clone(),
+        region: thing.region.clone(),
+        marks: thing.marks.clone(),
+        token: call.captures.text("token"),
+        request: without_secrets(&call.received.req),
+        status: answer.status,
+        answer: Delivery::Delivered,
+    }
+}

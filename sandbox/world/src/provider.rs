@@ -1,0 +1,123 @@
+//! A simulated provider: its definition, its routes, its accounts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use infrafabric_adapters::compile::{Compiled, CompiledSandbox};
+use infrafabric_definition::AnswerFormat;
+use sha2::{Digest, Sha256};
+
+use crate::route::Routes;
+use crate::sigv4::hex;
+use crate::thing::{Thing, Things};
+
+/// A provider and everything it keeps; a newer definition of the name takes over its accounts.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) routes: Routes,
+    pub(crate) accounts: Arc<RwLock<Accounts>>,
+    seq: Arc<AtomicU64>,
+}
+
+/// Accounts by the credential that names them: the token, or the access key id.
+pub(crate) type Accounts = HashMap<String, Arc<Account>>;
+
+/// One account.
+pub(crate) struct Account {
+    /// What tells it from others without showing its credentials.
+    pub(crate) digest: String,
+    /// Accepted secret values, by key.
+    pub(crate) secrets: BTreeMap<String, String>,
+    /// How many things of a kind it may have; `u64::MAX` for no limit.
+    pub(crate) quota: AtomicU64,
+    things: Mutex<HashMap<String, Things>>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// A provider with the one account that its definition accepts; `before` is what had the name.
+    pub(crate) fn new(compiled: Arc<Compiled>, before: Option<&Self>) -> Option<Self> {
+        let sandbox = compiled.sandbox.as_ref()?;
+        let routes = Routes::new(&compiled);
+        let accounts = before.map(|b| Arc::clone(&b.accounts)).unwrap_or_default();
+        let seq = before.map(|b| Arc::clone(&b.seq)).unwrap_or_default();
+        let secrets = sandbox.accepts.clone();
+        let provider = Self { compiled, routes, accounts, seq };
+        provider.add_account(secrets);
+        Some(provider)
+    }
+
+    /// The simulated side of the definition.
+    pub(crate) fn sandbox(&self) -> Option<&CompiledSandbox> {
+        self.compiled.sandbox.as_ref()
+    }
+
+    /// The definition's name.
+    pub(crate) fn name(&self) -> &str {
+        self.compiled.name()
+    }
+
+    /// The format of answers where no operation says otherwise.
+    pub(crate) fn format(&self) -> AnswerFormat {
+        self.compiled.spec().answer
+    }
+
+    /// Adds an account, or finds the one with those secrets; `None` when the key that names
+    /// accounts is missing.
+    pub(crate) fn add_account(&self, secrets: BTreeMap<String, String>) -> Option<Arc<Account>> {
+        let key = self.compiled.spec().auth.secret.first()?;
+        let credential = secrets.get(key.as_str())?.clone();
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = accounts.get(&credential).filter(|known| known.secrets == secrets) {
+            return Some(Arc::clone(known));
+        }
+        let digest = Sha256::digest(format!("{}\n{credential}", self.name()));
+        let account = Arc::new(Account {
+            digest: hex(&digest[..6]),
+            secrets,
+            quota: AtomicU64::new(u64::MAX),
+            things: Mutex::default(),
+        });
+        accounts.insert(credential, Arc::clone(&account));
+        Some(account)
+    }
+
+    /// The account that a credential names.
+    pub(crate) fn account(&self, credential: &str) -> Option<Arc<Account>> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(credential).cloned()
+    }
+
+    /// All living things with their account's digest and kind, oldest first.
+    pub(crate) fn living(&self) -> Vec<(String, String, Arc<Thing>)> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let mut living = Vec::new();
+        for account in accounts.values() {
+            for (object, things) in account.things().iter() {
+                let all = things.all().into_iter().filter(|thing| thing.deleted().is_none());
+                living.extend(all.map(|t| (account.digest.clone(), object.clone(), t)));
+            }
+        }
+        living.sort_by_key(|(.., thing)| thing.seq);
+        living
+    }
+
+    /// A number that no thing of this provider has.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.seq.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Account {
+    /// Its things by kind.
+    pub(crate) fn things(&self) -> MutexGuard<'_, HashMap<String, Things>> {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

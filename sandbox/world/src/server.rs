@@ -1,0 +1,241 @@
+//! The server: listens on loopback and hands each request to a provider or to the admin API.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use infrafabric_adapters::compile::Compiled;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::admin;
+use crate::answer::Answer;
+use crate::client::WorldClient;
+use crate::clock::Clock;
+use crate::exchange::exchange;
+use crate::fault::Faults;
+use crate::ledger::{Ledger, Unmatched};
+use crate::provider::Provider;
+use crate::received::{Received, decode};
+
+/// The largest request body that is read.
+const BODY: usize = 16 * 1024 * 1024;
+
+/// What a world is started with.
+#[derive(Clone, Debug)]
+pub struct WorldOptions {
+    /// Where to listen; port 0 takes one from the kernel.
+    pub listen: SocketAddr,
+    /// The definitions to simulate; those without a `sandbox:` section are left out.
+    pub definitions: Vec<Arc<Compiled>>,
+    /// How long each phase of a thing's state lasts.
+    pub phase: Duration,
+    /// How long every provider answer takes.
+    pub latency: Duration,
+    /// Where the time is read.
+    pub clock: Clock,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            definitions: Vec::new(),
+            phase: Duration::from_secs(1),
+            latency: Duration::ZERO,
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Why a world does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("listen on {address}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The address is not loopback; the simulated accounts' credentials are no secret.
+    #[error("{0} is not a loopback address")]
+    NotLoopback(SocketAddr),
+}
+
+/// Simulated providers that are being served. Dropping it stops them.
+#[derive(Debug)]
+pub struct World {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) phase: Duration,
+    pub(crate) latency: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: Ledger,
+    pub(crate) faults: Faults,
+    providers: RwLock<BTreeMap<String, Arc<Provider>>>,
+}
+
+impl World {
+    /// Starts serving.
+    pub async fn start(options: WorldOptions) -> Result<Self, StartError> {
+        let address = options.listen;
+        if !address.ip().is_loopback() {
+            return Err(StartError::NotLoopback(address));
+        }
+        let listen = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let shared = Shared {
+            phase: options.phase,
+            latency: options.latency,
+            clock: options.clock,
+            ledger: Ledger::default(),
+            faults: Faults::default(),
+            providers: RwLock::default(),
+        };
+        for definition in options.definitions {
+            if !shared.put(definition.clone()) {
+                tracing::info!(definition = definition.name(), "no sandbox section, not simulated");
+            }
+        }
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(serve(listener, Arc::new(shared), stopped));
+        Ok(Self { address, stop, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its base URL; a provider is at `{url}/p/{definition}`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client of its admin API.
+    pub fn client(&self) -> WorldClient {
+        WorldClient::new(self.address)
+    }
+
+    /// Closes every connection and stops listening.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        // An error would be the task's own panic, which has stopped it as well.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    /// The provider of that name.
+    pub(crate) fn provider(&self, name: &str) -> Option<Arc<Provider>> {
+        self.providers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All providers.
+    pub(crate) fn providers(&self) -> Vec<Arc<Provider>> {
+        self.providers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Takes a definition into use; false when it has no simulated side.
+    pub(crate) fn put(&self, definition: Arc<Compiled>) -> bool {
+        let name = definition.name().to_owned();
+        let mut providers = self.providers.write().unwrap_or_else(PoisonError::into_inner);
+        let provider = Provider::new(definition, providers.get(&name).map(Arc::as_ref));
+        let simulated = provider.is_some();
+        providers.extend(provider.map(|provider| (name, Arc::new(provider))));
+        simulated
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&shared)));
+                }
+                Err(error) => tracing::warn!(%error, "accept"),
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Small answers must not wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| handle(Arc::clone(&shared), request));
+    // An error is a client that left, or an answer that a fault withheld.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, Error)]
+#[error("no answer")]
+struct Withheld;
+
+async fn handle(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Withheld> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, BODY).collect().await.map(|body| body.to_bytes()) else {
+        return Ok(Answer::empty(413).into_response());
+    };
+    let path = parts.uri.path().to_owned();
+    if let Some(rest) = path.strip_prefix("/_world") {
+        let query = parts.uri.query().unwrap_or_default();
+        return Ok(admin::answer(&shared, &parts.method, rest, query, &body).into_response());
+    }
+    let place = path.strip_prefix("/p/").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
+    let (name, rest) = place.unwrap_or(("", ""));
+    let Some(provider) = shared.provider(&decode(name)) else {
+        return Ok(unknown(&shared, parts.method.as_str(), name, &path).into_response());
+    };
+    let received = Received::new(parts, format!("/{rest}"), body);
+    match exchange(&shared, &provider, received).await {
+        Some(answer) => Ok(answer.into_response()),
+        None => Err(Withheld),
+    }
+}
+
+fn unknown(shared: &Shared, method: &str, definition: &str, path: &str) -> Answer {
+    shared.ledger.count(definition, "unmatched");
+    shared.ledger.unmatched(Unmatched {
+        time: shared.clock.now(),
+        definition: definition.to_owned(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+    });
+    admin::refusal(404, "a provider is at /p/{definition}; GET /_world lists them")
+}
