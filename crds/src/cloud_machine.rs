@@ -86,9 +86,19 @@ pub mod reason {
         "fieldPath": ".region"
     },
     {
+        "rule": "has(self.sshKeys) == has(oldSelf.sshKeys) && (!has(self.sshKeys) || self.sshKeys == oldSelf.sshKeys)",
+        "message": "sshKeys are immutable: they are installed at the first boot only; make another CloudMachine",
+        "fieldPath": ".sshKeys"
+    },
+    {
         "rule": "has(self.userData) == has(oldSelf.userData) && (!has(self.userData) || self.userData == oldSelf.userData)",
         "message": "userData is immutable: it is read at the first boot only; make another CloudMachine",
         "fieldPath": ".userData"
+    },
+    {
+        "rule": "has(self.tags) == has(oldSelf.tags) && (!has(self.tags) || self.tags == oldSelf.tags)",
+        "message": "tags are immutable: they are given at the creation only; make another CloudMachine",
+        "fieldPath": ".tags"
     }
 ]))]
 pub struct CloudMachineSpec {
@@ -132,10 +142,7 @@ pub struct CloudMachineSpec {
     #[schemars(
         length(max = 32),
         inner(length(min = 1, max = 4096)),
-        extend("x-kubernetes-list-type" = "atomic", "x-kubernetes-validations" = [{
-            "rule": "self == oldSelf",
-            "message": "sshKeys are immutable: they are installed at the first boot only"
-        }])
+        extend("x-kubernetes-list-type" = "atomic")
     )]
     pub ssh_keys: Vec<String>,
     /// cloud-init user data, read at the first boot.

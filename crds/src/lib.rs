@@ -8,6 +8,7 @@ pub mod condition;
 pub mod engine;
 pub mod provider;
 pub mod provider_definition;
+mod schema;
 
 pub use cloud_machine::{CloudMachine, CloudMachineSpec, CloudMachineStatus};
 pub use condition::Condition;
@@ -32,28 +33,5 @@ pub const DETACH_ANNOTATION: &str = "infrafabric.io/detach";
 
 /// All CustomResourceDefinitions, as they are installed.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [ProviderDefinition::crd(), Provider::crd(), CloudMachine::crd()]
-        .map(with_status_default)
-        .into()
-}
-
-/// Gives the status as a whole its default: a new object is never healthy by absence, and a
-/// default nested in an absent object would never appear.
-fn with_status_default(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    for version in &mut crd.spec.versions {
-        let status = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut())
-            .and_then(|schema| schema.properties.as_mut())
-            .and_then(|properties| properties.get_mut("status"));
-        if let Some(status) = status {
-            let default = serde_json::json!({"observedGeneration": -1});
-            status.default = Some(
-                k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(default),
-            );
-            status.nullable = None;
-        }
-    }
-    crd
+    [ProviderDefinition::crd(), Provider::crd(), CloudMachine::crd()].map(schema::finish).into()
 }
