@@ -151,12 +151,12 @@ impl Account {
         const NAME: &str = "machine.read";
         let operation = self.operation(|machine| machine.read.as_ref());
         let inputs = Inputs { id: Some(id.to_owned()), ..self.inputs(region) };
-        let answer = match self.pipeline.run(Call { name: NAME, operation, inputs, effect: None }).await
-        {
-            Ok(answer) => answer,
-            Err(error) if error.class == Class::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let answer =
+            match self.pipeline.run(Call { name: NAME, operation, inputs, effect: None }).await {
+                Ok(answer) => answer,
+                Err(error) if error.class == Class::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
         // Who takes success without the machine for its absence would make it again.
         let odd = || self.pipeline.odd(NAME, "success without the machine");
         let item = operation.and_then(|op| self.item(op, &answer)).ok_or_else(odd)?;
@@ -189,8 +189,7 @@ impl Account {
             token: Some(token.to_owned()),
             ..self.inputs(&want.region)
         };
-        let effect =
-            Effect { token, external_id: None, journal, keyed, identity: Some(&identity) };
+        let effect = Effect { token, external_id: None, journal, keyed, identity: Some(&identity) };
         let call = Call { name: NAME, operation, inputs, effect: Some(effect) };
         let answer = self.pipeline.run(call).await?;
         let item = made(&answer).unwrap_or(Json::Null);
@@ -214,8 +213,7 @@ impl Account {
             token: Some(token.to_owned()),
             ..self.inputs(region)
         };
-        let effect =
-            Effect { token, external_id: Some(id), journal, keyed: false, identity: None };
+        let effect = Effect { token, external_id: Some(id), journal, keyed: false, identity: None };
         let operation = self.operation(|machine| machine.delete.as_ref());
         let call = Call { name: "machine.delete", operation, inputs, effect: Some(effect) };
         self.pipeline.run(call).await.map(drop)

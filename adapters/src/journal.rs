@@ -1,5 +1,7 @@
 //! What the pipeline asks of its caller around every effect.
 
+pub mod file;
+
 use async_trait::async_trait;
 use infrafabric_definition::Class;
 use rust_decimal::Decimal;

@@ -27,9 +27,11 @@ const BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 /// two of a hundred pays for two.
 #[derive(Debug, Default)]
 pub struct Registry {
-    built_in: BTreeMap<&'static str, OnceLock<Result<Arc<Compiled>, Vec<Problem>>>>,
+    built_in: BTreeMap<&'static str, OnceLock<Outcome>>,
     given: ArcSwap<BTreeMap<String, Arc<Compiled>>>,
 }
+
+type Outcome = Result<Arc<Compiled>, Vec<Problem>>;
 
 /// Where a definition came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ impl Registry {
         });
     }
 
-    fn compiled(&self, name: &str) -> Option<&Result<Arc<Compiled>, Vec<Problem>>> {
+    fn compiled(&self, name: &str) -> Option<&Outcome> {
         let file = BUILT_IN.iter().find(|file| file.name == name)?;
         let slot = self.built_in.get(name)?;
         Some(slot.get_or_init(|| {
@@ -141,7 +143,7 @@ impl Registry {
 }
 
 /// Parses and compiles a built-in file: its name and folder are the definition's name and domain.
-fn compile(file: &BuiltIn) -> Result<Arc<Compiled>, Vec<Problem>> {
+fn compile(file: &BuiltIn) -> Outcome {
     let place = format!("providers/{}/{}.yaml", file.domain, file.name);
     let problem = |reason: String| vec![Problem { path: file.name.to_owned(), reason }];
     let (name, spec) = parse(file.text, &place).map_err(|error| problem(error.to_string()))?;

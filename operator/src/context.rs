@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::channel::mpsc::UnboundedSender;
 use infrafabric_adapters::clock::Clock;
 use infrafabric_adapters::registry::Registry;
-use infrafabric_crds::{CloudMachine, Provider};
+use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
+use crate::controllers::provider::decide::Verification;
 use crate::engine::accounts::Accounts;
 use crate::metrics::Metrics;
 use crate::trust::Trust;
@@ -42,6 +43,12 @@ pub struct Context {
     pub metrics: Metrics,
     /// Cancelled when no further effect may start.
     pub stop: CancellationToken,
+    /// Whether a ProviderDefinition may take a built-in's name.
+    pub allow_definition_override: bool,
+    /// What the last verification of each Provider gave.
+    pub verifications: Mutex<HashMap<String, Verification>>,
+    /// Definitions to look at again.
+    pub wake_definitions: UnboundedSender<ObjectRef<ProviderDefinition>>,
     /// Machines to look at again.
     pub wake_machines: UnboundedSender<ObjectRef<CloudMachine>>,
     /// Providers to look at again.
@@ -70,6 +77,28 @@ impl Context {
         if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
             tracing::warn!(%error, reason, "event not published");
         }
+    }
+
+    /// What the last verification of a Provider gave, in this process.
+    pub fn verified(&self, provider: &Provider) -> Option<Verification> {
+        let uid = provider.uid()?;
+        self.verifications.lock().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned()
+    }
+
+    /// Remembers, or forgets, what a verification gave.
+    pub fn set_verified(&self, provider: &Provider, verification: Option<Verification>) {
+        let Some(uid) = provider.uid() else { return };
+        let mut all = self.verifications.lock().unwrap_or_else(PoisonError::into_inner);
+        match verification {
+            Some(verification) => all.insert(uid, verification),
+            None => all.remove(&uid),
+        };
+    }
+
+    /// Asks for a look at a definition: one of its users is gone.
+    pub fn wake_definition(&self, name: &str) {
+        // The controller is gone only when the process ends.
+        let _ = self.wake_definitions.unbounded_send(ObjectRef::new(name));
     }
 
     /// Asks for a look at every machine that may use the Provider.

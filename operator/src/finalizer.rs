@@ -32,11 +32,7 @@ where
     write(api, object, &finalizers).await
 }
 
-async fn write<K>(
-    api: &Api<K>,
-    object: &K,
-    finalizers: &[String],
-) -> Result<Option<K>, kube::Error>
+async fn write<K>(api: &Api<K>, object: &K, finalizers: &[String]) -> Result<Option<K>, kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
@@ -44,9 +40,7 @@ where
         "resourceVersion": object.resource_version(),
         "finalizers": finalizers,
     }});
-    let result = api
-        .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch))
-        .await;
+    let result = api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await;
     match result {
         Ok(written) => Ok(Some(written)),
         Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => Ok(None),

@@ -47,7 +47,7 @@ pub struct SandboxFailure {
 }
 
 /// One kind of simulated thing. Templates may use `req` (the body of its creation), `query`,
-/// `headers`, `id`, `seq`, `created` (RFC 3339), `deleted` (bool), `phase(a, b, …)` (the state by
+/// `headers`, `region` (where it was made), `id`, `seq`, `created` (RFC 3339), `deleted` (bool), `phase(a, b, …)` (the state by
 /// age) and `gone(a, b, …)` (the state by time since its deletion).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -105,8 +105,8 @@ pub struct SandboxAnswer {
     pub body: Option<Free>,
 }
 
-/// The answer of a list, over `items`, `total`, `page` (from 1), `pages` and `next` (absent on the
-/// last page).
+/// The answer of a list, over `items`, `total`, `page` (from 1), `pages` and `next` (the number of
+/// the next page, absent on the last).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SandboxList {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use infrafabric_definition::Class;
+use infrafabric_definition::{Class, Text};
 use serde_json::{Map, Value as Json};
 
 use super::{Account, AccountOptions};
@@ -16,15 +16,14 @@ pub(super) fn open(
     definition: Arc<Compiled>,
     options: AccountOptions,
 ) -> Result<Account, AdapterError> {
-    let error = |class, message: String| {
-        AdapterError::new(class, definition.name(), OPERATION, message)
-    };
+    let error =
+        |class, message: String| AdapterError::new(class, definition.name(), OPERATION, message);
     let credentials = Credentials::open(&definition.spec().auth, &options.secrets)
         .map_err(|problem| error(Class::Auth, problem.to_string()))?;
     let endpoint = options.endpoint.as_deref().map(replacement).transpose();
     let endpoint = endpoint.map_err(|problem| error(Class::Invalid, problem.to_string()))?;
-    let parameters = parameters(&definition, &options)
-        .map_err(|message| error(Class::Invalid, message))?;
+    let parameters =
+        parameters(&definition, &options).map_err(|message| error(Class::Invalid, message))?;
     let parts = Parts {
         definition: Arc::clone(&definition),
         parameters,
@@ -51,10 +50,9 @@ fn parameters(definition: &Compiled, options: &AccountOptions) -> Result<Json, S
     let mut values = Map::new();
     for (name, parameter) in declared {
         let value = options.parameters.get(name.as_str()).map(String::as_str);
-        let value = value.or(parameter.default.as_ref().map(|text| text.as_str()));
-        let value = value.ok_or_else(|| {
-            format!("parameter `{name}` is missing: {}", parameter.description)
-        })?;
+        let value = value.or(parameter.default.as_ref().map(Text::as_str));
+        let value = value
+            .ok_or_else(|| format!("parameter `{name}` is missing: {}", parameter.description))?;
         values.insert(name.0.clone(), Json::from(value));
     }
     Ok(Json::Object(values))

@@ -9,6 +9,7 @@ use infrafabric_definition::{
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::check;
 use super::operation::{CompiledOperation, text_template, tree};
 use super::sandbox::CompiledSandbox;
 use super::template::{Template, Tree};
@@ -97,6 +98,9 @@ impl Compiled {
     pub fn new(name: &str, spec: Definition) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let compiled = Self::compile(name, spec, &mut problems);
+        if let Some(compiled) = &compiled {
+            check::check(compiled, &mut problems);
+        }
         match compiled {
             Some(compiled) if problems.is_empty() => Ok(compiled),
             _ => Err(problems),

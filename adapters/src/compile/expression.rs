@@ -302,7 +302,7 @@ fn resolve(expr: &Expr, scope: &Bound) -> Option<Path> {
             Some((_, path)) => Some(path.clone().unwrap_or_default()),
             None => Some(vec![name.clone()]),
         },
-        Expr::Select(select) => extend(resolve(&select.operand.expr, scope)?, &select.field),
+        Expr::Select(select) => Some(extend(resolve(&select.operand.expr, scope)?, &select.field)),
         Expr::Call(call) if call.target.is_none() => resolve_call(call, scope),
         _ => None,
     }
@@ -323,15 +323,15 @@ fn resolve_call(call: &cel::common::ast::CallExpr, scope: &Bound) -> Option<Path
     }
     let path = resolve(&operand.expr, scope)?;
     match &step.expr {
-        Expr::Literal(LiteralValue::String(key)) => extend(path, key.inner()),
-        Expr::Literal(LiteralValue::Int(_)) => extend(path, "[]"),
+        Expr::Literal(LiteralValue::String(key)) => Some(extend(path, key.inner())),
+        Expr::Literal(LiteralValue::Int(_)) => Some(extend(path, "[]")),
         _ => None,
     }
 }
 
-fn extend(mut path: Path, step: &str) -> Option<Path> {
+fn extend(mut path: Path, step: &str) -> Path {
     if !path.is_empty() {
         path.push(step.to_owned());
     }
-    Some(path)
+    path
 }

@@ -1,5 +1,6 @@
 //! Checks and compiles definitions: parsed strictly, every name checked, expressions compiled once.
 
+mod check;
 mod definition;
 mod dialect;
 mod expression;

@@ -4,7 +4,7 @@ use infrafabric_definition::{AnswerFormat, Free, Method, Operation, Text};
 use serde_json::Value as Json;
 
 use super::definition::Problem;
-use super::expression::{EvaluationError, Vars};
+use super::expression::{EvaluationError, Expression, Vars};
 use super::template::{Template, Tree, plain};
 
 /// One exchange, ready to be rendered.
@@ -198,7 +198,8 @@ impl CompiledOperation {
     pub fn uses_token(&self) -> bool {
         let mut found = false;
         self.request_templates("", &mut |_, template| {
-            found |= template.expressions().flat_map(|e| e.paths()).any(|path| path[0] == "token");
+            found |=
+                template.expressions().flat_map(Expression::paths).any(|path| path[0] == "token");
         });
         found
     }

@@ -81,7 +81,7 @@ impl Template {
         if let Some(expression) = self.whole() {
             return expression.evaluate(vars);
         }
-        Ok(self.render_text(vars, |text| text.to_owned())?.map(Json::String))
+        Ok(self.render_text(vars, ToOwned::to_owned)?.map(Json::String))
     }
 
     /// The text, with `encode` applied to what the expressions give, or `None` when one is absent.
@@ -222,12 +222,15 @@ impl Tree {
         match self {
             Self::Constant(_) => {}
             Self::Text(template) => f(path, template),
-            Self::List(items) => items
-                .iter()
-                .enumerate()
-                .for_each(|(i, item)| item.templates(&format!("{path}[{i}]"), f)),
+            Self::List(items) => {
+                for (i, item) in items.iter().enumerate() {
+                    item.templates(&format!("{path}[{i}]"), f);
+                }
+            }
             Self::Map(entries) => {
-                entries.iter().for_each(|(key, value)| value.templates(&format!("{path}.{key}"), f))
+                for (key, value) in entries {
+                    value.templates(&format!("{path}.{key}"), f);
+                }
             }
         }
     }
@@ -252,8 +255,8 @@ mod tests {
         vars
     }
 
-    fn render(tree: Json) -> Option<Json> {
-        Tree::compile(&tree, "").expect("compiles").render(&vars()).expect("evaluates")
+    fn render(tree: impl Into<Json>) -> Option<Json> {
+        Tree::compile(&tree.into(), "").expect("compiles").render(&vars()).expect("evaluates")
     }
 
     #[test]

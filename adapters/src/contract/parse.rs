@@ -199,7 +199,10 @@ mod tests {
             (json!("Running"), ""),
         ] {
             let machine = outputs(json!({"id": "1", "state": state})).machine().expect("a machine");
-            assert_eq!((machine.state, machine.vendor_state.as_str()), (MachineState::Unknown, vendor));
+            assert_eq!(
+                (machine.state, machine.vendor_state.as_str()),
+                (MachineState::Unknown, vendor)
+            );
         }
     }
 
@@ -213,7 +216,9 @@ mod tests {
             let row = json!({"name": "s", "cpus": 2, "memoryMiB": 1, "pricePerHour": price});
             assert_eq!(outputs(row).size().expect("a size").price_per_hour, None);
         }
-        for row in [json!({"name": "s", "cpus": 2}), json!({"name": "s", "cpus": -1, "memoryMiB": 1})] {
+        for row in
+            [json!({"name": "s", "cpus": 2}), json!({"name": "s", "cpus": -1, "memoryMiB": 1})]
+        {
             assert!(outputs(row).size().is_err());
         }
     }

@@ -42,7 +42,9 @@ pub(crate) enum CredentialError {
     #[error("the Secret's key `{0}` is empty")]
     Empty(String),
     /// The value has characters that no credential has.
-    #[error("the Secret's key `{0}` has control or non-ASCII characters inside: it was pasted wrong")]
+    #[error(
+        "the Secret's key `{0}` has control or non-ASCII characters inside: it was pasted wrong"
+    )]
     Characters(String),
     /// The definition names fewer keys than its scheme takes.
     #[error("the definition names {given} Secret keys and its scheme takes {taken}")]

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 /// How many failures in a row open it.
 const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// A probe that nobody ended counts as lost after this time.
-const PROBE: Duration = Duration::from_secs(60);
+const PROBE: Duration = Duration::from_mins(1);
 
 /// Delays calls to a provider that fails, and never forgets one: a refused call is told when to
 /// come back.

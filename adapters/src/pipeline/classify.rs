@@ -115,11 +115,7 @@ fn body(call: &Ready<'_>, body: Body, limit: usize) -> (Option<(Json, usize)>, O
     }
 }
 
-fn failure<'a>(
-    call: &Ready<'a>,
-    answer: &Answer,
-    problem: Option<String>,
-) -> Option<Found<'a>> {
+fn failure<'a>(call: &Ready<'a>, answer: &Answer, problem: Option<String>) -> Option<Found<'a>> {
     let success = (200..300).contains(&answer.status);
     if (300..400).contains(&answer.status) {
         return Some(redirect(call, answer));
@@ -170,9 +166,10 @@ fn matching_rule<'a>(
         };
         status
             && rule.operation.as_ref().is_none_or(|name| *name == call.operation.name)
-            && rule.when.as_ref().is_none_or(|when| {
-                matches!(when.render(&vars), Ok(Some(Json::Bool(true))))
-            })
+            && rule
+                .when
+                .as_ref()
+                .is_none_or(|when| matches!(when.render(&vars), Ok(Some(Json::Bool(true)))))
     };
     let rules = call.definition.errors.iter().zip(&call.definition.spec().errors);
     rules.into_iter().find(|(rule, _)| matches(rule))

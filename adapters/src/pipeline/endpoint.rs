@@ -115,7 +115,9 @@ pub(crate) fn join(base: &str, path: &str) -> Result<Url, EndpointError> {
     let text = format!("{base}{path}");
     let head = path.split('?').next().unwrap_or_default();
     // A URL parser takes `%2e%2e` for `..` and would climb out of the path.
-    if head.split('/').any(|s| matches!(s.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
+    if head
+        .split('/')
+        .any(|s| matches!(s.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
     {
         return Err(EndpointError::Dots);
     }

@@ -119,7 +119,7 @@ impl Pipeline {
     /// Makes one call and notes the stages that it enters.
     async fn traced(&self, call: Call<'_>, trail: &mut Trail) -> Result<Answer, AdapterError> {
         trail.enter(Stage::Capability);
-        let call = self.ready(call)?;
+        let call = self.ready(&call)?;
         trail.enter(Stage::Observe);
         let span = observe::span(&call);
         let began = Instant::now();
@@ -128,11 +128,7 @@ impl Pipeline {
         result
     }
 
-    async fn observed(
-        &self,
-        call: &Ready<'_>,
-        trail: &mut Trail,
-    ) -> Result<Answer, AdapterError> {
+    async fn observed(&self, call: &Ready<'_>, trail: &mut Trail) -> Result<Answer, AdapterError> {
         trail.enter(Stage::Budget);
         budget::allow()?;
         let mut record = Record::new(call);
@@ -214,7 +210,7 @@ impl Pipeline {
         })
     }
 
-    fn ready<'a>(&'a self, call: Call<'a>) -> Result<Ready<'a>, AdapterError> {
+    fn ready<'a>(&'a self, call: &Call<'a>) -> Result<Ready<'a>, AdapterError> {
         let definition = &*self.definition;
         let operation = capability::require(definition, call.name, call.operation)?;
         let replacement = self.replacement.as_deref();
@@ -270,3 +266,6 @@ fn over_rate(call: &Ready<'_>, wait: Duration) -> AdapterError {
     error.retry_after = Some(wait);
     error
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,21 +4,32 @@ use infrafabric_definition::{AnswerFormat, Class};
 use serde_json::Value as Json;
 use url::Url;
 
+use super::Pipeline;
 use super::answer::Answer;
 use super::call::Call;
 use super::request::Inputs;
-use super::Pipeline;
-use crate::compile::{CompiledOperation, Template, plain};
+use crate::compile::{CompiledOperation, Expression, Template, plain};
 use crate::error::AdapterError;
 
 const MOST_PAGES: usize = 1_000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where the next page is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Next {
     Page(Url, String),
     Cursor(Json),
+}
+
+impl Next {
+    /// Whether two pages name the same next one.
+    fn leads_where(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Page(_, to), Self::Page(_, before)) => to == before,
+            (Self::Cursor(to), Self::Cursor(before)) => to == before,
+            _ => false,
+        }
+    }
 }
 
 impl Pipeline {
@@ -44,7 +55,7 @@ impl Pipeline {
             if bytes > MOST_BYTES {
                 return Err(self.odd(name, "a list of more than 64 MiB"));
             }
-            if last.as_ref() == Some(&next) {
+            if last.as_ref().is_some_and(|last| next.leads_where(last)) {
                 return Err(self.odd(name, "a list whose next page is the same page"));
             }
             page = inputs.clone();
@@ -126,5 +137,5 @@ fn is_empty_xml(operation: &CompiledOperation, answer: &Answer) -> bool {
         return false;
     };
     let names_root = |path: Vec<String>| path.len() > 1 && path[0] == "body" && path[1] == *root;
-    items.expressions().flat_map(|expression| expression.paths()).any(names_root)
+    items.expressions().flat_map(Expression::paths).any(names_root)
 }

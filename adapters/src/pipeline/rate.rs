@@ -8,7 +8,7 @@ use infrafabric_definition::Rate as Published;
 /// Who would wait longer than this is told to come back instead.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The longest pause that an answer can ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// The pause after a first 429 that does not say how long; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -57,7 +57,8 @@ impl Rate {
     pub(crate) fn take(&self, now: Instant) -> Result<Duration, Duration> {
         let mut state = self.state();
         state.fill(now);
-        let blocked = state.blocked_until.map_or(Duration::ZERO, |t| t.saturating_duration_since(now));
+        let blocked =
+            state.blocked_until.map_or(Duration::ZERO, |t| t.saturating_duration_since(now));
         let queued = match state.bucket {
             Some((_, per_second)) if state.tokens < 1.0 => {
                 Duration::from_secs_f64((1.0 - state.tokens) / per_second)
@@ -131,8 +132,9 @@ mod tests {
             }
         }
         // `take` queues the one that did not pass at once, which costs it its token too.
-        let minute = Duration::from_secs(60);
-        let most = sent.iter().map(|t| sent.iter().filter(|u| **u >= *t && **u < *t + minute).count());
+        let minute = Duration::from_mins(1);
+        let most =
+            sent.iter().map(|t| sent.iter().filter(|u| **u >= *t && **u < *t + minute).count());
         assert!(most.max().expect("some were sent") <= 60);
         assert!(sent.len() >= 12);
     }
@@ -155,10 +157,10 @@ mod tests {
         assert_eq!(rate.learn(refused, now), Some(FIRST_PAUSE));
         assert_eq!(rate.learn(refused, now), Some(2 * FIRST_PAUSE));
         assert_eq!(rate.take(now), Ok(2 * FIRST_PAUSE));
-        let said = Learnt { retry_after: Some(Duration::from_secs(60)), ..refused };
-        assert_eq!(rate.learn(said, now), Some(Duration::from_secs(60)));
-        assert_eq!(rate.take(now), Err(Duration::from_secs(60)));
-        assert_eq!(rate.take(now + Duration::from_secs(60)), Ok(Duration::ZERO));
+        let said = Learnt { retry_after: Some(Duration::from_mins(1)), ..refused };
+        assert_eq!(rate.learn(said, now), Some(Duration::from_mins(1)));
+        assert_eq!(rate.take(now), Err(Duration::from_mins(1)));
+        assert_eq!(rate.take(now + Duration::from_mins(1)), Ok(Duration::ZERO));
     }
 
     #[test]

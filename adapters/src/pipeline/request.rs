@@ -62,7 +62,9 @@ pub(crate) enum RenderError {
     #[error("a value in the path `{0}` is absent")]
     Path(String),
     /// A header cannot be sent.
-    #[error("header `{0}` cannot be sent: it is the pipeline's own or has characters that no header has")]
+    #[error(
+        "header `{0}` cannot be sent: it is the pipeline's own or has characters that no header has"
+    )]
     Header(String),
 }
 

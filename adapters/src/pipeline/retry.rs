@@ -71,7 +71,8 @@ impl Retry {
         if !(self.repeatable && passing && quick && self.done < REPETITIONS) {
             return None;
         }
-        let pause = error.retry_after.unwrap_or_else(|| jittered(FIRST_PAUSE * 2_u32.pow(self.done)));
+        let pause =
+            error.retry_after.unwrap_or_else(|| jittered(FIRST_PAUSE * 2_u32.pow(self.done)));
         let in_time = Instant::now() + pause < self.deadline;
         (pause <= LONGEST_PAUSE && in_time).then_some(pause)
     }

@@ -115,3 +115,14 @@ fn builder() -> reqwest::ClientBuilder {
         .connect_timeout(CONNECT)
         .pool_idle_timeout(IDLE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_computer_without_root_certificates_still_has_a_client() {
+        client().expect("a client, which installs the crypto provider");
+        builder().tls_certs_only([]).build().expect("a client for plain HTTP");
+    }
+}

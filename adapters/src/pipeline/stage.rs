@@ -31,8 +31,8 @@ pub enum Stage {
     Cost,
 }
 
-/// Every stage in its order. A retry goes back to [`Stage::Breaker`] and skips [`Stage::Intent`],
-/// which stands already.
+/// Every stage in its order. A retry goes back to [`Stage::Breaker`] and finds the intent written
+/// down already.
 pub const ORDER: [Stage; 13] = [
     Stage::Capability,
     Stage::Observe,

@@ -10,19 +10,44 @@ use super::answer::Answer;
 use super::rate::Learnt;
 
 const MESSAGES: [&str; 14] = [
-    "/message", "/Message", "/error/message", "/error_description", "/errors/0/reason",
-    "/errors/0/message", "/errors/0/detail", "/Errors/Error/Message", "/Error/Message", "/detail",
-    "/description", "/reason", "/title", "/error",
+    "/message",
+    "/Message",
+    "/error/message",
+    "/error_description",
+    "/errors/0/reason",
+    "/errors/0/message",
+    "/errors/0/detail",
+    "/Errors/Error/Message",
+    "/Error/Message",
+    "/detail",
+    "/description",
+    "/reason",
+    "/title",
+    "/error",
 ];
 
 const CODES: [&str; 11] = [
-    "/code", "/Code", "/error/code", "/error/type", "/errors/0/code", "/Errors/Error/Code",
-    "/Error/Code", "/error_code", "/type", "/error", "/id",
+    "/code",
+    "/Code",
+    "/error/code",
+    "/error/type",
+    "/errors/0/code",
+    "/Errors/Error/Code",
+    "/Error/Code",
+    "/error_code",
+    "/type",
+    "/error",
+    "/id",
 ];
 
 const REQUEST_ID_HEADERS: [&str; 7] = [
-    "x-request-id", "x-amzn-requestid", "x-amz-request-id", "request-id", "x-correlation-id",
-    "x-trace-id", "cf-ray",
+    "x-request-id",
+    "x-amzn-requestid",
+    "x-amz-request-id",
+    "request-id",
+    "x-correlation-id",
+    "x-trace-id",
+    "cf-ray",
 ];
 
 const REQUEST_IDS: [&str; 5] =
@@ -52,9 +77,10 @@ fn first(body: &Json, places: &[&str]) -> Option<String> {
         Json::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    [Some(body), root].into_iter().flatten().find_map(|body| {
-        places.iter().find_map(|place| body.pointer(place).and_then(text))
-    })
+    [Some(body), root]
+        .into_iter()
+        .flatten()
+        .find_map(|body| places.iter().find_map(|place| body.pointer(place).and_then(text)))
 }
 
 /// The provider's time.
@@ -120,15 +146,32 @@ mod tests {
     #[test]
     fn every_vendor_is_understood() {
         for (body, expected_message, expected_code) in [
-            (json!({"id": "unauthorized", "message": "Unable to authenticate you"}),
-             "Unable to authenticate you", Some("unauthorized")),
-            (json!({"errors": [{"field": "label", "reason": "Label must be unique"}]}),
-             "Label must be unique", None),
-            (json!({"error": "Invalid API token.", "status": 401}), "Invalid API token.", Some("Invalid API token.")),
-            (json!({"Response": {"Errors": {"Error": {"Code": "AuthFailure", "Message": "no"}},
-                                 "RequestID": "r-1"}}), "no", Some("AuthFailure")),
-            (json!({"error": {"code": "rate_limit_exceeded", "message": "slow down"}}),
-             "slow down", Some("rate_limit_exceeded")),
+            (
+                json!({"id": "unauthorized", "message": "Unable to authenticate you"}),
+                "Unable to authenticate you",
+                Some("unauthorized"),
+            ),
+            (
+                json!({"errors": [{"field": "label", "reason": "Label must be unique"}]}),
+                "Label must be unique",
+                None,
+            ),
+            (
+                json!({"error": "Invalid API token.", "status": 401}),
+                "Invalid API token.",
+                Some("Invalid API token."),
+            ),
+            (
+                json!({"Response": {"Errors": {"Error": {"Code": "AuthFailure", "Message": "no"}},
+                                 "RequestID": "r-1"}}),
+                "no",
+                Some("AuthFailure"),
+            ),
+            (
+                json!({"error": {"code": "rate_limit_exceeded", "message": "slow down"}}),
+                "slow down",
+                Some("rate_limit_exceeded"),
+            ),
         ] {
             let answer = answer(body, json!({}));
             assert_eq!(message(&answer).as_deref(), Some(expected_message));

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use infrafabric_adapters::account::Account;
-use kube::runtime::reflector::ObjectRef;
 use infrafabric_crds::Provider;
+use kube::runtime::reflector::ObjectRef;
 
 use super::catalogs::Catalogs;
 use super::failover::Standing;
@@ -22,6 +22,8 @@ pub struct Known {
     pub standing: Standing,
     /// The account; kept after a failure, so that deletions can go on with what was verified once.
     pub account: Option<Arc<OpenAccount>>,
+    /// Whether the Provider is being deleted: nothing new is made with it.
+    pub closing: bool,
 }
 
 /// An account with what is shared by all its objects.
@@ -60,7 +62,7 @@ impl Accounts {
                 (None, None) => true,
                 _ => false,
             };
-            !same || before.standing != known.standing
+            !same || before.standing != known.standing || before.closing != known.closing
         })
     }
 

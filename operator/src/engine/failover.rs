@@ -183,8 +183,7 @@ fn blocking<'a>(
                 Scope::Region => attempt.region == region,
                 // Before its catalogs are asked, the size that failed is the one it would offer.
                 Scope::Offering => {
-                    attempt.region == region
-                        && (size.is_none() || attempt.size.as_deref() == size)
+                    attempt.region == region && (size.is_none() || attempt.size.as_deref() == size)
                 }
             }
     })
@@ -347,14 +346,10 @@ mod tests {
             standing: Standing::NotReady { class, message: "x".into(), since: at(0) },
             ..ready("a")
         };
-        let misfit = Candidate {
-            offering: Some(Err(Refusal::Misfit("no size".into()))),
-            ..ready("a")
-        };
+        let misfit =
+            Candidate { offering: Some(Err(Refusal::Misfit("no size".into()))), ..ready("a") };
         let suspended = Candidate { standing: Standing::Suspended, ..ready("a") };
-        let pick = |c: Candidate, s| {
-            choose(&[c, ready("b")], &[], &Failover::default(), at(s))
-        };
+        let pick = |c: Candidate, s| choose(&[c, ready("b")], &[], &Failover::default(), at(s));
         assert_eq!(pick(not_ready(Class::Auth), 1).index, Some(1));
         assert_eq!(pick(not_ready(Class::Unavailable), 1).index, None);
         assert_eq!(pick(not_ready(Class::Unavailable), 1).retry_at, at(120));

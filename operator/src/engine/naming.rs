@@ -34,8 +34,7 @@ impl Owner {
     /// The mark of the object by installation, kind, namespace and name: an object restored from
     /// a backup has another UID and the same name.
     pub fn name_mark(&self) -> String {
-        let key =
-            [&self.installation, &self.kind, &self.namespace, &self.name].map(String::as_str);
+        let key = [&self.installation, &self.kind, &self.namespace, &self.name].map(String::as_str);
         format!("if-obj:{}", &hex(&Sha256::digest(key.join("\0").as_bytes()))[..32])
     }
 
@@ -150,9 +149,8 @@ mod tests {
         for mark in owner.marks() {
             assert!((3..=50).contains(&mark.len()), "{mark}");
             assert!(
-                mark.chars().all(|c| c.is_ascii_lowercase()
-                    || c.is_ascii_digit()
-                    || ":_-".contains(c)),
+                mark.chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ":_-".contains(c)),
                 "{mark}"
             );
         }

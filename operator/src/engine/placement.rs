@@ -122,14 +122,18 @@ fn choose_image(wanted: &str, region: &str, images: &[Image]) -> Result<String, 
         let (Some(family), Some(version)) = (&image.family, &image.version) else { return false };
         wanted.eq_ignore_ascii_case(&format!("{family}-{version}"))
     };
-    let newest = images.iter().filter(here).filter(matches).max_by(|a, b| {
-        a.created.cmp(&b.created).then_with(|| b.name.cmp(&a.name))
-    });
+    let newest = images
+        .iter()
+        .filter(here)
+        .filter(matches)
+        .max_by(|a, b| a.created.cmp(&b.created).then_with(|| b.name.cmp(&a.name)));
     newest.map(|image| image.name.clone()).ok_or_else(|| {
         let mut known: Vec<String> = images
             .iter()
             .filter(here)
-            .filter_map(|image| Some(format!("{}-{}", image.family.as_ref()?, image.version.as_ref()?)))
+            .filter_map(|image| {
+                Some(format!("{}-{}", image.family.as_ref()?, image.version.as_ref()?))
+            })
             .collect();
         known.sort();
         known.dedup();
@@ -197,9 +201,7 @@ mod tests {
 
     #[test]
     fn a_named_size_and_an_unknown_image_are_explained() {
-        let want = |size: &str, image: &str| {
-            json!({"providers": [{"name": "p"}], "size": size, "image": image})
-        };
+        let want = |size: &str, image: &str| json!({"providers": [{"name": "p"}], "size": size, "image": image});
         assert_eq!(chosen(want("dear", "debian-12"), "b").expect("fits").image, "d12");
         assert!(chosen(want("fit", "d12"), "b").expect_err("not in b").contains("cannot be had"));
         assert!(chosen(want("nope", "d12"), "b").expect_err("unknown").contains("catalog"));

@@ -35,14 +35,7 @@ impl Bundle {
         let end = index + u64::from(tile.width());
         let replaced = file != dir.join(layout::path(tile));
         let at = 0;
-        Ok(Bundle {
-            file,
-            bytes,
-            at,
-            index,
-            end,
-            replaced,
-        })
+        Ok(Bundle { file, bytes, at, index, end, replaced })
     }
 
     /// The next entry; none after the last one that the log has here.
@@ -52,18 +45,11 @@ impl Bundle {
         }
         let index = self.index;
         let Some(range) = entry_range(&self.bytes, self.at) else {
-            return Err(FileError::Torn {
-                file: self.file.clone(),
-                index,
-            });
+            return Err(FileError::Torn { file: self.file.clone(), index });
         };
         self.at = range.end;
         self.index += 1;
-        Ok(Some(Found {
-            index,
-            bundle: &self.file,
-            bytes: &self.bytes[range],
-        }))
+        Ok(Some(Found { index, bundle: &self.file, bytes: &self.bytes[range] }))
     }
 
     /// A file that is not a later form of the one asked for must end here.
@@ -71,11 +57,7 @@ impl Bundle {
         let rest = self.bytes.len() - self.at;
         if rest > 0 && !self.replaced {
             let (file, index) = (self.file.clone(), self.end - 1);
-            return Err(FileError::Excess {
-                file,
-                index,
-                bytes: rest,
-            });
+            return Err(FileError::Excess { file, index, bytes: rest });
         }
         Ok(())
     }

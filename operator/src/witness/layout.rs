@@ -78,15 +78,9 @@ pub(super) fn path(tile: &Tile) -> String {
 
 /// The tile or bundle whose file, relative to the log's folder, is `path`; none for other files.
 pub(super) fn parse(path: &str) -> Option<Tile> {
-    let (level, rest) = path
-        .strip_prefix(TILES)?
-        .strip_prefix('/')?
-        .split_once('/')?;
+    let (level, rest) = path.strip_prefix(TILES)?.strip_prefix('/')?.split_once('/')?;
     // The library asserts on a width of nothing and on a level that cannot be.
-    if rest
-        .rsplit_once(".p/")
-        .is_some_and(|(_, width)| width.parse() == Ok(0_u32))
-    {
+    if rest.rsplit_once(".p/").is_some_and(|(_, width)| width.parse() == Ok(0_u32)) {
         return None;
     }
     let level = match level {
@@ -157,10 +151,7 @@ pub(super) fn load(dir: &Path, tile: &Tile) -> Result<(PathBuf, Vec<u8>), FileEr
             let full = dir.join(path(&widened(tile)));
             match fs::read(&full) {
                 Ok(bytes) => Ok((full, bytes)),
-                Err(_) => Err(FileError::Read {
-                    file,
-                    source: error,
-                }),
+                Err(_) => Err(FileError::Read { file, source: error }),
             }
         }
         Ok(bytes) => Ok((file, bytes)),
@@ -174,13 +165,7 @@ pub(super) fn is_full(tile: &Tile) -> bool {
 }
 
 fn widened(tile: &Tile) -> Tile {
-    Tile::new(
-        HEIGHT,
-        tile.level(),
-        tile.level_index(),
-        1 << HEIGHT,
-        tile.is_data(),
-    )
+    Tile::new(HEIGHT, tile.level(), tile.level_index(), 1 << HEIGHT, tile.is_data())
 }
 
 /// The hashes of `tile`, as bytes.
@@ -192,11 +177,7 @@ pub(super) fn load_hashes(dir: &Path, tile: &Tile) -> Result<(PathBuf, Vec<u8>),
         bytes.truncate(expected);
     }
     if bytes.len() != expected {
-        return Err(FileError::Length {
-            file,
-            bytes: bytes.len(),
-            expected,
-        });
+        return Err(FileError::Length { file, bytes: bytes.len(), expected });
     }
     Ok((file, bytes))
 }

@@ -44,11 +44,7 @@ pub struct Entries {
 pub fn read(dir: &Path) -> Result<Entries, ReadError> {
     let head = checkpoint::read(dir).map_err(ReadError::Checkpoint)?;
     let bundles = Box::new(layout::bundles(head.size()));
-    Ok(Entries {
-        dir: dir.to_owned(),
-        bundles,
-        open: None,
-    })
+    Ok(Entries { dir: dir.to_owned(), bundles, open: None })
 }
 
 impl Entries {
@@ -58,12 +54,8 @@ impl Entries {
                 && let Some(found) = open.next().map_err(ReadError::File)?
             {
                 let (index, bundle) = (found.index, found.bundle.to_owned());
-                let entry =
-                    serde_json::from_slice(found.bytes).map_err(|source| ReadError::Decode {
-                        index,
-                        bundle,
-                        source,
-                    })?;
+                let entry = serde_json::from_slice(found.bytes)
+                    .map_err(|source| ReadError::Decode { index, bundle, source })?;
                 return Ok(Some((index, entry)));
             }
             let Some(tile) = self.bundles.next() else {

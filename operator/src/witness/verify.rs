@@ -106,19 +106,10 @@ pub fn verify(dir: &Path, vkey: &str) -> Result<Report, VerifyError> {
         entries += 1;
         let (index, bundle) = (found.index, found.bundle.to_owned());
         let decoded = serde_json::from_slice::<Entry>(found.bytes);
-        decoded.map(drop).map_err(|source| VerifyError::Decode {
-            index,
-            bundle,
-            source,
-        })
+        decoded.map(drop).map_err(|source| VerifyError::Decode { index, bundle, source })
     })?;
     let (origin, root) = (head.origin().to_owned(), head.hash().to_string());
-    Ok(Report {
-        origin,
-        size: head.size(),
-        root,
-        entries,
-    })
+    Ok(Report { origin, size: head.size(), root, entries })
 }
 
 /// Verifies all that `head` covers, and shows each entry to `each`.
@@ -141,10 +132,7 @@ pub(super) fn check(
             stored.0.extend(hashes.map_err(compute)?);
         }
     }
-    for tile in Tile::new_tiles(HEIGHT, 0, size)
-        .iter()
-        .filter(|tile| tile.level() > 0)
-    {
+    for tile in Tile::new_tiles(HEIGHT, 0, size).iter().filter(|tile| tile.level() > 0) {
         check_tile(dir, tile, &tile.read_data(&stored).map_err(compute)?)?;
     }
     check_root(dir, head, tree_hash(size, &stored).map_err(compute)?)
@@ -161,11 +149,7 @@ impl Leaves {
     fn load(dir: &Path, bundle: &Tile) -> Result<Leaves, VerifyError> {
         let tile = Tile::new(HEIGHT, 0, bundle.level_index(), bundle.width(), false);
         let (file, hashes) = layout::load_hashes(dir, &tile).map_err(VerifyError::File)?;
-        Ok(Leaves {
-            first: bundle.level_index() * layout::WIDTH,
-            file,
-            hashes,
-        })
+        Ok(Leaves { first: bundle.level_index() * layout::WIDTH, file, hashes })
     }
 
     fn check(&self, found: &Found<'_>, leaf: Hash) -> Result<(), VerifyError> {
@@ -174,27 +158,15 @@ impl Leaves {
             return Ok(());
         }
         let (bundle, tile) = (found.bundle.to_owned(), self.file.clone());
-        Err(VerifyError::Entry {
-            index: found.index,
-            bundle,
-            tile,
-        })
+        Err(VerifyError::Entry { index: found.index, bundle, tile })
     }
 }
 
 fn check_tile(dir: &Path, tile: &Tile, expected: &[u8]) -> Result<(), VerifyError> {
     let (file, found) = layout::load_hashes(dir, tile).map_err(VerifyError::File)?;
-    let pairs = found
-        .chunks_exact(HASH_SIZE)
-        .zip(expected.chunks_exact(HASH_SIZE));
-    match pairs
-        .enumerate()
-        .find(|(_, (found, expected))| found != expected)
-    {
-        Some((position, _)) => Err(VerifyError::Tile {
-            tile: file,
-            position,
-        }),
+    let pairs = found.chunks_exact(HASH_SIZE).zip(expected.chunks_exact(HASH_SIZE));
+    match pairs.enumerate().find(|(_, (found, expected))| found != expected) {
+        Some((position, _)) => Err(VerifyError::Tile { tile: file, position }),
         None => Ok(()),
     }
 }
@@ -217,9 +189,7 @@ struct Stored(Vec<Hash>);
 impl HashReader for Stored {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
         let hash = |index: &u64| {
-            let hash = usize::try_from(*index)
-                .ok()
-                .and_then(|index| self.0.get(index));
+            let hash = usize::try_from(*index).ok().and_then(|index| self.0.get(index));
             hash.copied().ok_or(tlog_tiles::Error::IndexesNotInTree)
         };
         indexes.iter().map(hash).collect()

@@ -102,10 +102,7 @@ pub(super) fn spawn(
     queue: mpsc::Receiver<Request>,
 ) -> io::Result<()> {
     let writer = Writer { opened, shared };
-    thread::Builder::new()
-        .name("witness".to_owned())
-        .spawn(move || writer.run(queue))
-        .map(drop)
+    thread::Builder::new().name("witness".to_owned()).spawn(move || writer.run(queue)).map(drop)
 }
 
 struct Writer {
@@ -166,18 +163,10 @@ impl Writer {
     /// Up to the replaced checkpoint an error leaves the log as it was. From there on the log has
     /// the entries, because a signed size must never be signed again with another root.
     fn commit(&mut self, entries: &[Vec<u8>]) -> Result<Committed, CommitError> {
-        let Opened {
-            edge,
-            store,
-            origin,
-            ..
-        } = &mut self.opened;
+        let Opened { edge, store, origin, .. } = &mut self.opened;
         let staged = Staged::new(edge, entries);
         let size = staged.edge.size();
-        let root = staged
-            .edge
-            .root()
-            .map_err(|source| CommitError::Root { source })?;
+        let root = staged.edge.root().map_err(|source| CommitError::Root { source })?;
         let note = checkpoint::sign(&self.shared.keys, origin, size, root)
             .map_err(|source| CommitError::Checkpoint { source })?;
         store.write(&staged.files)?;
@@ -200,16 +189,9 @@ struct Staged {
 impl Staged {
     fn new(present: &Edge, entries: &[Vec<u8>]) -> Staged {
         let (mut edge, mut files) = (present.clone(), Vec::new());
-        let leaves = entries
-            .iter()
-            .map(|entry| edge.push(entry, &mut files))
-            .collect();
+        let leaves = entries.iter().map(|entry| edge.push(entry, &mut files)).collect();
         files.extend(edge.partials(present.size()));
-        Staged {
-            edge,
-            files,
-            leaves,
-        }
+        Staged { edge, files, leaves }
     }
 
     fn receipts(&self, first: u64, root: Hash) -> Vec<Receipt> {

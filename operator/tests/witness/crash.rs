@@ -49,24 +49,14 @@ async fn kill_between(before: u64, after: u64) {
     }
     assert_whole(killed.path(), after).await;
     let partials = |dir: &Path| {
-        snapshot(dir)
-            .into_keys()
-            .filter(|path| path.to_string_lossy().contains(".p/"))
-            .count()
+        snapshot(dir).into_keys().filter(|path| path.to_string_lossy().contains(".p/")).count()
     };
     assert!(partials(killed.path()) <= 3 + 2 * usize::try_from(after % 256 + 1).unwrap());
 }
 
 #[tokio::test]
 async fn a_kill_at_any_point_loses_nothing_acknowledged() {
-    for (before, after) in [
-        (0, 1),
-        (1, 2),
-        (254, 256),
-        (255, 258),
-        (256, 257),
-        (500, 1030),
-    ] {
+    for (before, after) in [(0, 1), (1, 2), (254, 256), (255, 258), (256, 257), (500, 1030)] {
         kill_between(before, after).await;
     }
 }
@@ -74,21 +64,11 @@ async fn a_kill_at_any_point_loses_nothing_acknowledged() {
 #[tokio::test]
 async fn what_a_kill_left_beyond_the_checkpoint_is_discarded() {
     let dir = log_of(3).await;
-    let beyond = [
-        "tile/entries/000.p/9",
-        "tile/0/000",
-        "tile/1/000.p/1",
-        "tile/0/x001/000.p/2",
-    ];
+    let beyond = ["tile/entries/000.p/9", "tile/0/000", "tile/1/000.p/1", "tile/0/x001/000.p/2"];
     for path in beyond {
         put(dir.path(), Path::new(path), b"torn");
     }
-    let foreign = [
-        "tile/note.txt",
-        "tile/0/000.p/0",
-        "tile/9/000",
-        "tile/0/readme",
-    ];
+    let foreign = ["tile/note.txt", "tile/0/000.p/0", "tile/9/000", "tile/0/readme"];
     for path in foreign {
         put(dir.path(), Path::new(path), b"not ours");
     }
@@ -107,11 +87,7 @@ fn a_killed_process_keeps_every_entry_it_acknowledged() {
     for round in 1..=3_u64 {
         let acknowledged = kill_after(dir.path(), round * 150);
         let report = verify(dir.path(), &keys().verifier()).unwrap();
-        assert!(
-            report.size > acknowledged,
-            "{} entries, {acknowledged} seen",
-            report.size
-        );
+        assert!(report.size > acknowledged, "{} entries, {acknowledged} seen", report.size);
         for (index, item) in (0..).zip(read(dir.path()).unwrap()) {
             assert_eq!(item.unwrap(), (index, entry(index)));
         }
@@ -144,10 +120,7 @@ fn kill_after(dir: &Path, index: u64) -> u64 {
     let mut acknowledged = lines
         .map_while(Result::ok)
         .filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u64>().ok());
-    let reached = acknowledged
-        .by_ref()
-        .find(|acknowledged| *acknowledged >= index)
-        .unwrap();
+    let reached = acknowledged.by_ref().find(|acknowledged| *acknowledged >= index).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     acknowledged.last().unwrap_or(reached)
@@ -163,11 +136,7 @@ async fn a_write_error_fails_the_append_and_the_log_goes_on_after_it() {
         fs::create_dir_all(&obstacle).unwrap();
         for _ in 0..2 {
             let error = log.append(entry(3)).await.unwrap_err();
-            assert!(
-                chain(&error).contains(obstacle.to_str().unwrap()),
-                "{}",
-                chain(&error)
-            );
+            assert!(chain(&error).contains(obstacle.to_str().unwrap()), "{}", chain(&error));
             assert_eq!(log.size(), 3);
             assert_eq!(verify(dir.path(), &keys().verifier()).unwrap().size, 3);
         }

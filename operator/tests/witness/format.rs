@@ -34,16 +34,10 @@ async fn an_entry_comes_back_as_it_was_written() {
     let outcome = log.append(full.clone()).await.unwrap();
     assert_eq!((intent.index, outcome.index, log.size()), (0, 1, 2));
     let leaf = [&[0], serde_json::to_vec(&full).unwrap().as_slice()].concat();
-    assert_eq!(
-        outcome.leaf_hash,
-        BASE64_STANDARD.encode(Sha256::digest(leaf))
-    );
+    assert_eq!(outcome.leaf_hash, BASE64_STANDARD.encode(Sha256::digest(leaf)));
     let report = verify(dir.path(), &keys().verifier()).unwrap();
     assert_eq!(outcome.checkpoint, format!("2:{}", report.root));
-    assert_eq!(
-        (report.size, report.entries, report.origin.as_str()),
-        (2, 2, ORIGIN)
-    );
+    assert_eq!((report.size, report.entries, report.origin.as_str()), (2, 2, ORIGIN));
     let entries: Vec<_> = read(dir.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(entries, [(0, entry(0)), (1, full)]);
     log.close().await;
@@ -54,10 +48,7 @@ async fn the_json_of_an_entry_has_one_form() {
     let dir = log_of(1).await;
     let bundle = fs::read(dir.path().join("tile/entries/000.p/1")).unwrap();
     let json = r#"{"at":"2023-11-14T22:13:20.005Z","phase":"Intent","object":{"kind":"CloudMachine","namespace":"prod","name":"m-0","uid":"0b9c"},"provider":"do-main","verb":"machine.create","token":"token-0","actor":"operator-0"}"#;
-    assert_eq!(
-        bundle[..2],
-        u16::try_from(json.len()).unwrap().to_be_bytes()
-    );
+    assert_eq!(bundle[..2], u16::try_from(json.len()).unwrap().to_be_bytes());
     assert_eq!(String::from_utf8(bundle[2..].to_vec()).unwrap(), json);
 }
 
@@ -67,15 +58,9 @@ async fn no_secret_in_the_log_or_in_a_debug_print() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).await.unwrap();
     let secret = b"+15555550100";
-    let with = Entry {
-        external_id_digest: Some(log.digest(secret)),
-        ..entry(0)
-    };
+    let with = Entry { external_id_digest: Some(log.digest(secret)), ..entry(0) };
     log.append(with).await.unwrap();
-    let raw = Entry {
-        external_id_digest: Some("+15555550100".into()),
-        ..entry(1)
-    };
+    let raw = Entry { external_id_digest: Some("+15555550100".into()), ..entry(1) };
     assert!(matches!(log.append(raw).await, Err(AppendError::Entry(_))));
     let printed = format!("{log:?} {:?}", keys());
     log.close().await;
@@ -85,10 +70,7 @@ async fn no_secret_in_the_log_or_in_a_debug_print() {
     }
     for (path, bytes) in snapshot(dir.path()) {
         for needle in [secret.as_slice(), signing.as_slice(), digest.as_slice()] {
-            assert!(
-                !bytes.windows(needle.len()).any(|part| part == needle),
-                "{path:?}"
-            );
+            assert!(!bytes.windows(needle.len()).any(|part| part == needle), "{path:?}");
         }
     }
     assert_eq!(log.size(), 1);
@@ -107,29 +89,18 @@ fn keys_survive_being_stored() {
     assert!(Keys::from_parts(ORIGIN, &signing[1..], &digest).is_err());
     // RFC 4231, test case 1, with its key zero-padded to our length, which HMAC does itself.
     let key = [[0x0b; 20].as_slice(), &[0; 12]].concat();
-    let known = Keys::from_parts(ORIGIN, &signing, &key)
-        .unwrap()
-        .digest(b"Hi There");
-    assert_eq!(
-        known,
-        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
-    );
+    let known = Keys::from_parts(ORIGIN, &signing, &key).unwrap().digest(b"Hi There");
+    assert_eq!(known, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
 }
 
 #[tokio::test]
 async fn an_entry_too_long_for_a_bundle_is_refused_and_the_longest_fits() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).await.unwrap();
-    let with = |bytes: usize| Entry {
-        note: Some("x".repeat(bytes)),
-        ..entry(0)
-    };
+    let with = |bytes: usize| Entry { note: Some("x".repeat(bytes)), ..entry(0) };
     let rest = serde_json::to_vec(&with(0)).unwrap().len();
     let longest = usize::from(u16::MAX) - rest;
-    assert!(matches!(
-        log.append(with(longest + 1)).await,
-        Err(AppendError::Entry(_))
-    ));
+    assert!(matches!(log.append(with(longest + 1)).await, Err(AppendError::Entry(_))));
     assert_eq!(log.append(with(longest)).await.unwrap().index, 0);
     log.close().await;
     assert_eq!(verify(dir.path(), &keys().verifier()).unwrap().entries, 1);
@@ -149,10 +120,7 @@ fn naive_root(leaves: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn expected_root(entries: &[Entry]) -> String {
-    let leaves: Vec<_> = entries
-        .iter()
-        .map(|entry| serde_json::to_vec(entry).unwrap())
-        .collect();
+    let leaves: Vec<_> = entries.iter().map(|entry| serde_json::to_vec(entry).unwrap()).collect();
     BASE64_STANDARD.encode(naive_root(&leaves))
 }
 
@@ -165,11 +133,7 @@ async fn the_root_is_that_of_a_naive_tree_at_every_size() {
     let near = |size: u64| (size % 256) < 3 || (size % 256) > 253;
     while entries.len() < 1030 {
         let size = entries.len() as u64;
-        let step = if near(size) {
-            1
-        } else {
-            (size % 37 + 1).min(253 - size % 256).max(1)
-        };
+        let step = if near(size) { 1 } else { (size % 37 + 1).min(253 - size % 256).max(1) };
         let receipts = append(&log, size, size + step).await;
         entries.extend((size..size + step).map(entry));
         let checkpoint = format!("{}:{}", size + step, expected_root(&entries));
@@ -208,14 +172,8 @@ async fn the_third_level_begins_after_65536_entries() {
     let log = open(dir.path()).await.unwrap();
     let receipts = append(&log, 0, 65_537).await;
     log.close().await;
-    assert_eq!(
-        fs::read(dir.path().join("tile/2/000.p/1")).unwrap().len(),
-        32
-    );
-    assert_eq!(
-        fs::read(dir.path().join("tile/1/000")).unwrap().len(),
-        256 * 32
-    );
+    assert_eq!(fs::read(dir.path().join("tile/2/000.p/1")).unwrap().len(), 32);
+    assert_eq!(fs::read(dir.path().join("tile/1/000")).unwrap().len(), 256 * 32);
     let entries: Vec<_> = (0..65_537).map(entry).collect();
     let checkpoint = format!("65537:{}", expected_root(&entries));
     assert_eq!(receipts.last().unwrap().checkpoint, checkpoint);

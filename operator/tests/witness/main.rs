@@ -107,10 +107,7 @@ fn snapshot(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                files.insert(
-                    path.strip_prefix(dir).unwrap().to_owned(),
-                    fs::read(&path).unwrap(),
-                );
+                files.insert(path.strip_prefix(dir).unwrap().to_owned(), fs::read(&path).unwrap());
             }
         }
     }
@@ -133,9 +130,7 @@ fn put(dir: &Path, path: &Path, bytes: &[u8]) {
 
 /// The log in `dir` has exactly the entries `0..size`, verifies, and can be appended to.
 async fn assert_whole(dir: &Path, size: u64) {
-    let log = open(dir)
-        .await
-        .unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let log = open(dir).await.unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert_eq!(log.size(), size);
     let receipt = log.append(entry(size)).await.unwrap();
     log.close().await;

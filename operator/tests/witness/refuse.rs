@@ -30,13 +30,7 @@ async fn every_flipped_byte_and_cut_file_is_found_and_named() {
         let mut damaged: Vec<Vec<u8>> = (0..bytes.len())
             .step_by(step)
             .chain([bytes.len() - 1])
-            .map(|at| {
-                bytes
-                    .iter()
-                    .enumerate()
-                    .map(|(i, b)| b ^ u8::from(i == at))
-                    .collect()
-            })
+            .map(|at| bytes.iter().enumerate().map(|(i, b)| b ^ u8::from(i == at)).collect())
             .collect();
         damaged.push(bytes[..bytes.len() - 1].to_vec());
         damaged.push([bytes.as_slice(), b"x"].concat());
@@ -48,11 +42,7 @@ async fn every_flipped_byte_and_cut_file_is_found_and_named() {
             assert!(chain(&found).contains(&name), "{name}: {}", chain(&found));
         }
         let refused = open(dir.path()).await.expect_err(&name);
-        assert!(
-            chain(&refused).contains(&name),
-            "{name}: {}",
-            chain(&refused)
-        );
+        assert!(chain(&refused).contains(&name), "{name}: {}", chain(&refused));
         fs::remove_file(dir.path().join(path)).unwrap();
         assert!(verify(dir.path(), &vkey).is_err(), "{name}");
         assert!(open(dir.path()).await.is_err(), "{name}");
@@ -70,19 +60,13 @@ async fn a_removed_or_changed_entry_is_named_by_its_index() {
     let without = [&bundle[..2 * length], &bundle[3 * length..]].concat();
     fs::write(&file, without).unwrap();
     let found = verify(dir.path(), &keys().verifier());
-    assert!(
-        matches!(found, Err(VerifyError::Entry { index: 2, .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(VerifyError::Entry { index: 2, .. })), "{found:?}");
     let mut changed = bundle.clone();
     let name = changed.windows(3).position(|part| part == b"m-4").unwrap();
     changed[name + 2] = b'5';
     fs::write(&file, &changed).unwrap();
     let found = verify(dir.path(), &keys().verifier());
-    assert!(
-        matches!(found, Err(VerifyError::Entry { index: 4, .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(VerifyError::Entry { index: 4, .. })), "{found:?}");
     // Who also rewrites the leaf hash still lacks the signature.
     let leaf = Sha256::digest([&[0], &changed[4 * length + 2..5 * length]].concat());
     let tile = dir.path().join("tile/0/000.p/6");
@@ -90,26 +74,17 @@ async fn a_removed_or_changed_entry_is_named_by_its_index() {
     hashes[4 * 32..5 * 32].copy_from_slice(&leaf);
     fs::write(&tile, hashes).unwrap();
     let found = verify(dir.path(), &keys().verifier());
-    assert!(
-        matches!(found, Err(VerifyError::Root { size: 6, .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(VerifyError::Root { size: 6, .. })), "{found:?}");
 }
 
 #[tokio::test]
 async fn a_second_handle_is_refused_until_the_first_closes() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path()).await.unwrap();
-    assert!(matches!(
-        open(dir.path()).await,
-        Err(OpenError::Locked { .. })
-    ));
+    assert!(matches!(open(dir.path()).await, Err(OpenError::Locked { .. })));
     log.append(entry(0)).await.unwrap();
     log.clone().close().await;
-    assert!(matches!(
-        log.append(entry(1)).await,
-        Err(AppendError::Closed)
-    ));
+    assert!(matches!(log.append(entry(1)).await, Err(AppendError::Closed)));
     log.close().await;
     assert_whole(dir.path(), 1).await;
 }
@@ -120,9 +95,7 @@ async fn another_key_or_origin_is_refused() {
     let before = snapshot(dir.path());
     let other = Keys::generate(ORIGIN);
     let vkey = other.verifier();
-    let refused = Witness::open(dir.path().into(), ORIGIN.into(), other)
-        .await
-        .unwrap_err();
+    let refused = Witness::open(dir.path().into(), ORIGIN.into(), other).await.unwrap_err();
     let signer = keys().verifier().rsplit_once('+').unwrap().0.to_owned();
     assert!(chain(&refused).contains(&signer), "{}", chain(&refused));
     assert!(chain(&refused).contains(&vkey), "{}", chain(&refused));

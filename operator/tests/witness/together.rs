@@ -20,11 +20,7 @@ async fn concurrent_appends_get_a_place_of_their_own() {
     let receipts: BTreeMap<u64, u64> = join_all(appends)
         .await
         .into_iter()
-        .map(|joined| {
-            joined
-                .map(|(number, receipt)| (receipt.index, number))
-                .unwrap()
-        })
+        .map(|joined| joined.map(|(number, receipt)| (receipt.index, number)).unwrap())
         .collect();
     log.close().await;
     assert_eq!(receipts.len(), 2000);

@@ -20,12 +20,18 @@ impl Registry {
         let resources = resources
             .into_iter()
             .map(|resource| {
-                let key =
-                    (resource.group.clone(), resource.version.clone(), resource.plural.clone());
+                let key = (
+                    resource.group.clone(),
+                    resource.version.clone(),
+                    resource.plural.clone(),
+                );
                 (key, resource)
             })
             .collect();
-        Self { resources, ..Self::default() }
+        Self {
+            resources,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
@@ -65,7 +71,8 @@ impl Registry {
         group: &'a str,
         version: &'a str,
     ) -> impl Iterator<Item = &'a Arc<Resource>> {
-        self.all().filter(move |r| r.group == group && r.version == version)
+        self.all()
+            .filter(move |r| r.group == group && r.version == version)
     }
 }
 
@@ -73,19 +80,19 @@ impl Registry {
 pub(crate) fn priority(version: &str) -> (u8, u64, u64) {
     let parse = || -> Option<(u8, u64, u64)> {
         let rest = version.strip_prefix('v')?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let (major, stage) = rest.split_at(digits);
         let major = major.parse().ok()?;
-        match stage {
-            "" => Some((3, major, 0)),
-            _ => {
-                let (rank, minor) = stage
-                    .strip_prefix("beta")
-                    .map(|minor| (2, minor))
-                    .or_else(|| stage.strip_prefix("alpha").map(|minor| (1, minor)))?;
-                Some((rank, major, minor.parse().ok()?))
-            }
+        if stage.is_empty() {
+            return Some((3, major, 0));
         }
+        let (rank, minor) = stage
+            .strip_prefix("beta")
+            .map(|minor| (2, minor))
+            .or_else(|| stage.strip_prefix("alpha").map(|minor| (1, minor)))?;
+        Some((rank, major, minor.parse().ok()?))
     };
     parse().unwrap_or((0, 0, 0))
 }
@@ -98,6 +105,9 @@ mod tests {
     fn stable_versions_are_preferred() {
         let mut versions = ["foo", "v1alpha1", "v1", "v2beta1", "v10", "v1beta2"];
         versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
-        assert_eq!(versions, ["v10", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo"]);
+        assert_eq!(
+            versions,
+            ["v10", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo"]
+        );
     }
 }

@@ -168,13 +168,19 @@ fn show(
     object: String,
     thing: &Thing,
 ) -> ThingShown {
-    let (vendor_state, state) = state(shared, provider, &object, thing).unwrap_or_default();
+    let item =
+        provider.sandbox().and_then(|sandbox| sandbox.objects.get(&object)).and_then(|spec| {
+            let vars = vars::thing(thing, shared.clock.now(), shared.phase);
+            spec.item.render(&vars).ok()?
+        });
+    let item = item.unwrap_or_default();
+    let (vendor_state, state) = state(provider, &object, &item).unwrap_or_default();
     ThingShown {
         definition: provider.name().to_owned(),
         account,
-        object,
         id: thing.key.clone(),
-        name: thing.name.clone(),
+        name: thing.name.clone().or_else(|| provider.output(&object, "name", &item)),
+        object,
         region: thing.region.clone(),
         state: state.unwrap_or_else(|| "Unknown".to_owned()),
         vendor_state,
@@ -184,18 +190,10 @@ fn show(
 }
 
 /// The vendor's state and the contract's, read from the item as the definition reads it.
-fn state(
-    shared: &Shared,
-    provider: &Provider,
-    object: &str,
-    thing: &Thing,
-) -> Option<(String, Option<String>)> {
-    let spec = provider.sandbox()?.objects.get(object)?;
+fn state(provider: &Provider, object: &str, item: &Json) -> Option<(String, Option<String>)> {
     let outputs = &provider.compiled.objects.get(object)?.outputs;
-    let own = vars::thing(thing, shared.clock.now(), shared.phase);
-    let item = spec.item.render(&own).ok()??;
     let mut vars = Vars::default();
-    vars.set("item", &item);
+    vars.set("item", item);
     let Tree::Map(entries) = outputs.get("state")? else { return None };
     let find = |key: &str| entries.iter().find(|(name, _)| name == key).map(|(_, tree)| tree);
     let vendor = plain(&find("of")?.render(&vars).ok()??);

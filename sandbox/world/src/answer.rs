@@ -23,8 +23,8 @@ pub(crate) struct Answer {
 pub(crate) enum Failure {
     /// Of a class; how it looks on the wire is the definition's business.
     Class(Class, String),
-    /// With that status, by a fault.
-    Status(u16, String),
+    /// A fault: of a class, with that very status.
+    Status(u16, Class),
     /// The definition's own template does not evaluate.
     Template(EvaluationError),
 }
@@ -85,7 +85,10 @@ impl Answer {
     pub(crate) fn failure(provider: &Provider, format: AnswerFormat, failure: Failure) -> Self {
         let (status, code, message) = match failure {
             Failure::Class(class, message) => on_the_wire(provider, class, message),
-            Failure::Status(status, message) => (status, status.to_string(), message),
+            Failure::Status(status, class) => {
+                let (_, code, message) = on_the_wire(provider, class, String::new());
+                (status, code, message)
+            }
             Failure::Template(error) => {
                 tracing::warn!(definition = provider.name(), %error, "sandbox template");
                 (500, "SandboxTemplate".to_owned(), error.to_string())

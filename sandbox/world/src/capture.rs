@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use infrafabric_adapters::compile::{BodyTemplate, CompiledOperation, Template, Tree, plain};
+use infrafabric_adapters::compile::{
+    BodyTemplate, CompiledOperation, Expression, Template, Tree, plain,
+};
 use serde_json::Value as Json;
 
 use crate::form::lookup;
@@ -63,7 +65,7 @@ impl Captures {
     }
 
     fn template(&mut self, template: &Template, value: &Json) {
-        let marks = template.expressions().flat_map(|e| e.paths()).any(|path| {
+        let marks = template.expressions().flat_map(Expression::paths).any(|path| {
             path[0] == "want" && path.get(1).is_some_and(|p| MARKS.contains(&p.as_str()))
         });
         if marks {
@@ -94,14 +96,20 @@ fn add_marks(value: &Json, marks: &mut Vec<String>) {
         Json::Object(entries) => {
             let field = |name: &str| entries.iter().find(|(k, _)| k.eq_ignore_ascii_case(name));
             match (field("key"), field("value")) {
-                (Some((_, key)), Some((_, value))) => {
-                    marks.push(format!("{}={}", plain(key), plain(value)));
+                (Some((_, key)), value) => {
+                    let value = value.map(|(_, value)| plain(value)).unwrap_or_default();
+                    marks.push(pair(&plain(key), &value));
                 }
-                _ => marks.extend(entries.iter().map(|(k, v)| format!("{k}={}", plain(v)))),
+                _ => marks.extend(entries.iter().map(|(k, v)| pair(k, &plain(v)))),
             }
         }
         one => marks.push(plain(one)),
     }
+}
+
+/// A key with its value, if it has one.
+fn pair(key: &str, value: &str) -> String {
+    if value.is_empty() { key.to_owned() } else { format!("{key}={value}") }
 }
 
 /// A piece of a template as a pattern.
@@ -116,12 +124,12 @@ pub(crate) enum Part {
 /// The template as a pattern.
 pub(crate) fn parts(template: &Template) -> Vec<Part> {
     let mut expressions = template.expressions();
-    let part = |literal: Option<&str>| match literal {
-        Some(text) => Part::Literal(text.to_owned()),
-        None => {
-            let paths = expressions.next().map(|e| e.paths()).unwrap_or_default();
-            Part::Value(paths.first().map(|path| path.join(".")).unwrap_or_default())
+    let part = |literal: Option<&str>| {
+        if let Some(text) = literal {
+            return Part::Literal(text.to_owned());
         }
+        let paths = expressions.next().map(Expression::paths).unwrap_or_default();
+        Part::Value(paths.first().map(|path| path.join(".")).unwrap_or_default())
     };
     template.pattern().map(part).collect()
 }
@@ -177,13 +185,13 @@ mod tests {
             &json!({
                 "n": "web", "z": "eua", "Key": {"Token": "t1"}, "user": "eA==",
                 "tags": ["m1", "t2"], "deep": [{"size": "s"}],
-                "labels": [{"Key": "k", "Value": "v"}]
+                "labels": [{"Key": "k", "Value": "v"}, {"Key": "mark", "Value": ""}]
             }),
         );
         let texts = ["want.name", "want.region", "token", "want.size", "want.userData"];
         let found: Vec<_> = texts.iter().map(|path| captures.text(path)).collect();
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(found, [some("web"), some("eu"), some("t1"), some("s"), None]);
-        assert_eq!(captures.marks, ["m1", "t2", "k=v"]);
+        assert_eq!(captures.marks, ["m1", "t2", "k=v", "mark"]);
     }
 }

@@ -91,7 +91,7 @@ fn act(
     let operation = route.target.operation(&provider.compiled).ok_or_else(gone)?;
     let sandbox = provider.sandbox().ok_or_else(gone)?;
     if received.malformed {
-        return Err(Failure::Status(400, "the body cannot be read".to_owned()));
+        return Err(Failure::Status(400, Class::Invalid));
     }
     captures.collect(operation, received);
     let wanted = captures.text("want.region").or_else(|| captures.text("region"));

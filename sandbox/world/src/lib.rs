@@ -11,7 +11,6 @@ mod answer;
 mod auth;
 mod capture;
 mod client;
-mod clock;
 mod exchange;
 mod fault;
 mod form;
@@ -28,7 +27,6 @@ mod vars;
 mod xml;
 
 pub use client::{ClientError, WorldClient};
-pub use clock::{Clock, ManualClock};
 pub use fault::{FAULTS, FaultName, FaultShown, FaultSpec};
 pub use ledger::{Delivery, Effect, LedgerEntry, LedgerPage, Unmatched};
 pub use server::{StartError, World, WorldOptions};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use infrafabric_adapters::compile::{
-    CompiledSandboxObject, EvaluationError, Expression, Template, Vars, plain,
+    CompiledSandboxObject, EvaluationError, Template, Vars, plain,
 };
-use infrafabric_definition::Class;
+use infrafabric_definition::{Class, ListScope};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +16,7 @@ use crate::fault::delta;
 use crate::ledger::{Delivery, Effect, LedgerEntry, without_secrets};
 use crate::sigv4::hex;
 use crate::thing::{Deletion, Repetition, Thing};
-use crate::vars;
+use crate::vars::{self, Show};
 
 /// Makes a thing, unless a rule, a limit or an earlier request of the same key says otherwise.
 pub(crate) fn create(
@@ -36,11 +36,11 @@ pub(crate) fn create(
     };
     let key = key(call, name);
     let (thing, new) = make(call, name, spec, &mut vars, unique, key)?;
-    let (now, phase) = (call.now, call.world.phase);
-    let item = vars::item(spec, &thing, call.received, now, phase)?;
-    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let (item, vars) = show(call, spec).answer(&thing)?;
     let answer = Answer::render(&spec.create, &vars, call.format())?;
-    let effect = new.then(|| call.world.ledger.write(entry(call, Effect::Create, &thing, &answer)));
+    let effect = new.then(|| {
+        call.world.ledger.write(entry(call, name, Effect::Create, &thing, (&item, &answer)))
+    });
     Ok((answer, effect))
 }
 
@@ -125,10 +125,9 @@ pub(crate) fn read(
         things.expire(call.now, call.world.phase);
         things.get(&id)
     };
+    let found = found.filter(|thing| in_reach(call, name, thing));
     let thing = found.ok_or_else(|| absent(&id))?;
-    let (now, phase) = (call.now, call.world.phase);
-    let item = vars::item(spec, &thing, call.received, now, phase)?;
-    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let (_, vars) = show(call, spec).answer(&thing)?;
     Ok((Answer::render(&spec.read, &vars, call.format())?, None))
 }
 
@@ -144,17 +143,19 @@ pub(crate) fn delete(
         let mut things = call.account.things();
         let things = things.entry(name.to_owned()).or_default();
         things.expire(now, phase);
-        things.delete(&id, now, spec.lingers)
+        let reachable = things.get(&id).is_some_and(|thing| in_reach(call, name, &thing));
+        if reachable { things.delete(&id, now, spec.lingers) } else { Deletion::Absent }
     };
     let (thing, new) = match deletion {
         Deletion::Done(thing) => (thing, true),
         Deletion::Already(thing) => (thing, false),
         Deletion::Absent => return Err(absent(&id)),
     };
-    let item = vars::item(spec, &thing, call.received, now, phase)?;
-    let vars = vars::answer(&thing, &item, call.received, now, phase);
+    let (item, vars) = show(call, spec).answer(&thing)?;
     let answer = Answer::render(&spec.delete, &vars, call.format())?;
-    let effect = new.then(|| call.world.ledger.write(entry(call, Effect::Delete, &thing, &answer)));
+    let effect = new.then(|| {
+        call.world.ledger.write(entry(call, name, Effect::Delete, &thing, (&item, &answer)))
+    });
     Ok((answer, effect))
 }
 
@@ -173,12 +174,14 @@ pub(crate) fn list(
     };
     let newest = now - delta(call.plan.lag);
     let mut vars = vars::request(call.received, call.region.as_deref());
+    let show = show(call, spec);
     let mut items = Vec::new();
     for thing in all {
-        if !call.plan.lag.is_zero() && thing.created > newest {
+        let late = !call.plan.lag.is_zero() && thing.created > newest;
+        if late || !in_reach(call, name, &thing) {
             continue;
         }
-        let item = vars::item(spec, &thing, call.received, now, phase)?;
+        let item = show.item(&thing)?;
         if passes(spec.list.filter.as_ref(), &mut vars, &item)? {
             items.push(item);
         }
@@ -197,7 +200,7 @@ pub(crate) fn list(
     vars.set("items", &Json::Array(shown));
     vars.set("total", &json!(total)).set("page", &json!(page)).set("pages", &json!(pages));
     if page < pages {
-        vars.set("next", &next(call, spec.list.page.as_ref(), page + 1));
+        vars.set("next", &json!(page + 1));
     }
     Ok((Answer::render(&spec.list.answer, &vars, call.format())?, None))
 }
@@ -218,24 +221,29 @@ fn number(template: Option<&Template>, vars: &Vars) -> Result<Option<usize>, Eva
     Ok(template.render(vars)?.and_then(|value| plain(&value).parse().ok()))
 }
 
-/// What leads to that page: the value of the cursor where the operation has one, else this
-/// request's own URL with the page's number in the parameter that the page is read from.
-fn next(call: &Call<'_>, page: Option<&Template>, number: usize) -> Json {
-    if call.operation.cursor.is_some() {
-        return Json::from(number.to_string());
-    }
-    let paths = page.into_iter().flat_map(Template::expressions).flat_map(Expression::paths);
-    let parameter =
-        paths.into_iter().find(|path| path[0] == "query").and_then(|path| path.get(1).cloned());
-    let parameter = parameter.unwrap_or_else(|| "page".to_owned());
-    Json::from(call.received.url_with(&parameter, &number.to_string()))
+fn show<'a>(call: &'a Call<'_>, spec: &'a CompiledSandboxObject) -> Show<'a> {
+    Show::new(spec, call.received, call.now, call.world.phase)
+}
+
+/// Whether the request's region can see the thing: where lists are regional, everything is.
+fn in_reach(call: &Call<'_>, name: &str, thing: &Thing) -> bool {
+    let object = call.provider.compiled.objects.get(name);
+    let regional = object.is_some_and(|object| object.scope == ListScope::Region);
+    let elsewhere = call.region.is_some() && thing.region.is_some() && call.region != thing.region;
+    !(regional && elsewhere)
 }
 
 fn absent(id: &str) -> Failure {
     Failure::Class(Class::NotFound, format!("there is no {id}"))
 }
 
-fn entry(call: &Call<'_>, effect: Effect, thing: &Thing, answer: &Answer) -> LedgerEntry {
+fn entry(
+    call: &Call<'_>,
+    object: &str,
+    effect: Effect,
+    thing: &Thing,
+    (item, answer): (&Json, &Answer),
+) -> LedgerEntry {
     LedgerEntry {
         seq: 0,
         time: call.now,
@@ -244,7 +252,7 @@ fn entry(call: &Call<'_>, effect: Effect, thing: &Thing, answer: &Answer) -> Led
         operation: call.operation.name.clone(),
         effect,
         id: thing.key.clone(),
-        name: thing.name.clone(),
+        name: thing.name.clone().or_else(|| call.provider.output(object, "name", item)),
         region: thing.region.clone(),
         marks: thing.marks.clone(),
         token: call.captures.text("token"),

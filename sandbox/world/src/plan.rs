@@ -131,24 +131,22 @@ impl Plan {
         answer: Answer,
     ) -> Outgoing {
         let spec = &fault.spec;
-        let failure = |class| {
-            let failure = Failure::Class(class, String::new());
-            Some(Answer::failure(provider, format, failure))
-        };
-        let status = |status: u16, message: &str| {
-            let failure = Failure::Status(status, message.to_owned());
-            let mut answer = Answer::failure(provider, format, failure);
+        let status = |status: u16, class| {
+            let mut answer = Answer::failure(provider, format, Failure::Status(status, class));
             let seconds = spec.retry_after.map(|seconds| seconds.to_string());
             answer.headers.extend(seconds.map(|s| ("retry-after".to_owned(), s)));
             Some(answer)
         };
         match self.name() {
-            "outage" => spec.status.and_then(|given| status(given, "outage")),
-            "429" => status(429, "too many requests"),
-            "402" => status(402, "payment required"),
-            "500" => status(500, "internal error"),
-            "503" => status(503, "service unavailable"),
-            "revoked" => failure(Class::Auth),
+            "outage" => spec.status.and_then(|given| status(given, Class::Unavailable)),
+            "429" => status(429, Class::RateLimited),
+            "402" => status(402, Class::OutOfCredit),
+            "500" => status(500, Class::Unknown),
+            "503" => status(503, Class::Unavailable),
+            "revoked" => {
+                let failure = Failure::Class(Class::Auth, String::new());
+                Some(Answer::failure(provider, format, failure))
+            }
             "truncated" => {
                 let half = answer.body.slice(..answer.body.len() / 2);
                 Some(Answer { body: half, ..answer })

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use infrafabric_adapters::compile::{Compiled, CompiledSandbox};
+use infrafabric_adapters::compile::{Compiled, CompiledSandbox, Vars, plain};
 use infrafabric_definition::AnswerFormat;
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use crate::route::Routes;
@@ -107,6 +108,14 @@ impl Provider {
         }
         living.sort_by_key(|(.., thing)| thing.seq);
         living
+    }
+
+    /// What the definition reads as an output of the contract from an item.
+    pub(crate) fn output(&self, object: &str, output: &str, item: &Json) -> Option<String> {
+        let template = self.compiled.objects.get(object)?.outputs.get(output)?;
+        let mut vars = Vars::default();
+        vars.set("item", item);
+        template.render(&vars).ok()?.map(|value| plain(&value))
     }
 
     /// A number that no thing of this provider has.

@@ -64,19 +64,6 @@ impl Received {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.header_map.get(name)?.to_str().ok()
     }
-
-    /// This request's own URL with one query parameter set to another value.
-    pub(crate) fn url_with(&self, name: &str, value: &str) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (key, old) in form_urlencoded::parse(self.wire_query.as_bytes()) {
-            if key != name {
-                query.append_pair(&key, &old);
-            }
-        }
-        query.append_pair(name, value);
-        let host = self.header("host").unwrap_or("127.0.0.1");
-        format!("http://{host}{}?{}", self.wire_path, query.finish())
-    }
 }
 
 /// The text behind percent escapes.
@@ -87,9 +74,9 @@ pub(crate) fn decode(text: &str) -> String {
 fn header_values(headers: &HeaderMap) -> Json {
     let mut map = Map::new();
     for (name, value) in headers {
-        // Templates never see credentials.
-        if name != http::header::AUTHORIZATION {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        // Templates never see a credential; a signature says only who, when and where.
+        if name != http::header::AUTHORIZATION || value.starts_with("AWS4-") {
             map.insert(name.as_str().to_owned(), Json::String(value));
         }
     }

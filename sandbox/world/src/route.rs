@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use infrafabric_adapters::compile::{
-    BodyTemplate, Compiled, CompiledOperation, Template, Tree, plain,
+    BodyTemplate, Compiled, CompiledOperation, Expression, Template, Tree, plain,
 };
 use infrafabric_definition::Method;
 use serde_json::Value as Json;
@@ -69,6 +69,9 @@ enum Place {
 /// How well a request fits: literal path segments, entries present, entries absent (negative).
 type Score = (usize, usize, Reverse<usize>);
 
+/// Values in a path, by the path that stands for them in the definition.
+type Found = Vec<(String, String)>;
+
 /// All operations of a definition, by method and number of path segments.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
@@ -113,7 +116,9 @@ impl Routes {
                 table.entry(key).or_default().push(route);
             }
         }
-        table.values_mut().for_each(|routes| discriminate(routes));
+        for routes in table.values_mut() {
+            discriminate(routes);
+        }
         Self { table }
     }
 
@@ -121,7 +126,7 @@ impl Routes {
     pub(crate) fn find(&self, received: &Received) -> Option<(&Route, Captures)> {
         let segments = split(&received.path);
         let routes = self.table.get(&(received.method()?, segments.len()))?;
-        let mut best: Option<(&Route, Vec<(String, String)>, Score)> = None;
+        let mut best: Option<(&Route, Found, Score)> = None;
         for route in routes {
             let Some(found) = route.matches(&segments, received) else { continue };
             let score = route.score(found.len(), received);
@@ -166,11 +171,10 @@ impl Route {
             match part {
                 Part::Literal(text) => {
                     let mut pieces = text.split('/');
-                    let first = pieces.next().unwrap_or_default().to_owned();
-                    push_literal(&mut segments, first);
+                    push_literal(&mut segments, pieces.next().unwrap_or_default());
                     for piece in pieces {
                         segments.push(Vec::new());
-                        push_literal(&mut segments, piece.to_owned());
+                        push_literal(&mut segments, piece);
                     }
                 }
                 value @ Part::Value(_) => segments.last_mut().into_iter().for_each(|s| {
@@ -193,7 +197,7 @@ impl Route {
         (literal, constants + present, Reverse(self.variable.len() - present))
     }
 
-    fn matches(&self, segments: &[&str], received: &Received) -> Option<Vec<(String, String)>> {
+    fn matches(&self, segments: &[&str], received: &Received) -> Option<Found> {
         let mut found = Vec::new();
         for (pattern, segment) in self.segments.iter().zip(segments) {
             found.extend(match_parts(pattern, segment)?);
@@ -220,9 +224,9 @@ impl Constant {
     }
 }
 
-fn push_literal(segments: &mut [Vec<Part>], text: String) {
+fn push_literal(segments: &mut [Vec<Part>], text: &str) {
     if !text.is_empty() {
-        segments.last_mut().into_iter().for_each(|s| s.push(Part::Literal(text.clone())));
+        segments.last_mut().into_iter().for_each(|s| s.push(Part::Literal(text.to_owned())));
     }
 }
 
@@ -270,7 +274,8 @@ fn entry<'a>(
         constants.push(Constant { place, key: key.to_owned(), value: value.to_owned() });
         return;
     }
-    let mut paths = templates.into_iter().flat_map(Template::expressions).flat_map(|e| e.paths());
+    let mut paths =
+        templates.into_iter().flat_map(Template::expressions).flat_map(Expression::paths);
     if paths.any(|path| path == ["id"]) {
         *id_at = Some((place, key.to_owned()));
     }

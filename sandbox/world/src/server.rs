@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use infrafabric_adapters::clock::{Clock, SystemClock};
 use infrafabric_adapters::compile::Compiled;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -21,7 +22,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::admin;
 use crate::answer::Answer;
 use crate::client::WorldClient;
-use crate::clock::Clock;
 use crate::exchange::exchange;
 use crate::fault::Faults;
 use crate::ledger::{Ledger, Unmatched};
@@ -43,7 +43,7 @@ pub struct WorldOptions {
     /// How long every provider answer takes.
     pub latency: Duration,
     /// Where the time is read.
-    pub clock: Clock,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for WorldOptions {
@@ -53,7 +53,7 @@ impl Default for WorldOptions {
             definitions: Vec::new(),
             phase: Duration::from_secs(1),
             latency: Duration::ZERO,
-            clock: Clock::system(),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -88,7 +88,7 @@ pub struct World {
 pub(crate) struct Shared {
     pub(crate) phase: Duration,
     pub(crate) latency: Duration,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
     providers: RwLock<BTreeMap<String, Arc<Provider>>>,
@@ -209,7 +209,7 @@ async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Withheld> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, BODY).collect().await.map(|body| body.to_bytes()) else {
+    let Ok(body) = Limited::new(body, BODY).collect().await.map(Collected::to_bytes) else {
         return Ok(Answer::empty(413).into_response());
     };
     let path = parts.uri.path().to_owned();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use infrafabric_adapters::compile::{CompiledSandboxObject, EvaluationError, Tree, Vars};
+use infrafabric_adapters::compile::{
+    CompiledSandboxObject, EvaluationError, Expression, Tree, Vars,
+};
 use serde_json::Value as Json;
 
 use crate::received::Received;
@@ -23,11 +25,6 @@ pub(crate) fn request(received: &Received, region: Option<&str>) -> Vars {
 /// Everything about a thing that needs no rendering: `req` is the body of its creation.
 pub(crate) fn thing(thing: &Thing, now: DateTime<Utc>, phase: Duration) -> Vars {
     let mut vars = Vars::default();
-    add_thing(&mut vars, thing, now, phase);
-    vars
-}
-
-fn add_thing(vars: &mut Vars, thing: &Thing, now: DateTime<Utc>, phase: Duration) {
     vars.set("req", &thing.req);
     vars.set("id", &thing.id);
     vars.set("seq", &Json::from(thing.seq));
@@ -38,6 +35,7 @@ fn add_thing(vars: &mut Vars, thing: &Thing, now: DateTime<Utc>, phase: Duration
     let age = thing.age(now, phase);
     vars.function("phase", move |states| nth(states, age.alive));
     vars.function("gone", move |states| age.gone.and_then(|gone| nth(states, gone)));
+    vars
 }
 
 /// The state of that number; the last one stays.
@@ -45,42 +43,55 @@ fn nth(states: &[Json], at: usize) -> Option<Json> {
     states.get(at).or(states.last()).cloned()
 }
 
-/// The thing as reads show it now, with `received`'s query and headers if the template wants them.
-pub(crate) fn item(
-    spec: &CompiledSandboxObject,
-    kept: &Thing,
-    received: &Received,
+/// Shows things of one kind to one request.
+pub(crate) struct Show<'a> {
+    spec: &'a CompiledSandboxObject,
+    received: &'a Received,
     now: DateTime<Utc>,
     phase: Duration,
-) -> Result<Arc<Json>, EvaluationError> {
-    let per_request = reads(&spec.item, &["query", "headers"]);
-    let age = kept.age(now, phase);
-    if let Some(item) = kept.rendered(age).filter(|_| !per_request) {
-        return Ok(item);
-    }
-    let mut vars = thing(kept, now, phase);
-    if per_request {
-        vars.set("query", &received.query);
-        vars.set("headers", &received.headers);
-    }
-    let item = Arc::new(spec.item.render(&vars)?.unwrap_or(Json::Null));
-    kept.keep(age, &item);
-    Ok(item)
+    /// The item says something about the request, so a rendering serves once.
+    per_request: bool,
 }
 
-/// The variables of an answer about one thing.
-pub(crate) fn answer(
-    kept: &Thing,
-    item: &Json,
-    received: &Received,
-    now: DateTime<Utc>,
-    phase: Duration,
-) -> Vars {
-    let mut vars = thing(kept, now, phase);
-    vars.set("query", &received.query);
-    vars.set("headers", &received.headers);
-    vars.set("item", item);
-    vars
+impl<'a> Show<'a> {
+    pub(crate) fn new(
+        spec: &'a CompiledSandboxObject,
+        received: &'a Received,
+        now: DateTime<Utc>,
+        phase: Duration,
+    ) -> Self {
+        let per_request = reads(&spec.item, &["query", "headers"]);
+        Self { spec, received, now, phase, per_request }
+    }
+
+    /// The thing as reads show it now.
+    pub(crate) fn item(&self, thing: &Thing) -> Result<Arc<Json>, EvaluationError> {
+        let age = thing.age(self.now, self.phase);
+        if let Some(item) = thing.rendered(age).filter(|_| !self.per_request) {
+            return Ok(item);
+        }
+        let mut vars = self::thing(thing, self.now, self.phase);
+        if self.per_request {
+            self.add_request(&mut vars);
+        }
+        let item = Arc::new(self.spec.item.render(&vars)?.unwrap_or(Json::Null));
+        thing.keep(age, &item);
+        Ok(item)
+    }
+
+    /// The thing, and the variables of an answer about it.
+    pub(crate) fn answer(&self, thing: &Thing) -> Result<(Arc<Json>, Vars), EvaluationError> {
+        let item = self.item(thing)?;
+        let mut vars = self::thing(thing, self.now, self.phase);
+        self.add_request(&mut vars);
+        vars.set("item", &item);
+        Ok((item, vars))
+    }
+
+    fn add_request(&self, vars: &mut Vars) {
+        vars.set("query", &self.received.query);
+        vars.set("headers", &self.received.headers);
+    }
 }
 
 /// Whether the tree reads one of the variables.
@@ -89,7 +100,7 @@ fn reads(tree: &Tree, variables: &[&str]) -> bool {
     tree.templates("", &mut |_, template| {
         found |= template
             .expressions()
-            .flat_map(|expression| expression.paths())
+            .flat_map(Expression::paths)
             .any(|path| variables.contains(&path[0].as_str()));
     });
     found

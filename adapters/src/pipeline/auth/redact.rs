@@ -53,7 +53,8 @@ impl Redactor {
         let visible: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let mut line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
         if line.len() > SHOWN_BYTES {
-            let end = (0..=SHOWN_BYTES - '…'.len_utf8()).rev().find(|at| line.is_char_boundary(*at));
+            let end =
+                (0..=SHOWN_BYTES - '…'.len_utf8()).rev().find(|at| line.is_char_boundary(*at));
             line.truncate(end.unwrap_or(0));
             line.push('…');
         }
@@ -67,9 +68,11 @@ mod tests {
 
     #[test]
     fn every_form_of_a_secret_is_hidden() {
-        let redactor = Redactor::new(["k+/y =\"1".to_owned(), "abc".to_owned()].iter().map(|s| s.as_str()));
+        let redactor =
+            Redactor::new(["k+/y =\"1".to_owned(), "abc".to_owned()].iter().map(String::as_str));
         let base64 = STANDARD.encode("k+/y =\"1");
-        for form in ["k+/y =\"1", "k%2B%2Fy%20%3D%221", "k%2B%2Fy+%3D%221", "k+/y =\\\"1", &base64] {
+        for form in ["k+/y =\"1", "k%2B%2Fy%20%3D%221", "k%2B%2Fy+%3D%221", "k+/y =\\\"1", &base64]
+        {
             assert_eq!(redactor.show(&format!("bad key {form}!")), "bad key [secret]!", "{form}");
         }
     }

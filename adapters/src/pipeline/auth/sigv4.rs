@@ -3,12 +3,13 @@
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SigningError, SigningInstructions, SigningSettings, sign as sign_http,
+    SignableBody, SignableRequest, SigningError, SigningInstructions, SigningSettings,
+    sign as sign_http,
 };
 use aws_sigv4::sign::v4::{SigningParams, signing_params::BuildError};
 use aws_smithy_runtime_api::client::identity::Identity;
 use chrono::{DateTime, Utc};
-use http::header::{HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use thiserror::Error;
 
 /// An access key.
@@ -61,9 +62,8 @@ pub(super) fn sign(
     let (headers, _) = instructions.into_parts();
     for header in headers {
         let name = HeaderName::from_static(header.name());
-        let mut value =
-            HeaderValue::from_str(header.value()).map_err(|_| SignatureError::Apply)?;
-        value.set_sensitive(header.sensitive());
+        let mut value = HeaderValue::from_str(header.value()).map_err(|_| SignatureError::Apply)?;
+        value.set_sensitive(header.sensitive() || name == AUTHORIZATION);
         request.headers_mut().insert(name, value);
     }
     Ok(())
@@ -77,9 +77,14 @@ fn instructions(
     if scope.region.is_empty() {
         return Err(SignatureError::Region);
     }
-    let identity: Identity =
-        Credentials::new(key.id, key.secret, key.session.map(ToOwned::to_owned), None, "infrafabric")
-            .into();
+    let identity: Identity = Credentials::new(
+        key.id,
+        key.secret,
+        key.session.map(ToOwned::to_owned),
+        None,
+        "infrafabric",
+    )
+    .into();
     let params = SigningParams::builder()
         .identity(&identity)
         .region(scope.region)
@@ -101,6 +106,67 @@ fn instructions(
         SignableBody::Bytes(body),
     )
     .map_err(SignatureError::Compute)?;
-    let (instructions, _) = sign_http(signable, &params).map_err(SignatureError::Compute)?.into_parts();
+    let (instructions, _) =
+        sign_http(signable, &params).map_err(SignatureError::Compute)?.into_parts();
     Ok(instructions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+    fn authorization(request: &reqwest::Request) -> &str {
+        request.headers()["authorization"].to_str().expect("text")
+    }
+
+    /// `get-vanilla` of the vendor's own signing test suite.
+    #[test]
+    fn the_vendors_vector_is_met() {
+        let url = "https://example.amazonaws.com/".parse().expect("a URL");
+        let mut request = reqwest::Request::new(http::Method::GET, url);
+        let key = Key { id: "AKIDEXAMPLE", secret: SECRET, session: None };
+        let time = "2015-08-30T12:36:00Z".parse().expect("a time");
+        let scope = Scope { region: "us-east-1", service: Some("service"), time };
+        sign(&key, &scope, &mut request).expect("signs");
+        assert_eq!(
+            authorization(&request),
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+             SignedHeaders=host;x-amz-date, \
+             Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
+        );
+        assert!(request.headers()["authorization"].is_sensitive());
+    }
+
+    /// The signature was computed apart, with Python's `hmac` over the canonical request
+    /// `POST\n/\n\ncontent-type:…\nhost:…\nx-amz-date:…\nx-amz-security-token:…\n\n…`.
+    #[test]
+    fn a_form_with_a_session_token_is_signed() {
+        let url = "https://ec2.eu-central-1.amazonaws.com/".parse().expect("a URL");
+        let mut request = reqwest::Request::new(http::Method::POST, url);
+        let kind = "application/x-www-form-urlencoded; charset=utf-8";
+        request.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+        *request.body_mut() = Some("Action=DescribeRegions&Version=2016-11-15".into());
+        let session = Some("FwoGZXIvYXdzEXAMPLE");
+        let key = Key { id: "AKIDEXAMPLE", secret: SECRET, session };
+        let time = "2026-11-22T21:30:00Z".parse().expect("a time");
+        let scope = Scope { region: "eu-central-1", service: Some("ec2"), time };
+        sign(&key, &scope, &mut request).expect("signs");
+        let expected = "a91272abaa3f85c2e0e527f7ba8ee47da29e8c04949db0802403af92fd72690d";
+        assert!(authorization(&request).ends_with(expected), "{}", authorization(&request));
+    }
+
+    #[test]
+    fn what_a_signature_needs_is_named() {
+        let url: url::Url = "https://example.amazonaws.com/".parse().expect("a URL");
+        let key = Key { id: "AKIDEXAMPLE", secret: SECRET, session: None };
+        let signed = |region, service| {
+            let mut request = reqwest::Request::new(http::Method::GET, url.clone());
+            let time = DateTime::UNIX_EPOCH;
+            sign(&key, &Scope { region, service, time }, &mut request)
+        };
+        assert!(matches!(signed("", Some("ec2")), Err(SignatureError::Region)));
+        assert!(matches!(signed("us-east-1", None), Err(SignatureError::Service)));
+    }
 }

@@ -35,6 +35,8 @@ use crate::witness::ObjectId;
 pub struct Acted {
     pub(super) what: What,
     pub(super) witness: Option<WitnessRef>,
+    /// The intent that was written before the deed.
+    pub(super) intent: Option<Operation>,
 }
 
 /// The kinds of deed.
@@ -80,6 +82,19 @@ pub enum ActError {
         #[source]
         source: kube::Error,
     },
+    /// The journal could not be kept, so nothing was sent.
+    #[error("keep the journal; nothing was sent")]
+    Journal {
+        /// What went wrong.
+        #[source]
+        source: Box<AdapterError>,
+    },
+}
+
+impl Acted {
+    fn plain(what: What) -> Self {
+        Self { what, witness: None, intent: None }
+    }
 }
 
 /// Performs the decision.
@@ -89,7 +104,7 @@ pub async fn act(
     decision: Decision,
     context: &Context,
 ) -> Result<Acted, ActError> {
-    let plain = |what| Acted { what, witness: None };
+    let plain = Acted::plain;
     Ok(match decision {
         Decision::Hold(hold) => plain(What::Held(hold)),
         Decision::AddFinalizer => {
@@ -97,17 +112,17 @@ pub async fn act(
             written(machine, added, context)?
         }
         Decision::Create { candidate, offering, attempt } => {
-            create(machine, observed, candidate, offering, attempt, context).await
+            create(machine, observed, candidate, offering, attempt, context).await?
         }
         Decision::Remember { provider, region, failure } => {
             let place = Place { provider, region, size: None };
             plain(What::Failed { place, failure, duration_ms: 0, attempt: None })
         }
         Decision::Adopt(found) => plain(What::Adopted { machine: found }),
-        Decision::Forget(operation) => {
-            plain(What::Forgotten { operation: Box::new(operation) })
+        Decision::Forget(operation) => plain(What::Forgotten { operation: Box::new(operation) }),
+        Decision::Delete { external_id } => {
+            delete(machine, observed, &external_id, context).await?
         }
-        Decision::Delete { external_id } => delete(machine, observed, &external_id, context).await,
         Decision::Release(why) => release(machine, observed, why, context).await?,
     })
 }
@@ -121,12 +136,11 @@ fn written(
     result: Result<Option<CloudMachine>, kube::Error>,
     context: &Context,
 ) -> Result<Acted, ActError> {
-    let done = result
-        .map_err(|source| ActError::Finalizer { name: machine.name_any(), source })?;
+    let done = result.map_err(|source| ActError::Finalizer { name: machine.name_any(), source })?;
     if let Some(done) = done {
         context.own_writes.wrote(&done);
     }
-    Ok(Acted { what: What::Superseded, witness: None })
+    Ok(Acted::plain(What::Superseded))
 }
 
 async fn release(
@@ -146,11 +160,11 @@ async fn release(
     }
     // Who waits for the last user of a Provider looks again.
     for candidate in &machine.spec.providers {
-        let provider = ObjectRef::new(&candidate.name)
-            .within(&machine.namespace().unwrap_or_default());
+        let provider =
+            ObjectRef::new(&candidate.name).within(&machine.namespace().unwrap_or_default());
         let _ = context.wake_providers.unbounded_send(provider);
     }
-    Ok(Acted { what: What::Released, witness: None })
+    Ok(Acted::plain(What::Released))
 }
 
 /// Who the machine belongs to, as marks and log entries name it.
@@ -171,7 +185,7 @@ async fn create(
     offering: Offering,
     attempt: u32,
     context: &Context,
-) -> Acted {
+) -> Result<Acted, ActError> {
     let owner = owner(machine, context);
     let provider = &observed.candidates[index].name;
     let place = Place {
@@ -179,16 +193,15 @@ async fn create(
         region: offering.region.clone(),
         size: Some(offering.size.clone()),
     };
-    let unsent = |failure| Acted {
-        what: What::Failed { place: place.clone(), failure, duration_ms: 0, attempt: None },
-        witness: None,
-    };
     let Some(account) = &observed.accounts[index] else {
-        return Acted { what: What::Superseded, witness: None };
+        return Ok(Acted::plain(What::Superseded));
     };
     let user_data = match user_data(machine, context).await {
         Ok(user_data) => user_data,
-        Err(failure) => return unsent(failure),
+        Err(failure) => {
+            let what = What::Failed { place, failure, duration_ms: 0, attempt: None };
+            return Ok(Acted::plain(what));
+        }
     };
     let operation = Operation {
         token: naming::token(&owner, provider, "create", attempt),
@@ -210,29 +223,31 @@ async fn create(
     let made = account.account.create_machine(&want, &token, &effect.journal()).await;
     let duration_ms = effect.elapsed_ms();
     let what = match made {
-        Ok(made) => What::Created {
-            operation: Box::new(effect.operation.clone()),
-            machine: Box::new(made),
-        },
-        Err(error) => failed(&error, place, duration_ms, Some(attempt)),
+        Ok(made) => {
+            What::Created { operation: Box::new(effect.operation.clone()), machine: Box::new(made) }
+        }
+        Err(error) => failed(error, place, duration_ms, Some(attempt))?,
     };
-    effect.acted(what)
+    Ok(effect.acted(what))
 }
 
 /// What became of an effect that gave no result.
-fn failed(error: &AdapterError, place: Place, duration_ms: u64, attempt: Option<u32>) -> What {
+fn failed(
+    error: AdapterError,
+    place: Place,
+    duration_ms: u64,
+    attempt: Option<u32>,
+) -> Result<What, ActError> {
     let journal = error.source.as_ref().and_then(|source| source.downcast_ref::<JournalError>());
     match journal {
-        Some(JournalError::Changed) => return What::Superseded,
-        Some(_) if !error.sent => {
-            return What::Unknown { message: format!("not sent: {error}") };
-        }
+        Some(JournalError::Changed) => return Ok(What::Superseded),
+        Some(_) if !error.sent => return Err(ActError::Journal { source: Box::new(error) }),
         _ => {}
     }
     if error.class == Class::Unknown {
-        return What::Unknown { message: error.to_string() };
+        return Ok(What::Unknown { message: error.to_string() });
     }
-    What::Failed { place, failure: Failure::from(error), duration_ms, attempt }
+    Ok(What::Failed { place, failure: Failure::from(&error), duration_ms, attempt })
 }
 
 fn want(
@@ -271,7 +286,8 @@ async fn user_data(machine: &CloudMachine, context: &Context) -> Result<Option<S
             let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
             let secret = api.get_opt(&key.name).await.map_err(|e| missing(e.to_string()))?;
             let bytes = secret.and_then(|secret| secret.data?.remove(&key.key));
-            let bytes = bytes.ok_or_else(|| missing(format!("Secret {} has no key {}", key.name, key.key)))?;
+            let bytes = bytes
+                .ok_or_else(|| missing(format!("Secret {} has no key {}", key.name, key.key)))?;
             String::from_utf8(bytes.0).map(Some).map_err(|_| {
                 missing(format!("Secret {} key {} is not UTF-8 text", key.name, key.key))
             })
@@ -280,9 +296,8 @@ async fn user_data(machine: &CloudMachine, context: &Context) -> Result<Option<S
             let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
             let map = api.get_opt(&key.name).await.map_err(|e| missing(e.to_string()))?;
             let text = map.and_then(|map| map.data?.remove(&key.key));
-            text.map(Some).ok_or_else(|| {
-                missing(format!("ConfigMap {} has no key {}", key.name, key.key))
-            })
+            text.map(Some)
+                .ok_or_else(|| missing(format!("ConfigMap {} has no key {}", key.name, key.key)))
         }
         UserData { .. } => Ok(None),
     }
@@ -293,11 +308,11 @@ async fn delete(
     observed: &Observed,
     external_id: &str,
     context: &Context,
-) -> Acted {
+) -> Result<Acted, ActError> {
     let owner = owner(machine, context);
     let status = machine.status.clone().unwrap_or_default();
     let (Some(account), Some(active)) = (&observed.account, &status.active) else {
-        return Acted { what: What::Superseded, witness: None };
+        return Ok(Acted::plain(What::Superseded));
     };
     let operation = Operation {
         token: naming::token(&owner, &active.provider, "delete", status.attempt),
@@ -313,11 +328,8 @@ async fn delete(
         price_per_hour: None,
         currency: None,
     };
-    let place = Place {
-        provider: active.provider.clone(),
-        region: active.region.clone(),
-        size: None,
-    };
+    let place =
+        Place { provider: active.provider.clone(), region: active.region.clone(), size: None };
     let effect = Effect::new(machine, account, operation, context);
     let token = effect.operation.token.clone();
     let deleted = account
@@ -328,9 +340,9 @@ async fn delete(
     let what = match deleted {
         Ok(()) => What::DeleteAccepted,
         // Whether the provider heard it does not matter: it is asked again until it is gone.
-        Err(error) => failed(&error, place, duration_ms, None),
+        Err(error) => failed(error, place, duration_ms, None)?,
     };
-    effect.acted(what)
+    Ok(effect.acted(what))
 }
 
 /// One effect under way on a machine.
@@ -357,7 +369,7 @@ impl<'a> Effect<'a> {
             name: machine.name_any(),
             uid,
         };
-        let writer = StatusWriter { machine, context };
+        let writer = StatusWriter { machine, context, written: Mutex::default() };
         Self { operation, receipts: Arc::default(), writer, context, object }
     }
 
@@ -382,7 +394,8 @@ impl<'a> Effect<'a> {
 
     fn acted(self, what: What) -> Acted {
         let witness = self.receipts.lock().unwrap_or_else(PoisonError::into_inner).newest();
-        Acted { what, witness }
+        let intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Acted { what, witness, intent }
     }
 }
 
@@ -390,6 +403,7 @@ impl<'a> Effect<'a> {
 struct StatusWriter<'a> {
     machine: &'a CloudMachine,
     context: &'a Context,
+    written: Mutex<Option<Operation>>,
 }
 
 #[async_trait]
@@ -399,7 +413,11 @@ impl IntentWriter for StatusWriter<'_> {
         let status = report::with_intent(self.machine, operation, now);
         let result = report::apply(self.machine, &status, self.context).await;
         match result {
-            Ok(_) => Ok(()),
+            Ok(()) => {
+                let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+                *written = Some(operation.clone());
+                Ok(())
+            }
             Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
                 Err(JournalError::Changed)
             }

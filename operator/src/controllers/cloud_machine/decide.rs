@@ -181,7 +181,13 @@ fn resolve(operation: &Operation, status: &CloudMachineStatus, observed: &Observ
                     operation.provider,
                     ids.join(", ")
                 );
-                hold(state, reason::AMBIGUOUS, message, Phase::Stalled, soon.map(|at| at + TimeDelta::seconds(55)))
+                hold(
+                    state,
+                    reason::AMBIGUOUS,
+                    message,
+                    Phase::Stalled,
+                    soon.map(|at| at + TimeDelta::seconds(55)),
+                )
             }
         },
         Found::Unreachable(why) => hold(
@@ -238,9 +244,7 @@ fn followed(status: &CloudMachineStatus, machine: &Machine) -> Decision {
         MachineState::Stopping | MachineState::Stopped => {
             not_running(State::Stopped, Phase::Reconciling)
         }
-        MachineState::Deleting | MachineState::Gone => {
-            not_running(State::Gone, Phase::Stalled)
-        }
+        MachineState::Deleting | MachineState::Gone => not_running(State::Gone, Phase::Stalled),
         MachineState::Failed => not_running(State::Failed, Phase::Stalled),
         MachineState::Unknown => not_running(State::Unknown, Phase::Reconciling),
     }
@@ -253,11 +257,11 @@ fn running(status: &CloudMachineStatus) -> String {
         (Some(price), Some(currency)) => format!(", {price} {currency}/h"),
         _ => ", price unknown".to_owned(),
     };
-    let mut message =
-        format!("{} in {} at {}{price}", active.size, active.region, active.provider);
-    let passed = status.attempts.iter().find(|attempt| {
-        attempt.provider != active.provider && attempt.at <= active.since
-    });
+    let mut message = format!("{} in {} at {}{price}", active.size, active.region, active.provider);
+    let passed = status
+        .attempts
+        .iter()
+        .find(|attempt| attempt.provider != active.provider && attempt.at <= active.since);
     if let Some(attempt) = passed {
         message.push_str(&format!(
             "; not at {}: {} ({})",
@@ -309,9 +313,10 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
 
 fn asked_recently(status: &CloudMachineStatus, now: DateTime<Utc>) -> bool {
     let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete");
-    let refused = status.attempts.iter().any(|attempt| {
-        asked.is_some_and(|operation| attempt.at >= operation.started_at)
-    });
+    let refused = status
+        .attempts
+        .iter()
+        .any(|attempt| asked.is_some_and(|operation| attempt.at >= operation.started_at));
     asked.is_some_and(|operation| now < operation.started_at + DELETE_AGAIN) && !refused
 }
 

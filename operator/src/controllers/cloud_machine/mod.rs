@@ -47,9 +47,7 @@ pub async fn reconcile(
     tracing::debug!(?decision, "decided");
     let acted =
         act::act(&machine, &observed, decision, &context).await.map_err(ReconcileError::Act)?; // I/O
-    report::report(&machine, &observed, &acted, &context)
-        .await
-        .map_err(ReconcileError::Report)?; // I/O
+    report::report(&machine, &observed, &acted, &context).await.map_err(ReconcileError::Report)?; // I/O
     Ok(again)
 }
 

@@ -66,7 +66,8 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
     let now = context.clock.now();
     let namespace = machine.namespace().unwrap_or_default();
     let status = machine.status.clone().unwrap_or_default();
-    let at_work = status.operation.as_ref().map(|operation| (&operation.provider, &operation.region));
+    let at_work =
+        status.operation.as_ref().map(|operation| (&operation.provider, &operation.region));
     let in_use = status.active.as_ref().map(|active| (&active.provider, &active.region));
     let place = in_use.or(at_work);
     let known = place.and_then(|(provider, _)| context.accounts.get(&namespace, provider));
@@ -81,7 +82,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
     };
     if let Some((provider, region)) = place {
         let unreachable = unreachable(provider, known.as_ref());
-        let deleting = machine.meta().deletion_timestamp.is_some();
+        let deleting = machine.metadata.deletion_timestamp.is_some();
         if status.active.is_some() {
             observed.active = active(machine, &observed, unreachable.as_ref(), region).await;
         }
@@ -89,7 +90,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         if creating || (deleting && matches!(observed.active, Seen::Absent)) {
             observed.found = found(machine, &observed, unreachable, region).await;
         }
-    } else if machine.meta().deletion_timestamp.is_none() {
+    } else if machine.metadata.deletion_timestamp.is_none() {
         candidates(machine, context, &mut observed).await;
     }
     observed
@@ -134,7 +135,7 @@ async fn active(
     // A list that is younger than the machine may lack it; ask for the machine itself then.
     let late = lag(account);
     if newest.is_none_or(|list| list.asked_at < active.since + late)
-        && machine.meta().deletion_timestamp.is_none()
+        && machine.metadata.deletion_timestamp.is_none()
     {
         return Seen::Unreachable("waiting for the provider's first list".to_owned());
     }
@@ -182,11 +183,18 @@ async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Ob
         let account = known.as_ref().and_then(|known| known.account.clone());
         let default = account.as_ref().and_then(|account| account.region.clone());
         let region = candidate.region.clone().or_else(|| machine.spec.region.clone()).or(default);
-        let standing = known.map_or_else(|| never_seen(machine, observed.now), |k| k.standing);
+        let standing = match known {
+            None => never_seen(machine, observed.now),
+            Some(known) if known.closing => Standing::Suspended,
+            Some(known) => known.standing,
+        };
         observed.candidates.push(Candidate {
             name: candidate.name.clone(),
             region: region.ok_or_else(|| {
-                format!("no region: give providers[].region, spec.region, or a region in Provider {}", candidate.name)
+                format!(
+                    "no region: give providers[].region, spec.region, or a region in Provider {}",
+                    candidate.name
+                )
             }),
             standing,
             offering: None,
@@ -218,6 +226,6 @@ fn never_seen(machine: &CloudMachine, now: DateTime<Utc>) -> Standing {
     Standing::NotReady {
         class: Class::Unavailable,
         message: "the Provider does not exist or was not looked at yet".to_owned(),
-        since: crate::times::created(machine.meta()).unwrap_or(now),
+        since: crate::times::created(&machine.metadata).unwrap_or(now),
     }
 }

@@ -1,7 +1,7 @@
 //! Says in status what was done and how the object stands; writes only when that changed.
 
 use chrono::{DateTime, Utc};
-use infrafabric_adapters::contract::cloud::{Machine, MachineState};
+use infrafabric_adapters::contract::cloud::Machine;
 use infrafabric_crds::cloud_machine::{MachineAddress, State, reason};
 use infrafabric_crds::condition::{self, READY, RECONCILING, STALLED, WITNESSED};
 use infrafabric_crds::engine::{Active, Operation, WitnessRef};
@@ -18,14 +18,21 @@ use crate::context::Context;
 use crate::engine::failover::{self, Failure};
 
 /// The status after the deed. Pure.
-pub fn status(machine: &CloudMachine, observed: &Observed, acted: &Acted, now: DateTime<Utc>) -> CloudMachineStatus {
+pub fn status(
+    machine: &CloudMachine,
+    observed: &Observed,
+    acted: &Acted,
+    now: DateTime<Utc>,
+) -> CloudMachineStatus {
     let mut status = machine.status.clone().unwrap_or_default();
     let generation = machine.metadata.generation;
     status.observed_generation = generation.unwrap_or_default();
-    status.last_handled_reconcile_at =
-        machine.annotations().get(RECONCILE_ANNOTATION).cloned();
+    status.last_handled_reconcile_at = machine.annotations().get(RECONCILE_ANNOTATION).cloned();
     if let Seen::Here(seen) = &observed.active {
         addresses(&mut status, seen);
+    }
+    if let Some(intent) = &acted.intent {
+        status.operation = Some(intent.clone());
     }
     let hold = match &acted.what {
         What::Held(hold) => hold.clone(),
@@ -154,16 +161,13 @@ fn take(
     addresses(status, machine);
 }
 
-fn forgotten(
-    status: &mut CloudMachineStatus,
-    operation: &Operation,
-    now: DateTime<Utc>,
-) -> Hold {
+fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTime<Utc>) -> Hold {
     let failure = Failure {
         class: Class::Unavailable,
         scope: Scope::Account,
         code: None,
-        message: "the answer to create was lost and the provider's list shows no machine".to_owned(),
+        message: "the answer to create was lost and the provider's list shows no machine"
+            .to_owned(),
         retry_after: None,
     };
     status.attempts = failover::remember(
@@ -176,7 +180,11 @@ fn forgotten(
     // The attempt's number stays, and with it the token: where a provider honours it, a machine
     // that appears after all is the next attempt's.
     status.operation = None;
-    standing(State::Pending, reason::NO_CANDIDATE, format!("{}: {}", operation.provider, failure.message))
+    standing(
+        State::Pending,
+        reason::NO_CANDIDATE,
+        format!("{}: {}", operation.provider, failure.message),
+    )
 }
 
 fn addresses(status: &mut CloudMachineStatus, machine: &Machine) {
@@ -236,7 +244,7 @@ pub async fn report(
     events(machine, acted, context).await;
     interest(machine, observed, &next);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
-    let after_intent = acted.witness.is_some();
+    let after_intent = acted.intent.is_some();
     if !after_intent && machine.status.as_ref() == Some(&next) {
         return Ok(());
     }
@@ -254,8 +262,7 @@ pub async fn report(
 }
 
 fn interest(machine: &CloudMachine, observed: &Observed, next: &CloudMachineStatus) {
-    let (Some(account), Some(active), Some(uid)) =
-        (&observed.account, &next.active, machine.uid())
+    let (Some(account), Some(active), Some(uid)) = (&observed.account, &next.active, machine.uid())
     else {
         return;
     };
@@ -286,7 +293,10 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
             context.event(machine, false, "Adopted", note).await;
         }
         What::Failed { place, failure, .. } => {
-            let note = format!("{} did not serve: {} ({})", place.provider, failure.message, failure.class);
+            let note = format!(
+                "{} did not serve: {} ({})",
+                place.provider, failure.message, failure.class
+            );
             context.event(machine, true, "CandidateFailed", note).await;
         }
         What::Unknown { message } => {
@@ -295,7 +305,14 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
         What::DeleteAccepted => {
             let id = machine.status.as_ref().and_then(|status| status.active.as_ref());
             let id = id.map(|active| active.external_id.as_str()).unwrap_or_default();
-            context.event(machine, false, "Deleting", format!("asked the provider to delete machine {id}")).await;
+            context
+                .event(
+                    machine,
+                    false,
+                    "Deleting",
+                    format!("asked the provider to delete machine {id}"),
+                )
+                .await;
         }
         What::Held(_) | What::Forgotten { .. } | What::Superseded | What::Released => {}
     }
@@ -341,4 +358,3 @@ async fn write(
     context.own_writes.wrote(&written);
     Ok(())
 }
-

@@ -13,27 +13,50 @@ use crate::verbs::{DeleteOptions, Verb};
 
 /// Accepts the names, publishes the resources, then says so.
 pub(crate) fn establish(api: &Arc<Api>, name: &str) {
-    let Some(definition) = api.store.get(DEFINITIONS, name).map(|stored| stored.value()) else { return };
+    let Some(definition) = api
+        .store
+        .get(DEFINITIONS, name)
+        .map(|stored| stored.value())
+    else {
+        return;
+    };
     let conflict = name_conflict(api, &definition);
-    rewrite(api, name, |definition| match &conflict {
-        Some(why) => {
+    rewrite(api, name, |definition| {
+        if let Some(why) = &conflict {
             condition(definition, "NamesAccepted", false, "NameConflict", why);
-            condition(definition, "Established", false, "NotAccepted", "not all names are accepted");
-        }
-        None => {
+            condition(
+                definition,
+                "Established",
+                false,
+                "NotAccepted",
+                "not all names are accepted",
+            );
+        } else {
             let mut names = definition["spec"]["names"].clone();
             if names["categories"].is_null() {
                 meta::remove(&mut names, "categories");
             }
             definition["status"]["acceptedNames"] = names;
-            condition(definition, "NamesAccepted", true, "NoConflicts", "no conflicts found");
+            condition(
+                definition,
+                "NamesAccepted",
+                true,
+                "NoConflicts",
+                "no conflicts found",
+            );
         }
     });
     api.refresh();
     if conflict.is_none() {
         rewrite(api, name, |definition| {
             let message = "the initial names have been accepted";
-            condition(definition, "Established", true, "InitialNamesAccepted", message);
+            condition(
+                definition,
+                "Established",
+                true,
+                "InitialNamesAccepted",
+                message,
+            );
         });
     }
 }
@@ -54,7 +77,11 @@ fn name_conflict(api: &Api, definition: &Value) -> Option<String> {
     let names = &definition["spec"]["names"];
     let plural = names["plural"].as_str().unwrap_or_default();
     let registry = api.registry();
-    let others = || registry.all().filter(|r| r.group == group && r.plural != plural);
+    let others = || {
+        registry
+            .all()
+            .filter(|r| r.group == group && r.plural != plural)
+    };
     let taken = |name: &str| {
         others().any(|other| {
             other.plural == name
@@ -86,7 +113,11 @@ fn rewrite(api: &Arc<Api>, name: &str, change: impl Fn(&mut Value)) -> bool {
             return true;
         }
         let gone = meta::is_deleting(&definition) && meta::finalizers(&definition).is_empty();
-        let write = if gone { Write::Delete(definition) } else { Write::Put(definition) };
+        let write = if gone {
+            Write::Delete(definition)
+        } else {
+            Write::Put(definition)
+        };
         let expect = Expect::Revision(stored.revision);
         if let Ok(written) = api.store.commit(&resource.table, name, expect, 0, write) {
             if gone {
@@ -100,7 +131,11 @@ fn rewrite(api: &Arc<Api>, name: &str, change: impl Fn(&mut Value)) -> bool {
 
 /// Deletes the objects of a terminating definition; true when the definition is released.
 pub(crate) fn clean_up(api: &Arc<Api>, name: &str) -> bool {
-    let Some(stored) = api.store.get(DEFINITIONS, name).filter(|stored| stored.deleting) else {
+    let Some(stored) = api
+        .store
+        .get(DEFINITIONS, name)
+        .filter(|stored| stored.deleting)
+    else {
         return true;
     };
     let definition = stored.value();
@@ -129,7 +164,13 @@ pub(crate) fn clean_up(api: &Arc<Api>, name: &str) -> bool {
             list.retain(|finalizer| finalizer != CLEANUP);
         }
         let message = "removed all instances";
-        condition(definition, "Terminating", false, "InstanceDeletionCompleted", message);
+        condition(
+            definition,
+            "Terminating",
+            false,
+            "InstanceDeletionCompleted",
+            message,
+        );
     })
 }
 
@@ -141,5 +182,9 @@ pub(crate) fn closed(api: &Arc<Api>, stored: &Stored) {
 fn table(definition: &Value) -> String {
     let spec = &definition["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    format!("{}/{}", text(&spec["group"]), text(&spec["names"]["plural"]))
+    format!(
+        "{}/{}",
+        text(&spec["group"]),
+        text(&spec["names"]["plural"])
+    )
 }

@@ -31,17 +31,27 @@ pub(crate) struct Definitions {
 impl Definitions {
     /// The resources of all definitions whose names are accepted.
     pub(crate) fn resources(&mut self, stored: &[(String, Arc<Stored>)]) -> Vec<Arc<Resource>> {
-        self.parsed.retain(|name, _| stored.iter().any(|(key, _)| key == name));
+        self.parsed
+            .retain(|name, _| stored.iter().any(|(key, _)| key == name));
         let mut all = Vec::new();
         for (name, stored) in stored {
             let definition = stored.value();
-            if definition["status"]["acceptedNames"]["plural"].as_str().unwrap_or_default().is_empty()
+            if definition["status"]["acceptedNames"]["plural"]
+                .as_str()
+                .unwrap_or_default()
+                .is_empty()
             {
                 continue;
             }
-            let state = (stored.uid.clone(), meta::generation(&definition), stored.deleting);
+            let state = (
+                stored.uid.clone(),
+                meta::generation(&definition),
+                stored.deleting,
+            );
             match self.parsed.get(name) {
-                Some((known, resources)) if *known == state => all.extend(resources.iter().cloned()),
+                Some((known, resources)) if *known == state => {
+                    all.extend(resources.iter().cloned());
+                }
                 _ => {
                     let resources = served(&definition);
                     all.extend(resources.iter().cloned());
@@ -55,7 +65,10 @@ impl Definitions {
 
 /// The resources that a valid definition serves.
 fn served(definition: &Value) -> Vec<Arc<Resource>> {
-    let versions = definition["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let versions = definition["spec"]["versions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     versions
         .iter()
         .filter(|version| version["served"] == true)
@@ -68,12 +81,16 @@ fn resource(definition: &Value, version: &Value, versions: &[Value]) -> Resource
     let names = &spec["names"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| -> Vec<String> {
-        value.as_array().map_or_else(Vec::new, |list| list.iter().map(text).collect())
+        value
+            .as_array()
+            .map_or_else(Vec::new, |list| list.iter().map(text).collect())
     };
     let group = text(&spec["group"]);
     let plural = text(&names["plural"]);
     let storage = versions.iter().find(|version| version["storage"] == true);
-    let storage = storage.map(|version| text(&version["name"])).unwrap_or_default();
+    let storage = storage
+        .map(|version| text(&version["name"]))
+        .unwrap_or_default();
     let document = document(version);
     // The definition was validated before it was stored.
     let schema = Schema::parse(&document, "schema").unwrap_or_default();
@@ -84,9 +101,14 @@ fn resource(definition: &Value, version: &Value, versions: &[Value]) -> Resource
             ToOwned::to_owned,
         )
     });
-    let selectable = version["selectableFields"].as_array().map_or_else(Vec::new, |fields| {
-        fields.iter().map(|f| text(&f["jsonPath"]).trim_start_matches('.').to_owned()).collect()
-    });
+    let selectable = version["selectableFields"]
+        .as_array()
+        .map_or_else(Vec::new, |fields| {
+            fields
+                .iter()
+                .map(|f| text(&f["jsonPath"]).trim_start_matches('.').to_owned())
+                .collect()
+        });
     Resource {
         version: text(&version["name"]),
         kind,
@@ -124,11 +146,19 @@ fn document(version: &Value) -> Value {
 /// Fills in the names and status that may be left out.
 pub(crate) fn prepare(definition: &mut Value) {
     let spec = meta::child_mut(definition, "spec");
-    let kind = spec.get("names").and_then(|names| names["kind"].as_str()).unwrap_or_default().to_owned();
-    spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
+    let kind = spec
+        .get("names")
+        .and_then(|names| names["kind"].as_str())
+        .unwrap_or_default()
+        .to_owned();
+    spec.entry("conversion")
+        .or_insert_with(|| json!({"strategy": "None"}));
     let names = spec.entry("names").or_insert_with(|| json!({}));
     if names.is_object() {
-        for (key, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))] {
+        for (key, value) in [
+            ("singular", kind.to_lowercase()),
+            ("listKind", format!("{kind}List")),
+        ] {
             if names[key].as_str().unwrap_or_default().is_empty() {
                 names[key] = json!(value);
             }
@@ -139,7 +169,9 @@ pub(crate) fn prepare(definition: &mut Value) {
         .and_then(|versions| versions.iter().find(|version| version["storage"] == true))
         .map(|version| version["name"].clone());
     let status = meta::child_mut(definition, "status");
-    status.entry("acceptedNames").or_insert_with(|| json!({"plural": "", "kind": ""}));
+    status
+        .entry("acceptedNames")
+        .or_insert_with(|| json!({"plural": "", "kind": ""}));
     status.entry("conditions").or_insert_with(|| json!([]));
     let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
     if let (Some(list), Some(storage)) = (stored.as_array_mut(), storage)
@@ -152,8 +184,12 @@ pub(crate) fn prepare(definition: &mut Value) {
 /// Sets or replaces one condition.
 fn condition(definition: &mut Value, kind: &str, status: bool, reason: &str, message: &str) {
     let status = if status { "True" } else { "False" };
-    let list = meta::child_mut(definition, "status").entry("conditions").or_insert_with(|| json!([]));
-    let Some(list) = list.as_array_mut() else { return };
+    let list = meta::child_mut(definition, "status")
+        .entry("conditions")
+        .or_insert_with(|| json!([]));
+    let Some(list) = list.as_array_mut() else {
+        return;
+    };
     let old = list.iter().position(|condition| condition["type"] == kind);
     let mut new = json!({"type": kind, "status": status, "reason": reason, "message": message,
         "lastTransitionTime": clock::timestamp()});
@@ -173,7 +209,9 @@ pub(crate) fn mark_terminating(definition: &mut Value) {
     if meta::is_deleting(definition) {
         return;
     }
-    let list = meta::metadata_mut(definition).entry("finalizers").or_insert_with(|| json!([]));
+    let list = meta::metadata_mut(definition)
+        .entry("finalizers")
+        .or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut()
         && !list.iter().any(|finalizer| finalizer == CLEANUP)
     {

@@ -19,7 +19,9 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes> {
             let message = format!("Request entity too large: limit is {MAXIMUM}");
             Err(Failure::new(413, "RequestEntityTooLarge", message))
         }
-        Err(error) => Err(Failure::bad_request(format!("unable to read body: {error}"))),
+        Err(error) => Err(Failure::bad_request(format!(
+            "unable to read body: {error}"
+        ))),
     }
 }
 
@@ -32,7 +34,9 @@ pub(super) fn object(content_type: &str, body: &[u8]) -> Result<Decoded> {
         ))
     };
     match media {
-        "" | "application/json" | "text/plain" | "*/*" => decode::json(body).map_err(|e| refuse(&e)),
+        "" | "application/json" | "text/plain" | "*/*" => {
+            decode::json(body).map_err(|e| refuse(&e))
+        }
         "application/yaml" => {
             let text = std::str::from_utf8(body).map_err(|error| refuse(&error))?;
             decode::yaml(text).map_err(|error| refuse(&error))

@@ -74,15 +74,12 @@ mod percent {
                 .then(|| text.get(at + 1..at + 3))
                 .flatten()
                 .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            match hex {
-                Some(byte) => {
-                    out.push(byte);
-                    at += 3;
-                }
-                None => {
-                    out.push(bytes[at]);
-                    at += 1;
-                }
+            if let Some(byte) = hex {
+                out.push(byte);
+                at += 3;
+            } else {
+                out.push(bytes[at]);
+                at += 1;
             }
         }
         String::from_utf8_lossy(&out).into_owned()
@@ -99,7 +96,10 @@ mod tests {
         assert_eq!((path.namespace.as_str(), path.name.as_str()), ("a", "w"));
         assert_eq!(path.subresource, "status");
         let path = resource("/api/v1/namespaces/a").unwrap();
-        assert_eq!((path.plural.as_str(), path.name.as_str()), ("namespaces", "a"));
+        assert_eq!(
+            (path.plural.as_str(), path.name.as_str()),
+            ("namespaces", "a")
+        );
         assert_eq!(query("?&a=b%2Fc&d=e+f").get("d").unwrap(), "e f");
         assert!(resource("/apis/example.com/v1").is_none());
     }

@@ -48,16 +48,20 @@ pub(super) fn tagged(content_type: &str, tag: &str, body: Bytes) -> Reply {
     reply
 }
 
-/// The client has it already.
-pub(super) fn not_modified(tag: &str) -> Reply {
-    let mut reply = tagged(JSON, tag, Bytes::new());
+/// The client has it already. Its cache takes over these headers, the media type too.
+pub(super) fn not_modified(content_type: &str, tag: &str) -> Reply {
+    let mut reply = tagged(content_type, tag, Bytes::new());
     *reply.status_mut() = StatusCode::NOT_MODIFIED;
     reply
 }
 
 /// A plain sentence.
 pub(super) fn plain(code: u16, body: &'static str) -> Reply {
-    reply(code, "text/plain; charset=utf-8", Full::new(Bytes::from_static(body.as_bytes())).boxed())
+    reply(
+        code,
+        "text/plain; charset=utf-8",
+        Full::new(Bytes::from_static(body.as_bytes())).boxed(),
+    )
 }
 
 /// A refusal.

@@ -16,7 +16,7 @@ use crate::discovery;
 use crate::kinds::Builtin;
 use crate::render::list;
 use crate::status::{Failure, Result};
-use crate::verbs::{Deleted, DeleteOptions, ListOptions, Outcome, PatchKind, Verb, WriteOptions};
+use crate::verbs::{DeleteOptions, Deleted, ListOptions, Outcome, PatchKind, Verb, WriteOptions};
 
 /// The parts of a request that the verbs read.
 struct Call {
@@ -29,7 +29,10 @@ struct Call {
 
 impl Call {
     fn header(&self, name: &HeaderName) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -59,10 +62,17 @@ fn authorise(api: &Api, call: &Call) -> Result<()> {
     let header = call.header(&AUTHORIZATION);
     if header.is_empty() {
         let open = ["/healthz", "/livez", "/readyz", "/version"];
-        if open.iter().any(|path| call.path == *path || call.path.starts_with(&format!("{path}/"))) {
+        if open
+            .iter()
+            .any(|path| call.path == *path || call.path.starts_with(&format!("{path}/")))
+        {
             return Ok(());
         }
-        let verb = if call.method == Method::GET { "get" } else { "access" };
+        let verb = if call.method == Method::GET {
+            "get"
+        } else {
+            "access"
+        };
         return Err(Failure::new(
             403,
             "Forbidden",
@@ -83,7 +93,11 @@ fn authorise(api: &Api, call: &Call) -> Result<()> {
 /// Compares without telling by its duration where the difference is.
 fn same(given: &[u8], expected: &[u8]) -> bool {
     given.len() == expected.len()
-        && given.iter().zip(expected).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+        && given
+            .iter()
+            .zip(expected)
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 fn answer(api: &Arc<Api>, call: &Call) -> Result<Reply> {
@@ -101,7 +115,7 @@ fn answer(api: &Arc<Api>, call: &Call) -> Result<Reply> {
         return Ok(reply);
     }
     match path::resource(path) {
-        Some(target) => resource(api, call, target),
+        Some(target) => resource(api, call, &target),
         None => Ok(respond::plain(404, "404 page not found\n")),
     }
 }
@@ -121,13 +135,23 @@ fn discover(api: &Arc<Api>, call: &Call, path: &str) -> Result<Option<Reply>> {
         "/openapi/v3" => Some(discovery::openapi::index(&registry)),
         // Protobuf only on the real server; clients that cannot have it fall back to v3.
         "/openapi/v2" => {
-            return Err(Failure::new(406, "NotAcceptable", "OpenAPI v2 is not served; use v3"));
+            return Err(Failure::new(
+                406,
+                "NotAcceptable",
+                "OpenAPI v2 is not served; use v3",
+            ));
         }
         _ => match path.strip_prefix("/openapi/v3/") {
             Some(group_version) => {
                 let found = discovery::openapi::document(&registry, group_version);
-                let Some((tag, body)) = found else { return Ok(None) };
-                return Ok(Some(respond::tagged("application/json", &format!("\"{tag}\""), body)));
+                let Some((tag, body)) = found else {
+                    return Ok(None);
+                };
+                return Ok(Some(respond::tagged(
+                    "application/json",
+                    &format!("\"{tag}\""),
+                    body,
+                )));
             }
             None => discovery::group_or_version(&registry, path),
         },
@@ -138,12 +162,12 @@ fn discover(api: &Arc<Api>, call: &Call, path: &str) -> Result<Option<Reply>> {
 fn cached(call: &Call, content_type: &str, body: Bytes) -> Reply {
     let tag = format!("\"{}\"", discovery::openapi::hash(&body));
     if call.header(&IF_NONE_MATCH) == tag {
-        return respond::not_modified(&tag);
+        return respond::not_modified(content_type, &tag);
     }
     respond::tagged(content_type, &tag, body)
 }
 
-fn resource(api: &Arc<Api>, call: &Call, target: ResourcePath) -> Result<Reply> {
+fn resource(api: &Arc<Api>, call: &Call, target: &ResourcePath) -> Result<Reply> {
     let registry = api.registry();
     let Some(resource) = registry.find(&target.group, &target.version, &target.plural) else {
         return Ok(respond::plain(404, "404 page not found\n"));
@@ -174,7 +198,7 @@ fn resource(api: &Arc<Api>, call: &Call, target: ResourcePath) -> Result<Reply> 
         warnings: Vec::new(),
     };
     verb.warnings.extend(resource.deprecation.clone());
-    let reply = dispatch(&mut verb, call, &target)?;
+    let reply = dispatch(&mut verb, call, target)?;
     Ok(respond::warn(reply, &verb.warnings))
 }
 
@@ -189,7 +213,10 @@ fn dispatch(verb: &mut Verb<'_>, call: &Call, target: &ResourcePath) -> Result<R
     match (&call.method, collection) {
         (&Method::GET | &Method::HEAD, false) if !target.watch => {
             let stored = verb.get()?;
-            Ok(respond::text(200, list::one(&verb.resource, &stored, &form()?)))
+            Ok(respond::text(
+                200,
+                list::one(&verb.resource, &stored, &form()?),
+            ))
         }
         (&Method::GET | &Method::HEAD, _) => collect(verb, call, target, &form()?),
         (&Method::POST, true) => {
@@ -197,15 +224,15 @@ fn dispatch(verb: &mut Verb<'_>, call: &Call, target: &ResourcePath) -> Result<R
                 return Err(Failure::method_not_allowed());
             }
             let outcome = verb.create(body::object(content_type, &call.body)?)?;
-            written(verb, outcome, &form()?)
+            Ok(written(verb, outcome, &form()?))
         }
         (&Method::PUT, false) => {
             let outcome = verb.update(body::object(content_type, &call.body)?)?;
-            written(verb, outcome, &form()?)
+            Ok(written(verb, outcome, &form()?))
         }
         (&Method::PATCH, false) => {
             let outcome = verb.patch(patch_kind(content_type)?, &call.body)?;
-            written(verb, outcome, &form()?)
+            Ok(written(verb, outcome, &form()?))
         }
         (&Method::DELETE, false) => {
             let options = body::options(content_type, &call.body)?;
@@ -219,15 +246,18 @@ fn dispatch(verb: &mut Verb<'_>, call: &Call, target: &ResourcePath) -> Result<R
             let options = body::options(content_type, &call.body)?;
             let options = DeleteOptions::parse(&options, &call.query)?;
             let list = ListOptions::parse(&call.query, &verb.resource)?;
-            Ok(respond::json(200, &verb.delete_collection(&options, &list)?))
+            Ok(respond::json(
+                200,
+                &verb.delete_collection(&options, &list)?,
+            ))
         }
         _ => Err(Failure::method_not_allowed()),
     }
 }
 
-fn written(verb: &Verb<'_>, outcome: Outcome, form: &negotiate::Form) -> Result<Reply> {
+fn written(verb: &Verb<'_>, outcome: Outcome, form: &negotiate::Form) -> Reply {
     let object = list::rendered(&verb.resource, outcome.object, form, true);
-    Ok(respond::json(outcome.code, &object))
+    respond::json(outcome.code, &object)
 }
 
 fn collect(
@@ -245,7 +275,10 @@ fn collect(
         return Ok(respond::stream(verb.watch(options, form.clone())?));
     }
     let listing = verb.list(&options)?;
-    Ok(respond::text(200, list::list(&verb.resource, &listing, form)))
+    Ok(respond::text(
+        200,
+        list::list(&verb.resource, &listing, form),
+    ))
 }
 
 fn patch_kind(content_type: &str) -> Result<PatchKind> {

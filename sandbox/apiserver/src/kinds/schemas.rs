@@ -25,7 +25,10 @@ pub(super) fn document(builtin: Builtin) -> Value {
         ),
         Builtin::RulesReview => kind(
             "SelfSubjectRulesReview enumerates the set of actions the current user can perform.",
-            [("spec", object([("namespace", string())])), ("status", free())],
+            [
+                ("spec", object([("namespace", string())])),
+                ("status", free()),
+            ],
         ),
         Builtin::SubjectReview => kind(
             "SelfSubjectReview contains the user information of the requester.",
@@ -51,13 +54,7 @@ fn namespace() -> Value {
         "Namespace provides a scope for Names.",
         [
             ("spec", object([("finalizers", list(string()))])),
-            (
-                "status",
-                object([
-                    ("phase", string()),
-                    ("conditions", keyed(["type"], condition())),
-                ]),
-            ),
+            ("status", object([("phase", string()), ("conditions", keyed(["type"], condition()))])),
         ],
     )
 }
@@ -84,8 +81,14 @@ fn config_map() -> Value {
     kind(
         "ConfigMap holds configuration data for pods to consume.",
         [
-            ("binaryData", map(json!({"type": "string", "format": "byte"}))),
-            ("data", described(map(string()), "Data contains the configuration data.")),
+            (
+                "binaryData",
+                map(json!({"type": "string", "format": "byte"})),
+            ),
+            (
+                "data",
+                described(map(string()), "Data contains the configuration data."),
+            ),
             ("immutable", boolean()),
         ],
     )
@@ -108,14 +111,20 @@ fn service_account() -> Value {
         "ServiceAccount binds together a name, a principal and a set of secrets.",
         [
             ("automountServiceAccountToken", boolean()),
-            ("imagePullSecrets", list(atomic(object([("name", string())])))),
+            (
+                "imagePullSecrets",
+                list(atomic(object([("name", string())]))),
+            ),
             ("secrets", keyed(["name"], reference())),
         ],
     )
 }
 
 fn node() -> Value {
-    kind("Node is a worker node in Kubernetes.", [("spec", free()), ("status", free())])
+    kind(
+        "Node is a worker node in Kubernetes.",
+        [("spec", free()), ("status", free())],
+    )
 }
 
 fn micro_time() -> Value {
@@ -227,7 +236,10 @@ fn definition_version() -> Value {
         ("selectableFields", list(object([("jsonPath", string())]))),
         ("served", boolean()),
         ("storage", boolean()),
-        ("subresources", object([("scale", scale), ("status", free())])),
+        (
+            "subresources",
+            object([("scale", scale), ("status", free())]),
+        ),
     ])
 }
 
@@ -238,7 +250,10 @@ fn custom_resource_definition() -> Value {
             (
                 "spec",
                 object([
-                    ("conversion", object([("strategy", string()), ("webhook", free())])),
+                    (
+                        "conversion",
+                        object([("strategy", string()), ("webhook", free())]),
+                    ),
                     ("group", string()),
                     ("names", definition_names()),
                     ("preserveUnknownFields", boolean()),

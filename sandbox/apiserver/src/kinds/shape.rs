@@ -29,8 +29,10 @@ pub(crate) fn any() -> Value {
 }
 
 pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    let properties: Map<String, Value> =
-        fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let properties: Map<String, Value> = fields
+        .into_iter()
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect();
     json!({"type": "object", "properties": properties})
 }
 
@@ -125,11 +127,15 @@ pub(crate) fn root(schema: &mut Value) {
     let described_string = |text: &str| described(string(), text);
     properties.insert(
         "apiVersion".to_owned(),
-        described_string("APIVersion defines the versioned schema of this representation of an object."),
+        described_string(
+            "APIVersion defines the versioned schema of this representation of an object.",
+        ),
     );
     properties.insert(
         "kind".to_owned(),
-        described_string("Kind is a string value representing the REST resource this object represents."),
+        described_string(
+            "Kind is a string value representing the REST resource this object represents.",
+        ),
     );
     properties.insert("metadata".to_owned(), metadata());
     for (key, value) in own {

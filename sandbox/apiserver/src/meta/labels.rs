@@ -40,8 +40,10 @@ impl LabelSelector {
 
     pub(crate) fn matches(&self, labels: &[(String, String)]) -> bool {
         self.0.iter().all(|requirement| {
-            let value =
-                labels.iter().find(|(key, _)| *key == requirement.key).map(|(_, value)| value);
+            let value = labels
+                .iter()
+                .find(|(key, _)| *key == requirement.key)
+                .map(|(_, value)| value);
             let number = || value.and_then(|value| value.parse::<i64>().ok());
             match &requirement.test {
                 Test::In(values) => value.is_some_and(|value| values.contains(value)),
@@ -80,14 +82,20 @@ fn requirement(part: &str) -> Option<Requirement> {
         let key = key.trim();
         super::names::qualified_problem(key)
             .is_none()
-            .then(|| Requirement { key: key.to_owned(), test })
+            .then(|| Requirement {
+                key: key.to_owned(),
+                test,
+            })
     };
     if let Some(key) = part.strip_prefix('!') {
         return make(key, Test::Absent);
     }
     if let Some((head, set)) = part.split_once('(') {
         let values = set.trim_end().strip_suffix(')')?;
-        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
+        let values = values
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect();
         let (key, operator) = head.trim().rsplit_once(char::is_whitespace)?;
         return match operator {
             "in" => make(key, Test::In(values)),
@@ -117,7 +125,10 @@ mod tests {
 
     #[test]
     fn every_operator_selects_as_documented() {
-        let labels = [("app".to_owned(), "web".to_owned()), ("n".to_owned(), "5".to_owned())];
+        let labels = [
+            ("app".to_owned(), "web".to_owned()),
+            ("n".to_owned(), "5".to_owned()),
+        ];
         for (selector, expected) in [
             ("app=web", true),
             ("app==web,n", true),
@@ -130,7 +141,11 @@ mod tests {
             ("n>4,n<6", true),
             ("", true),
         ] {
-            assert_eq!(LabelSelector::parse(selector).unwrap().matches(&labels), expected, "{selector}");
+            assert_eq!(
+                LabelSelector::parse(selector).unwrap().matches(&labels),
+                expected,
+                "{selector}"
+            );
         }
         for bad in ["a in b", "=x", "a=(", "n>x"] {
             assert!(LabelSelector::parse(bad).is_err(), "{bad}");

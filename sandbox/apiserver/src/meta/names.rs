@@ -41,7 +41,11 @@ pub(crate) fn check_label(field: &str, text: &str) -> Vec<FieldError> {
     let value = Value::from(text);
     let mut errors = Vec::new();
     if text.len() > 63 {
-        errors.push(FieldError::invalid(field, &value, "must be no more than 63 bytes"));
+        errors.push(FieldError::invalid(
+            field,
+            &value,
+            "must be no more than 63 bytes",
+        ));
     }
     if !is_label(text) {
         errors.push(FieldError::invalid(field, &value, LABEL));
@@ -54,7 +58,11 @@ pub(crate) fn check_subdomain(field: &str, text: &str) -> Vec<FieldError> {
     let value = Value::from(text);
     let mut errors = Vec::new();
     if text.len() > 253 {
-        errors.push(FieldError::invalid(field, &value, "must be no more than 253 bytes"));
+        errors.push(FieldError::invalid(
+            field,
+            &value,
+            "must be no more than 253 bytes",
+        ));
     }
     if !text.split('.').all(is_label) {
         errors.push(FieldError::invalid(field, &value, SUBDOMAIN));
@@ -64,21 +72,27 @@ pub(crate) fn check_subdomain(field: &str, text: &str) -> Vec<FieldError> {
 
 /// `[prefix/]name` of label and annotation keys and of finalizers; the reason when it is not one.
 pub(crate) fn qualified_problem(key: &str) -> Option<&'static str> {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
+    let (prefix, name) = key
+        .split_once('/')
+        .map_or((None, key), |(p, n)| (Some(p), n));
     if prefix.is_some_and(|prefix| prefix.is_empty() || !prefix.split('.').all(is_label)) {
-        return Some("prefix part a lowercase RFC 1123 subdomain must consist of lower case \
+        return Some(
+            "prefix part a lowercase RFC 1123 subdomain must consist of lower case \
                      alphanumeric characters, '-' or '.', and must start and end with an \
                      alphanumeric character (e.g. 'example.com', regex used for validation is \
-                     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
+                     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        );
     }
     if name.len() > 63 {
         return Some("name part must be no more than 63 bytes");
     }
     if name.is_empty() || !is_qualified_text(name) {
-        return Some("name part must consist of alphanumeric characters, '-', '_' or '.', and must \
+        return Some(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must \
                      start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  \
                      or '123-abc', regex used for validation is \
-                     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')");
+                     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+        );
     }
     None
 }
@@ -87,7 +101,9 @@ fn is_qualified_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// The reason why a label value is not one.

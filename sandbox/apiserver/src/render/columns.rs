@@ -46,12 +46,13 @@ impl Column {
     fn name() -> Self {
         let mut column = Self::new("Name", "string", 0, Cell::Name);
         "name".clone_into(&mut column.format);
-        column.description = "Name must be unique within a namespace.".to_owned();
+        "Name must be unique within a namespace.".clone_into(&mut column.description);
         column
     }
 
     fn path(name: &str, kind: &str, priority: i64, path: &str) -> Self {
-        let path = JsonPath::parse(path).unwrap_or_else(|| JsonPath::parse("").expect("empty path parses"));
+        let path = JsonPath::parse(path)
+            .unwrap_or_else(|| JsonPath::parse("").expect("empty path parses"));
         Self::new(name, kind, priority, Cell::Path(path))
     }
 
@@ -87,7 +88,8 @@ impl Column {
             Cell::Name => json!(meta::name(object)),
             Cell::Path(path) => self.value(&path.find(object)),
             Cell::Count(fields) => {
-                let count = |field: &&str| object[*field].as_object().map_or(0, serde_json::Map::len);
+                let count =
+                    |field: &&str| object[*field].as_object().map_or(0, serde_json::Map::len);
                 json!(fields.iter().map(count).sum::<usize>())
             }
             Cell::Length(field) => json!(object[*field].as_array().map_or(0, Vec::len)),
@@ -101,14 +103,22 @@ impl Column {
                 json!(format!("{}/{}", text("kind").to_lowercase(), text("name")))
             }
             Cell::EventSource => {
-                let source = object["source"]["component"].as_str().filter(|text| !text.is_empty());
-                json!(source.or(object["reportingComponent"].as_str()).unwrap_or_default())
+                let source = object["source"]["component"]
+                    .as_str()
+                    .filter(|text| !text.is_empty());
+                json!(
+                    source
+                        .or(object["reportingComponent"].as_str())
+                        .unwrap_or_default()
+                )
             }
         }
     }
 
     fn value(&self, found: &[&Value]) -> Value {
-        let Some(first) = found.first().filter(|value| !value.is_null()) else { return Value::Null };
+        let Some(first) = found.first().filter(|value| !value.is_null()) else {
+            return Value::Null;
+        };
         match self.kind.as_str() {
             "integer" | "number" | "boolean" => (*first).clone(),
             "date" => first.as_str().map_or(Value::Null, |text| json!(age(text))),
@@ -125,14 +135,20 @@ impl Column {
 
 /// How long ago a timestamp was, as kubectl shows it: `5s`, `3m12s`, `4h`, `2d3h`.
 fn age(text: &str) -> String {
-    let Ok(then) = DateTime::parse_from_rfc3339(text) else { return "<unknown>".to_owned() };
+    let Ok(then) = DateTime::parse_from_rfc3339(text) else {
+        return "<unknown>".to_owned();
+    };
     human((clock::now() - then.with_timezone(&Utc)).num_seconds())
 }
 
 fn human(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let pair = |big: i64, unit: &str, small: i64, small_unit: &str| {
-        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit}{small}{small_unit}") }
+        if small == 0 {
+            format!("{big}{unit}")
+        } else {
+            format!("{big}{unit}{small}{small_unit}")
+        }
     };
     match seconds {
         ..-1 => "<invalid>".to_owned(),
@@ -162,7 +178,12 @@ pub(crate) fn builtin(builtin: Builtin) -> Vec<Column> {
             all.push(Column::new("Data", "string", 0, Cell::Count(&["data"])));
         }
         Builtin::ConfigMap => {
-            all.push(Column::new("Data", "string", 0, Cell::Count(&["data", "binaryData"])));
+            all.push(Column::new(
+                "Data",
+                "string",
+                0,
+                Cell::Count(&["data", "binaryData"]),
+            ));
         }
         Builtin::ServiceAccount => {
             all.push(Column::new("Secrets", "string", 0, Cell::Length("secrets")));
@@ -183,7 +204,12 @@ fn events(builtin: Builtin) -> Vec<Column> {
     let (last, first, message, count) = if builtin == Builtin::CoreEvent {
         (".lastTimestamp", ".firstTimestamp", ".message", ".count")
     } else {
-        (".deprecatedLastTimestamp", ".deprecatedFirstTimestamp", ".note", ".deprecatedCount")
+        (
+            ".deprecatedLastTimestamp",
+            ".deprecatedFirstTimestamp",
+            ".note",
+            ".deprecatedCount",
+        )
     };
     vec![
         Column::path("Last Seen", "date", 0, last),
@@ -205,10 +231,16 @@ mod tests {
 
     #[test]
     fn ages_read_as_kubectl_prints_them() {
-        for (seconds, expected) in
-            [(5, "5s"), (119, "119s"), (125, "2m5s"), (600, "10m"), (10_800, "3h"), (90_000, "25h"),
-             (180_000, "2d2h"), (864_000, "10d")]
-        {
+        for (seconds, expected) in [
+            (5, "5s"),
+            (119, "119s"),
+            (125, "2m5s"),
+            (600, "10m"),
+            (10_800, "3h"),
+            (90_000, "25h"),
+            (180_000, "2d2h"),
+            (864_000, "10d"),
+        ] {
             assert_eq!(human(seconds), expected);
         }
     }

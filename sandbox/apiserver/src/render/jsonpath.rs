@@ -31,7 +31,11 @@ impl JsonPath {
             rest = rest.strip_prefix('.').unwrap_or(rest);
             let (name, after) = field(rest);
             if !name.is_empty() {
-                steps.push(if name == "*" { Step::Wildcard } else { Step::Field(name) });
+                steps.push(if name == "*" {
+                    Step::Wildcard
+                } else {
+                    Step::Field(name)
+                });
             } else if !after.starts_with('[') && !after.is_empty() {
                 return None;
             }
@@ -44,7 +48,10 @@ impl JsonPath {
     pub(crate) fn find<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         let mut found = vec![value];
         for step in &self.0 {
-            found = found.into_iter().flat_map(|value| step.find(value)).collect();
+            found = found
+                .into_iter()
+                .flat_map(|value| step.find(value))
+                .collect();
         }
         found
     }
@@ -55,10 +62,16 @@ impl Step {
         match self {
             Self::Field(name) => value.get(name).into_iter().collect(),
             Self::Index(index) => {
-                let Some(items) = value.as_array() else { return Vec::new() };
+                let Some(items) = value.as_array() else {
+                    return Vec::new();
+                };
                 let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
                 let at = if *index < 0 { index + length } else { *index };
-                usize::try_from(at).ok().and_then(|at| items.get(at)).into_iter().collect()
+                usize::try_from(at)
+                    .ok()
+                    .and_then(|at| items.get(at))
+                    .into_iter()
+                    .collect()
             }
             Self::Wildcard => match value {
                 Value::Array(items) => items.iter().collect(),
@@ -73,10 +86,12 @@ impl Step {
                     }
                     match at {
                         Value::String(text) => text == wanted,
-                        other => other.to_string() == *wanted,
+                        other => serde_json::from_str::<Value>(wanted).is_ok_and(|w| w == *other),
                     }
                 };
-                value.as_array().map_or_else(Vec::new, |items| items.iter().filter(matches).collect())
+                value
+                    .as_array()
+                    .map_or_else(Vec::new, |items| items.iter().filter(matches).collect())
             }
         }
     }
@@ -147,7 +162,10 @@ mod tests {
             (".spec.list[1]", json!([2])),
             (".spec.list[-1]", json!([3])),
             (".spec.list[*]", json!([1, 2, 3])),
-            (r#".status.conditions[?(@.type=="Ready")].status"#, json!(["True"])),
+            (
+                r#".status.conditions[?(@.type=="Ready")].status"#,
+                json!(["True"]),
+            ),
             (r".metadata.labels.a\.b/c", json!(["x"])),
             (".metadata.labels['a.b/c']", json!(["x"])),
             (".gone.deep", json!([])),

@@ -21,7 +21,7 @@ pub(crate) fn table(
     objects: &[Value],
     include: Include,
     with_columns: bool,
-    metadata: Value,
+    metadata: &Value,
 ) -> Value {
     let columns = &resource.columns;
     let rows: Vec<Value> = objects
@@ -41,7 +41,10 @@ pub(crate) fn table(
         })
         .collect();
     let definitions: Vec<Value> = if with_columns {
-        columns.iter().map(super::columns::Column::definition).collect()
+        columns
+            .iter()
+            .map(super::columns::Column::definition)
+            .collect()
     } else {
         Vec::new()
     };

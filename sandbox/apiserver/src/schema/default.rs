@@ -25,7 +25,8 @@ pub(crate) fn apply_defaults(schema: &Schema, value: &mut Value) {
         Value::Array(items) => {
             if let Some(below) = schema.items.as_deref() {
                 for item in items {
-                    if item.is_null() && !below.nullable
+                    if item.is_null()
+                        && !below.nullable
                         && let Some(default) = &below.default
                     {
                         *item = default.clone();

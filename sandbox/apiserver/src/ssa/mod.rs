@@ -2,8 +2,8 @@
 
 pub(crate) mod managers;
 pub(crate) mod set;
-mod typed;
 mod typecheck;
+mod typed;
 
 use std::fmt::Write as _;
 
@@ -51,13 +51,13 @@ pub(crate) fn track_update(
     who: &Identity,
     scope: Scope,
 ) {
-    let sent = Managers::read(new);
+    let from_client = Managers::read(new);
     let reset = new["metadata"]["managedFields"] == json!([{}])
         || new["metadata"]["managedFields"] == json!([]);
     let live = || old.and_then(Managers::read).unwrap_or_default();
-    let mut entries = match sent {
+    let mut entries = match from_client {
         _ if reset => Managers::default(),
-        Some(sent) if !sent.0.is_empty() => sent,
+        Some(given) if !given.0.is_empty() => given,
         _ => live(),
     };
     meta::metadata_mut(new).shift_remove("managedFields");
@@ -74,21 +74,25 @@ pub(crate) fn track_update(
     let mut changed = comparison.added.clone();
     changed.union(&comparison.modified);
     take_away(&mut entries, &changed, &comparison.removed, Some(who));
-    let mut taken = changed;
-    scope.filter(&mut taken);
+    let mut gained = changed;
+    scope.filter(&mut gained);
     let now = Some(clock::timestamp());
     match entries.position(who) {
         Some(at) => {
             let entry = &mut entries.0[at];
             let mut set = entry.set.difference(&comparison.removed);
-            set.union(&taken);
+            set.union(&gained);
             if set != entry.set {
                 entry.time = now;
                 entry.set = set;
             }
         }
-        None if !taken.is_empty() => {
-            entries.0.push(Entry { who: who.clone(), time: now, set: taken });
+        None if !gained.is_empty() => {
+            entries.0.push(Entry {
+                who: who.clone(),
+                time: now,
+                set: gained,
+            });
         }
         None => {}
     }
@@ -98,7 +102,11 @@ pub(crate) fn track_update(
 
 fn compare(schema: &Schema, old: &Value, new: &Value) -> typed::Comparison {
     let mut comparison = typed::compare(Some(schema), old, new);
-    for set in [&mut comparison.added, &mut comparison.modified, &mut comparison.removed] {
+    for set in [
+        &mut comparison.added,
+        &mut comparison.modified,
+        &mut comparison.removed,
+    ] {
         managers::strip(set);
     }
     comparison
@@ -149,10 +157,14 @@ pub(crate) fn apply(
             entries.0[at].set = set;
             entries.0[at].who.api_version.clone_from(&who.api_version);
         }
-        None => entries.0.push(Entry { who: who.clone(), time: None, set }),
+        None => entries.0.push(Entry {
+            who: who.clone(),
+            time: None,
+            set,
+        }),
     }
     let object = match last {
-        Some(last) if !last.is_empty() => prune(schema, merged, &entries, &last),
+        Some(last) if !last.is_empty() => prune(schema, &merged, &entries, &last),
         _ => merged,
     };
     let comparison = compare(schema, &live, &object);
@@ -162,7 +174,11 @@ pub(crate) fn apply(
         refuse_conflicts(&entries, &changed, &who)?;
     }
     take_away(&mut entries, &changed, &comparison.removed, Some(&who));
-    Ok(Applied { object, entries, who })
+    Ok(Applied {
+        object,
+        entries,
+        who,
+    })
 }
 
 impl Applied {
@@ -210,25 +226,29 @@ fn before_first_apply(schema: &Schema, live: &Value, who: &Identity) -> Entry {
         api_version: who.api_version.clone(),
         subresource: String::new(),
     };
-    Entry { who, time: Some(clock::timestamp()), set }
+    Entry {
+        who,
+        time: Some(clock::timestamp()),
+        set,
+    }
 }
 
 /// Removes what this manager applied before, applies no more, and nobody else owns.
-fn prune(schema: &Schema, merged: Value, entries: &Managers, last: &Set) -> Value {
+fn prune(schema: &Schema, merged: &Value, entries: &Managers, last: &Set) -> Value {
     let schema = Some(schema);
     let named = |value: &Value| typed::field_set(schema, value).with_named_parents(schema);
     let last = last.with_named_parents(schema);
-    let pruned = typed::remove(schema, &merged, &last);
+    let pruned = typed::remove(schema, merged, &last);
     let mut managed = Set::default();
     for entry in &entries.0 {
         managed.union(&entry.set);
     }
     let mut keep = named(&pruned);
     keep.union(&managed.with_named_parents(schema));
-    let all = named(&merged);
-    let pruned = typed::remove(schema, &merged, &all.difference(&keep));
+    let all = named(merged);
+    let pruned = typed::remove(schema, merged, &all.difference(&keep));
     let dangling = all.difference(&named(&pruned)).intersection(&last);
-    typed::remove(schema, &merged, &dangling)
+    typed::remove(schema, merged, &dangling)
 }
 
 fn refuse_conflicts(entries: &Managers, changed: &Set, who: &Identity) -> Result<()> {
@@ -250,13 +270,22 @@ fn refuse_conflicts(entries: &Managers, changed: &Set, who: &Identity) -> Result
     let mut message = format!("Apply failed with {total} conflict");
     if total == 1 {
         let (entry, fields) = &conflicts[0];
-        let _ = write!(message, ": conflict with {}: {}", entry.who.shown(), fields[0]);
+        let _ = write!(
+            message,
+            ": conflict with {}: {}",
+            entry.who.shown(),
+            fields[0]
+        );
     } else {
         message.push_str("s: ");
         let groups: Vec<String> = conflicts
             .iter()
             .map(|(entry, fields)| {
-                format!("conflicts with {}:\n- {}", entry.who.shown(), fields.join("\n- "))
+                format!(
+                    "conflicts with {}:\n- {}",
+                    entry.who.shown(),
+                    fields.join("\n- ")
+                )
             })
             .collect();
         message.push_str(&groups.join("\n"));
@@ -271,7 +300,7 @@ fn refuse_conflicts(entries: &Managers, changed: &Set, who: &Identity) -> Result
             })
         })
         .collect();
-    Err(Failure::apply_conflict(message, Value::Array(causes)))
+    Err(Failure::apply_conflict(message, &causes))
 }
 
 #[cfg(test)]

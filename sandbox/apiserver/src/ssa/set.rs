@@ -129,7 +129,10 @@ impl Set {
                 (!both.is_empty()).then(|| (step.clone(), both))
             })
             .collect();
-        Set { member: self.member && other.member, children }
+        Set {
+            member: self.member && other.member,
+            children,
+        }
     }
 
     pub(crate) fn difference(&self, other: &Set) -> Set {
@@ -144,12 +147,17 @@ impl Set {
                 (!left.is_empty()).then(|| (step.clone(), left))
             })
             .collect();
-        Set { member: self.member && !other.member, children }
+        Set {
+            member: self.member && !other.member,
+            children,
+        }
     }
 
     /// Drops a whole branch.
     pub(crate) fn drop_branch(&mut self, path: &[Step]) {
-        let Some((first, rest)) = path.split_first() else { return };
+        let Some((first, rest)) = path.split_first() else {
+            return;
+        };
         if rest.is_empty() {
             self.children.remove(first);
         } else if let Some(child) = self.children.get_mut(first) {
@@ -182,7 +190,10 @@ impl Set {
                 (step.clone(), node_with)
             })
             .collect();
-        Set { member: self.member, children }
+        Set {
+            member: self.member,
+            children,
+        }
     }
 
     /// Every member's path as conflict messages show it.
@@ -260,8 +271,12 @@ mod tests {
         assert_eq!(set.to_json(), fields);
         assert_eq!(
             set.shown(),
-            [".spec.ports[port=80,protocol=\"TCP\"].port", ".spec.ports[port=80,protocol=\"TCP\"]",
-             ".spec.ports", ".spec.size"]
+            [
+                ".spec.ports[port=80,protocol=\"TCP\"].port",
+                ".spec.ports[port=80,protocol=\"TCP\"]",
+                ".spec.ports",
+                ".spec.size"
+            ]
         );
         assert!(set.difference(&set).is_empty());
         assert_eq!(set.intersection(&set), set);

@@ -8,12 +8,14 @@ use crate::schema::{ListType, Schema, Type};
 /// The mistakes that keep a configuration from being a typed value.
 pub(crate) fn type_errors(schema: &Schema, value: &Value) -> Vec<String> {
     let mut errors = Vec::new();
-    check(schema, value, String::new(), &mut errors);
+    check(schema, value, "", &mut errors);
     errors
 }
 
-fn check(schema: &Schema, value: &Value, path: String, errors: &mut Vec<String>) {
-    let refuse = |what: &str| format!("{path}: expected {what}, got &value.valueUnstructured{{Value:{value}}}");
+fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<String>) {
+    let refuse = |what: &str| {
+        format!("{path}: expected {what}, got &value.valueUnstructured{{Value:{value}}}")
+    };
     match (schema.kind, value) {
         (_, Value::Null) => {}
         (Type::Object, Value::Object(map)) => {
@@ -22,14 +24,14 @@ fn check(schema: &Schema, value: &Value, path: String, errors: &mut Vec<String>)
                 let reserved = (path.is_empty() || schema.embedded)
                     && matches!(key.as_str(), "apiVersion" | "kind" | "metadata");
                 match schema.child(key) {
-                    Some(below) => check(below, child, at, errors),
+                    Some(below) => check(below, child, &at, errors),
                     None if schema.preserve_unknown || reserved => {}
                     None => errors.push(format!("{at}: field not declared in schema")),
                 }
             }
         }
         (Type::Object, _) => errors.push(refuse("map")),
-        (Type::Array, Value::Array(items)) => list(schema, items, &path, errors),
+        (Type::Array, Value::Array(items)) => list(schema, items, path, errors),
         (Type::Array, _) => errors.push(refuse("list")),
         (Type::String, value) if !value.is_string() => errors.push(refuse("string")),
         (Type::Boolean, value) if !value.is_boolean() => errors.push(refuse("boolean")),
@@ -41,13 +43,16 @@ fn check(schema: &Schema, value: &Value, path: String, errors: &mut Vec<String>)
 }
 
 fn list(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<String>) {
-    let Some(below) = schema.items.as_deref() else { return };
+    let Some(below) = schema.items.as_deref() else {
+        return;
+    };
     let mut seen = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let step = Step::of_item(schema, item);
-        let at = step.as_ref().map_or_else(|| format!("{path}[{index}]"), |step| {
-            format!("{path}{}", step.shown())
-        });
+        let at = step.as_ref().map_or_else(
+            || format!("{path}[{index}]"),
+            |step| format!("{path}{}", step.shown()),
+        );
         if let (None, ListType::Map(keys)) = (&step, &schema.list_type) {
             errors.push(format!(
                 "{path}: element {index}: associative list with keys has an element that omits \
@@ -58,10 +63,13 @@ fn list(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<String>) 
         }
         if let Some(step) = step {
             if seen.contains(&step) {
-                errors.push(format!("{path}: duplicate entries for key {}", step.shown()));
+                errors.push(format!(
+                    "{path}: duplicate entries for key {}",
+                    step.shown()
+                ));
             }
             seen.push(step);
         }
-        check(below, item, at, errors);
+        check(below, item, &at, errors);
     }
 }

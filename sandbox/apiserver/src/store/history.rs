@@ -49,7 +49,9 @@ impl History {
         self.bytes += event.stored.bytes.len();
         self.events.push_back(event);
         while self.events.len() > EVENTS || self.bytes > BYTES {
-            let Some(oldest) = self.events.pop_front() else { break };
+            let Some(oldest) = self.events.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.stored.bytes.len();
             self.compacted = oldest.revision();
         }
@@ -65,7 +67,9 @@ impl History {
     }
 
     pub(super) fn since(&self, revision: u64) -> Vec<Arc<Event>> {
-        let start = self.events.partition_point(|event| event.revision() <= revision);
+        let start = self
+            .events
+            .partition_point(|event| event.revision() <= revision);
         self.events.range(start..).cloned().collect()
     }
 }

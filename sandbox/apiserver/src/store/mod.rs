@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-pub(crate) use history::{Change, Event};
 use history::History;
+pub(crate) use history::{Change, Event};
 pub(crate) use stored::Stored;
 pub(crate) use watcher::Subscription;
 use watcher::Watchers;
@@ -83,7 +83,12 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new() -> Self {
         // Clients treat revision 0 as "any", so the world starts at 1.
-        Self { inner: Mutex::new(Inner { revision: 1, tables: HashMap::new() }) }
+        Self {
+            inner: Mutex::new(Inner {
+                revision: 1,
+                tables: HashMap::new(),
+            }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -104,7 +109,9 @@ impl Store {
     /// How many objects a table holds under a prefix.
     pub(crate) fn is_empty(&self, table: &str, prefix: &str) -> bool {
         let inner = self.lock();
-        let Some(table) = inner.tables.get(table) else { return true };
+        let Some(table) = inner.tables.get(table) else {
+            return true;
+        };
         table
             .objects
             .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
@@ -124,7 +131,10 @@ impl Store {
                 .map(|(key, stored)| (key.clone(), Arc::clone(stored)))
                 .collect()
         });
-        Page { items, revision: inner.revision }
+        Page {
+            items,
+            revision: inner.revision,
+        }
     }
 
     /// The same page as it was at an older revision, as far as the history reaches.
@@ -140,7 +150,10 @@ impl Store {
             return Err(OutOfRange::Future(inner.revision));
         }
         let Some(found) = inner.tables.get(table) else {
-            return Ok(Page { items: Vec::new(), revision });
+            return Ok(Page {
+                items: Vec::new(),
+                revision,
+            });
         };
         if revision < found.history.compacted() {
             return Err(OutOfRange::TooOld);
@@ -151,7 +164,11 @@ impl Store {
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, stored)| (key.as_str(), Arc::clone(stored)))
             .collect();
-        for event in found.history.newest_first().take_while(|event| event.revision() > revision) {
+        for event in found
+            .history
+            .newest_first()
+            .take_while(|event| event.revision() > revision)
+        {
             if !event.key.starts_with(prefix) {
                 continue;
             }
@@ -238,7 +255,10 @@ impl Store {
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, stored)| (key.clone(), Arc::clone(stored)))
             .collect();
-        (Page { items, revision }, table.watchers.subscribe(Vec::new()))
+        (
+            Page { items, revision },
+            table.watchers.subscribe(Vec::new()),
+        )
     }
 
     /// Ends every watch of a table; used when its resource goes away.

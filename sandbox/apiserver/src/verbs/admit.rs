@@ -26,8 +26,10 @@ impl Verb<'_> {
     pub(super) fn check_kind(&self, object: &mut Value) -> Result<()> {
         let resource = &self.resource;
         if !object.is_object() {
-            return Err(Failure::bad_request("the object provided is unrecognized (must be of type \
-                                             object)"));
+            return Err(Failure::bad_request(
+                "the object provided is unrecognized (must be of type \
+                                             object)",
+            ));
         }
         let expected = resource.api_version();
         for (key, expected) in [("apiVersion", expected.as_str()), ("kind", &resource.kind)] {
@@ -49,13 +51,17 @@ impl Verb<'_> {
 
     /// Metadata is typed for every kind; a wrong type there is a decoding error.
     fn check_metadata(&self, object: &mut Value) -> Result<()> {
-        let Some(schema) = self.resource.schema.properties.get("metadata") else { return Ok(()) };
+        let Some(schema) = self.resource.schema.properties.get("metadata") else {
+            return Ok(());
+        };
         if object["metadata"].is_null() {
             object["metadata"] = json!({});
         }
         schema::apply_defaults(schema, &mut object["metadata"]);
         let mistakes = schema::validate(schema, &object["metadata"], None, "metadata");
-        let Some(first) = mistakes.first() else { return Ok(()) };
+        let Some(first) = mistakes.first() else {
+            return Ok(());
+        };
         Err(Failure::bad_request(format!(
             "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal into Go \
              struct field {0}.{2}: {3}",
@@ -94,13 +100,19 @@ impl Verb<'_> {
         if self.options.validation == Validation::Ignore {
             schema::prune(&schema, object, root);
         } else {
-            let mut complaints: Vec<String> =
-                duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect();
+            let mut complaints: Vec<String> = duplicates
+                .iter()
+                .map(|path| format!("duplicate field \"{path}\""))
+                .collect();
             let unknown = schema::unknown_fields(&schema, object, root);
             if !unknown.is_empty() {
                 schema::prune(&schema, object, root);
             }
-            complaints.extend(unknown.iter().map(|path| format!("unknown field \"{path}\"")));
+            complaints.extend(
+                unknown
+                    .iter()
+                    .map(|path| format!("unknown field \"{path}\"")),
+            );
             if !complaints.is_empty() {
                 if self.options.validation == Validation::Strict {
                     return Err(self.strict_refusal(object, &complaints, origin));
@@ -145,7 +157,10 @@ impl Verb<'_> {
         if errors.is_empty() {
             return Ok(());
         }
-        Err(Failure::invalid(self.resource.kind_named(meta::name(object)), &errors))
+        Err(Failure::invalid(
+            self.resource.kind_named(meta::name(object)),
+            &errors,
+        ))
     }
 
     fn validate_custom(
@@ -155,7 +170,10 @@ impl Verb<'_> {
         errors: &mut Vec<FieldError>,
     ) {
         if old.is_none() {
-            errors.extend(meta::names::check_subdomain("metadata.name", meta::name(object)));
+            errors.extend(meta::names::check_subdomain(
+                "metadata.name",
+                meta::name(object),
+            ));
         }
         let schema = &self.resource.schema;
         let mistakes = schema::validate(schema, object, old, "");
@@ -181,7 +199,9 @@ impl Verb<'_> {
     /// Built-in kinds refuse wrong types while decoding.
     fn check_types(&self, object: &Value) -> Result<()> {
         let mistakes = schema::validate(&self.resource.schema, object, None, "");
-        let Some(first) = mistakes.first() else { return Ok(()) };
+        let Some(first) = mistakes.first() else {
+            return Ok(());
+        };
         Err(Failure::bad_request(format!(
             "{0} in version {1:?} cannot be handled as a {0}: json: cannot unmarshal into Go \
              struct field {0}.{2}: {3}",

@@ -95,13 +95,12 @@ impl Verb<'_> {
                 }
             }
             self.validate(&candidate, None)?;
-            match applied.take() {
-                Some(applied) => applied.write_entries(None, &mut candidate),
-                None => {
-                    let who = self.identity(false);
-                    let scope = self.resource.scope(false);
-                    ssa::track_update(&self.resource.schema, None, &mut candidate, &who, scope);
-                }
+            if let Some(applied) = applied.take() {
+                applied.write_entries(None, &mut candidate);
+            } else {
+                let who = self.identity(false);
+                let scope = self.resource.scope(false);
+                ssa::track_update(&self.resource.schema, None, &mut candidate, &who, scope);
             }
             match self.commit_new(candidate) {
                 Err(failure) if failure.reason() == "AlreadyExists" && generated => {
@@ -134,7 +133,13 @@ impl Verb<'_> {
                 Write::Put(view::to_storage(&self.resource, object)),
             )
             .map_err(|_| Failure::already_exists(self.resource.named(&self.name)))?;
-        controllers::created(self.api, &self.resource, &self.namespace, &self.name, &stored);
+        controllers::created(
+            self.api,
+            &self.resource,
+            &self.namespace,
+            &self.name,
+            &stored,
+        );
         Ok(view::of(&self.resource, &stored))
     }
 
@@ -162,7 +167,12 @@ impl Verb<'_> {
         }
         let has_generation = self.resource.has_generation();
         let metadata = meta::metadata_mut(object);
-        for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+        for key in [
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "generation",
+        ] {
             metadata.shift_remove(key);
         }
         metadata.insert("uid".to_owned(), json!(uuid::Uuid::new_v4().to_string()));

@@ -35,7 +35,9 @@ impl Verb<'_> {
                 .stored(&self.resource, &self.namespace, &self.name)
                 .ok_or_else(|| Failure::not_found(self.resource.named(&self.name)))?;
             self.check_preconditions(&stored, options)?;
-            if self.resource.is(Builtin::Namespace) && matches!(&*self.name, "default" | "kube-system") {
+            if self.resource.is(Builtin::Namespace)
+                && matches!(&*self.name, "default" | "kube-system")
+            {
                 return Err(Failure::forbidden(
                     self.resource.named(&self.name),
                     "this namespace may not be deleted",
@@ -45,7 +47,11 @@ impl Verb<'_> {
             let next = self.marked(&live, options.propagation);
             let held = self.is_held(&next);
             if options.dry_run {
-                return Ok(if held { Deleted::Marked(next) } else { Deleted::Gone(self.gone(&stored)) });
+                return Ok(if held {
+                    Deleted::Marked(next)
+                } else {
+                    Deleted::Gone(self.gone(&stored))
+                });
             }
             if options.propagation == Propagation::Orphan {
                 controllers::orphan_dependents(self.api, &stored.uid);
@@ -87,7 +93,9 @@ impl Verb<'_> {
             && !meta::is_deleting(live)
             && !meta::finalizers(live).contains(&FOREGROUND)
         {
-            let list = meta::metadata_mut(&mut next).entry("finalizers").or_insert_with(|| json!([]));
+            let list = meta::metadata_mut(&mut next)
+                .entry("finalizers")
+                .or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
                 list.push(json!(FOREGROUND));
             }
@@ -126,7 +134,11 @@ impl Verb<'_> {
             ));
         }
         let current = stored.revision.to_string();
-        if let Some(version) = options.resource_version.as_deref().filter(|v| *v != current) {
+        if let Some(version) = options
+            .resource_version
+            .as_deref()
+            .filter(|v| *v != current)
+        {
             return Err(Failure::conflict(
                 named,
                 &format!(
@@ -158,7 +170,7 @@ impl Verb<'_> {
         let mut items = Vec::new();
         for (_, stored) in chosen {
             let object = view::of(&self.resource, &stored);
-            self.name = meta::name(&object).to_owned();
+            meta::name(&object).clone_into(&mut self.name);
             meta::namespace(&object).clone_into(&mut self.namespace);
             match self.delete(options) {
                 Ok(Deleted::Marked(marked)) => items.push(marked),
@@ -167,7 +179,9 @@ impl Verb<'_> {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(json!({"kind": self.resource.list_kind, "apiVersion": self.resource.api_version(),
-            "metadata": {"resourceVersion": revision.to_string()}, "items": items}))
+        Ok(
+            json!({"kind": self.resource.list_kind, "apiVersion": self.resource.api_version(),
+            "metadata": {"resourceVersion": revision.to_string()}, "items": items}),
+        )
     }
 }

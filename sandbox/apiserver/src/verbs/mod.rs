@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use delete::Deleted;
 pub(crate) use options::{DeleteOptions, ListOptions, Validation, WriteOptions};
 pub(crate) use patch::PatchKind;
-pub(crate) use delete::Deleted;
 
 use crate::api::Api;
 use crate::resource::Resource;
@@ -74,7 +74,11 @@ impl<'a> Verb<'a> {
             manager: self.options.manager.clone(),
             apply,
             api_version: self.resource.api_version(),
-            subresource: if self.status { "status".to_owned() } else { String::new() },
+            subresource: if self.status {
+                "status".to_owned()
+            } else {
+                String::new()
+            },
         }
     }
 }

@@ -29,13 +29,11 @@ impl Verb<'_> {
     pub(crate) fn patch(&mut self, kind: PatchKind, body: &[u8]) -> Result<Outcome> {
         match kind {
             PatchKind::Apply => self.apply(body),
-            PatchKind::Strategic if self.resource.is_custom() => {
-                Err(Failure::unsupported_media(
-                    "the body of the request was in an unknown format - accepted media types \
+            PatchKind::Strategic if self.resource.is_custom() => Err(Failure::unsupported_media(
+                "the body of the request was in an unknown format - accepted media types \
                      include: application/json-patch+json, application/merge-patch+json, \
                      application/apply-patch+yaml",
-                ))
-            }
+            )),
             _ => self.patch_live(kind, body),
         }
     }
@@ -72,13 +70,11 @@ impl Verb<'_> {
                     })?;
                 json_patch::patch(&mut candidate, &operations).map_err(|error| {
                     // A failed test and a missing path are both the client's stale picture.
-                    Failure::invalid(
-                        Named { group: "", what: "", name: "" },
-                        &[FieldError::invalid(
-                            "patch",
-                            &patch.value,
-                            &format!("error applying patch: {error}"),
-                        )],
+                    tracing::debug!(%error, "JSON patch does not apply");
+                    Failure::new(
+                        422,
+                        "Invalid",
+                        "the server rejected our request due to an error in our request",
                     )
                 })?;
             }
@@ -172,7 +168,11 @@ impl Verb<'_> {
         if self.options.manager.is_empty() {
             let detail = "is required for apply patch";
             return Err(Failure::invalid(
-                Named { group: "meta.k8s.io", what: "PatchOptions", name: "" },
+                Named {
+                    group: "meta.k8s.io",
+                    what: "PatchOptions",
+                    name: "",
+                },
                 &[FieldError::required("fieldManager", detail)],
             ));
         }
@@ -198,8 +198,10 @@ impl Verb<'_> {
         if self.resource.namespaced {
             meta::metadata_mut(config).insert("namespace".to_owned(), json!(self.namespace));
         }
-        let mut errors: Vec<String> =
-            duplicates.iter().map(|path| format!(".{path}: duplicate field")).collect();
+        let mut errors: Vec<String> = duplicates
+            .iter()
+            .map(|path| format!(".{path}: duplicate field"))
+            .collect();
         errors.extend(ssa::type_errors(&self.resource.schema, config));
         if errors.is_empty() {
             return Ok(());
@@ -224,7 +226,13 @@ impl Verb<'_> {
 fn owned_part(config: &Value) -> Value {
     let mut config = config.clone();
     let metadata = meta::metadata_mut(&mut config);
-    for key in ["resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
+    for key in [
+        "resourceVersion",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "selfLink",
+    ] {
         metadata.shift_remove(key);
     }
     config

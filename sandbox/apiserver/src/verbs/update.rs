@@ -52,7 +52,11 @@ impl Verb<'_> {
             let detail = "must be specified for an update";
             return Err(Failure::invalid(
                 self.resource.kind_named(&self.name),
-                &[FieldError::invalid("metadata.resourceVersion", &json!(0), detail)],
+                &[FieldError::invalid(
+                    "metadata.resourceVersion",
+                    &json!(0),
+                    detail,
+                )],
             ));
         }
         self.place(&mut object)?;
@@ -149,13 +153,23 @@ impl Verb<'_> {
     }
 
     /// Commits; the removal of the last finalizer of a deleted object removes the object.
-    pub(super) fn write(&self, stored: &Stored, candidate: Value) -> std::result::Result<Value, Stale> {
+    pub(super) fn write(
+        &self,
+        stored: &Stored,
+        candidate: Value,
+    ) -> std::result::Result<Value, Stale> {
         let gone = meta::is_deleting(&candidate)
             && meta::finalizers(&candidate).is_empty()
             && (!self.resource.is(Builtin::Namespace)
-                || candidate["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty));
+                || candidate["spec"]["finalizers"]
+                    .as_array()
+                    .is_none_or(Vec::is_empty));
         let object = view::to_storage(&self.resource, candidate);
-        let write = if gone { Write::Delete(object) } else { Write::Put(object) };
+        let write = if gone {
+            Write::Delete(object)
+        } else {
+            Write::Put(object)
+        };
         let expect = Expect::Revision(stored.revision);
         let written = self.api.store.commit(
             &self.resource.table,
@@ -220,10 +234,11 @@ impl Verb<'_> {
             matches!(key, "metadata" | "apiVersion" | "kind")
                 || self.resource.status && key == "status"
         };
-        let fields = |value: &Value| value.as_object().map(|map| map.len()).unwrap_or_default();
         let (Some(old), Some(new)) = (live.as_object(), candidate.as_object()) else {
-            return fields(live) != fields(candidate);
+            return live != candidate;
         };
-        old.keys().chain(new.keys()).any(|key| !skip(key) && old.get(key) != new.get(key))
+        old.keys()
+            .chain(new.keys())
+            .any(|key| !skip(key) && old.get(key) != new.get(key))
     }
 }

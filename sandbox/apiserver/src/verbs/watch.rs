@@ -18,7 +18,7 @@ use crate::status::{Failure, Result};
 use crate::store::{Change, Event, OutOfRange, Stored, Subscription};
 
 /// How long a watch lasts when the client does not say.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
+const LIFETIME: Duration = Duration::from_mins(30);
 /// How often a quiet watch tells how far the world has come.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
@@ -55,7 +55,9 @@ impl Verb<'_> {
         let from = options.revision.unwrap_or_default();
         let wants_state = options.initial_events || from == 0;
         let now = Instant::now();
-        let lifetime = options.timeout_seconds.map_or(LIFETIME, Duration::from_secs);
+        let lifetime = options
+            .timeout_seconds
+            .map_or(LIFETIME, Duration::from_secs);
         let mut watch = Watch {
             api: Arc::clone(self.api),
             resource: Arc::clone(&self.resource),
@@ -161,7 +163,11 @@ impl Watch {
     }
 
     fn last(&mut self) -> Option<Bytes> {
-        let lines = if self.options.bookmarks { self.caught_up() } else { None };
+        let lines = if self.options.bookmarks {
+            self.caught_up()
+        } else {
+            None
+        };
         self.subscription = None;
         lines
     }

@@ -1,13 +1,11 @@
 //! The machine's life against a provider that behaves.
 
-mod definitions;
-mod hostile;
-
-use definitions::{Ledger, account, thing, want};
-use hostile::{Provider, json};
 use infrafabric_adapters::contract::cloud::MachineState;
 use infrafabric_definition::Class;
 use serde_json::json;
+
+use crate::definitions::{self, Ledger, account, thing, want};
+use crate::hostile::{Provider, json};
 
 #[tokio::test]
 async fn a_machine_is_made_read_listed_and_deleted() {
@@ -33,10 +31,17 @@ async fn a_machine_is_made_read_listed_and_deleted() {
     account.delete_machine("7", "", "t-2", &journal).await.expect("deleted");
     let requests = provider.requests();
     let lines: Vec<&str> = requests.iter().map(|request| request.line.as_str()).collect();
-    assert_eq!(lines, [
-        "GET /account", "POST /things", "GET /things/7", "GET /things?mark=m",
-        "GET /things?mark=m&page=2", "DELETE /things/7",
-    ]);
+    assert_eq!(
+        lines,
+        [
+            "GET /account",
+            "POST /things",
+            "GET /things/7",
+            "GET /things?mark=m",
+            "GET /things?mark=m&page=2",
+            "DELETE /things/7",
+        ]
+    );
     for request in &requests {
         assert_eq!(request.header("authorization"), Some("Bearer s3cr3t-t0ken"));
         let agent = concat!("infrafabric/", env!("CARGO_PKG_VERSION"));
@@ -44,10 +49,17 @@ async fn a_machine_is_made_read_listed_and_deleted() {
     }
     let body = r#"{"name":"web","region":"fra","marks":["m","u"]}"#;
     assert_eq!(requests[1].body, body);
-    assert_eq!(journal.lines(), [
-        "intent machine.create t-1", "permit", "outcome None 202 7",
-        "intent machine.delete t-2", "permit", "outcome None 204 7",
-    ]);
+    assert_eq!(
+        journal.lines(),
+        [
+            "intent machine.create t-1",
+            "permit",
+            "outcome None 202 7",
+            "intent machine.delete t-2",
+            "permit",
+            "outcome None 204 7",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -68,9 +80,17 @@ async fn reading_the_absent_is_none() {
 async fn what_is_not_declared_is_refused_before_any_byte_leaves() {
     let provider = Provider::start([]).await;
     let account = account(&provider.url);
-    assert_eq!(account.capabilities(), [
-        "machine.create", "machine.delete", "machine.list", "machine.read", "sizes.list", "verify",
-    ]);
+    assert_eq!(
+        account.capabilities(),
+        [
+            "machine.create",
+            "machine.delete",
+            "machine.list",
+            "machine.read",
+            "sizes.list",
+            "verify",
+        ]
+    );
     let error = account.images("fra").await.expect_err("not declared");
     assert_eq!((error.class, error.sent), (Class::Unsupported, false));
     assert!(provider.requests().is_empty());
@@ -78,9 +98,12 @@ async fn what_is_not_declared_is_refused_before_any_byte_leaves() {
 
 #[tokio::test]
 async fn rows_without_their_columns_are_left_out_and_counted() {
-    let provider = Provider::start([json(200, &json!({"sizes": [
-        {"slug": "a", "vcpus": 1, "memory": 1024, "price": 0.006}, {"slug": "b"},
-    ]}))])
+    let provider = Provider::start([json(
+        200,
+        &json!({"sizes": [
+            {"slug": "a", "vcpus": 1, "memory": 1024, "price": 0.006}, {"slug": "b"},
+        ]}),
+    )])
     .await;
     let metrics = std::sync::Arc::default();
     let account = definitions::counted(&provider.url, &metrics);

@@ -1,6 +1,7 @@
 //! A provider that answers as a test tells it, over plain TCP, so that it can also answer wrongly.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// Status line, headers and body with its true length.
     Http(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// The request is read, and the connection closed.
@@ -24,27 +25,27 @@ pub enum Reply {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// Method and target, `GET /v1/things`.
-    pub line: String,
+    pub(crate) line: String,
     /// Lower-case name and value.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The body.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 impl Request {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// The provider.
 #[derive(Clone)]
-pub struct Provider {
+pub(crate) struct Provider {
     /// Its base URL.
-    pub url: String,
+    pub(crate) url: String,
     state: Arc<State>,
 }
 
@@ -58,7 +59,7 @@ struct State {
 
 impl Provider {
     /// Starts one that gives these answers in their order, and 599 afterwards.
-    pub async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
+    pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let state = Arc::new(State {
@@ -74,29 +75,32 @@ impl Provider {
         Self { url, state }
     }
 
-    /// Adds an answer.
-    pub fn then(&self, reply: Reply) {
-        self.state.replies.lock().expect("lock").push_back(reply);
-    }
-
     /// The requests so far.
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.requests.lock().expect("lock").clone()
     }
 
     /// How many bytes of floods went out.
-    pub fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         *self.state.taken.lock().expect("lock")
     }
 }
 
 /// A JSON answer.
-pub fn json(status: u16, body: &serde_json::Value) -> Reply {
-    Reply::Http(status, vec![("content-type", "application/json".to_owned())], body.to_string().into())
+pub(crate) fn json(status: u16, body: &serde_json::Value) -> Reply {
+    Reply::Http(
+        status,
+        vec![("content-type", "application/json".to_owned())],
+        body.to_string().into(),
+    )
 }
 
 /// An answer with headers.
-pub fn with(status: u16, headers: &[(&'static str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+pub(crate) fn with(
+    status: u16,
+    headers: &[(&'static str, &str)],
+    body: impl Into<Vec<u8>>,
+) -> Reply {
     let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     Reply::Http(status, headers, body.into())
 }
@@ -118,7 +122,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply, state: &State) -> Option<(
         Reply::Http(status, headers, body) => {
             let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
             for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                let _ = write!(head, "{name}: {value}\r\n");
             }
             head.push_str("\r\n");
             stream.write_all(head.as_bytes()).await.ok()?;

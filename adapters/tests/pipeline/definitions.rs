@@ -13,10 +13,10 @@ use infrafabric_adapters::pipeline::PipelineMetrics;
 use serde_json::{Value as Json, json};
 
 /// The account's secret value.
-pub const SECRET: &str = "s3cr3t-t0ken";
+pub(crate) const SECRET: &str = "s3cr3t-t0ken";
 
 /// The definition, to be changed.
-pub fn spec() -> Json {
+pub(crate) fn spec() -> Json {
     json!({
         "title": "Bench", "domain": "cloud", "docs": "https://bench.test", "checked": "2026-11-22",
         "endpoint": "https://api.bench.test/v1",
@@ -47,7 +47,7 @@ pub fn spec() -> Json {
 }
 
 /// The definition whose provider honours the token.
-pub fn keyed() -> Json {
+pub(crate) fn keyed() -> Json {
     let mut spec = spec();
     spec["objects"]["machine"]["identity"]["key"] = json!(true);
     spec["objects"]["machine"]["create"]["json"]["token"] = json!("${token}");
@@ -55,20 +55,17 @@ pub fn keyed() -> Json {
 }
 
 /// An account of a definition.
-pub fn open(spec: Json, options: AccountOptions) -> Account {
+pub(crate) fn open(spec: Json, options: AccountOptions) -> Account {
     let definition = serde_json::from_value(spec).expect("a definition");
     let compiled = Compiled::new("bench", definition).expect("compiles");
     let secrets = BTreeMap::from([("token".to_owned(), SECRET.into())]);
-    let options = if options.secrets.is_empty() {
-        AccountOptions { secrets, ..options }
-    } else {
-        options
-    };
+    let options =
+        if options.secrets.is_empty() { AccountOptions { secrets, ..options } } else { options };
     Account::open(Arc::new(compiled), options).expect("opens")
 }
 
 /// Options for a provider at this URL.
-pub fn at(url: &str) -> AccountOptions {
+pub(crate) fn at(url: &str) -> AccountOptions {
     AccountOptions {
         endpoint: Some(url.to_owned()),
         timeout: Duration::from_secs(20),
@@ -77,45 +74,53 @@ pub fn at(url: &str) -> AccountOptions {
 }
 
 /// An account of the plain definition.
-pub fn account(url: &str) -> Account {
+pub(crate) fn account(url: &str) -> Account {
     open(spec(), at(url))
 }
 
 /// The same, counted elsewhere.
-pub fn counted(url: &str, metrics: &Arc<PipelineMetrics>) -> Account {
+pub(crate) fn counted(url: &str, metrics: &Arc<PipelineMetrics>) -> Account {
     open(spec(), AccountOptions { metrics: Arc::clone(metrics), ..at(url) })
 }
 
 /// A thing as the provider shows it.
-pub fn thing(id: &str, status: &str) -> Json {
+pub(crate) fn thing(id: &str, status: &str) -> Json {
     json!({"id": id, "status": status, "ips": [format!("192.0.2.{id}")]})
 }
 
 /// A wish.
-pub fn want() -> MachineWant {
+pub(crate) fn want() -> MachineWant {
     let want = json!({"name": "web", "region": "fra", "size": "s", "image": "i", "marks": ["m"], "tags": ["u"]});
     serde_json::from_value(want).expect("a wish")
 }
 
 /// A journal that remembers, and forbids when told.
 #[derive(Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     lines: Mutex<Vec<String>>,
     intents: Mutex<Vec<Intent>>,
-    /// Refuses intents.
-    pub changed: bool,
-    /// Refuses permits from this one on.
-    pub permits: Option<usize>,
+    changed: bool,
+    permits: Option<usize>,
 }
 
 impl Ledger {
+    /// One that refuses intents.
+    pub(crate) fn changed() -> Self {
+        Self { changed: true, ..Self::default() }
+    }
+
+    /// One that gives this many permits and no more.
+    pub(crate) fn permitting(permits: usize) -> Self {
+        Self { permits: Some(permits), ..Self::default() }
+    }
+
     /// What was called.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("lock").clone()
     }
 
     /// The intents.
-    pub fn intents(&self) -> Vec<Intent> {
+    pub(crate) fn intents(&self) -> Vec<Intent> {
         self.intents.lock().expect("lock").clone()
     }
 

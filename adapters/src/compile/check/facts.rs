@@ -1,0 +1,150 @@
+//! The facts of a definition: URLs, dates, rates, and what authentication needs.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use infrafabric_definition::{AnswerFormat, Definition, Free, Name, Scheme};
+use serde_json::Value as Json;
+
+use super::problem;
+use super::scope::{Place, Root, check_template};
+use crate::compile::definition::{Compiled, Problem};
+use crate::compile::template::Template;
+
+/// Checks everything that stands above the operations.
+pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
+    let spec = compiled.spec();
+    if NaiveDate::parse_from_str(spec.checked.as_str(), "%Y-%m-%d").is_err() {
+        let reason = format!("`{}` is no day such as 2026-11-22", spec.checked);
+        problems.push(problem("spec.checked", reason));
+    }
+    if !spec.docs.0.starts_with("https://") {
+        problems.push(problem("spec.docs", "expected an https:// address".to_owned()));
+    }
+    if let Some(rate) = spec.limits.as_ref().and_then(|limits| limits.requests.as_ref())
+        && rate.parts().is_none()
+    {
+        let reason = format!("`{}` is no rate such as 250/m, 5/s or 5000/h", rate.0);
+        problems.push(problem("spec.limits.requests", reason));
+    }
+    let parameters: Vec<&str> = spec.parameters.keys().map(Name::as_str).collect();
+    check_endpoint(&compiled.endpoint, "spec.endpoint", &parameters, problems);
+    for (name, (url, _)) in &compiled.endpoints {
+        check_endpoint(url, &format!("spec.endpoints.{name}.url"), &parameters, problems);
+    }
+    check_auth(spec, problems);
+    check_names(spec, problems);
+    check_roots(spec, problems);
+}
+
+fn check_endpoint(url: &Template, path: &str, parameters: &[&str], problems: &mut Vec<Problem>) {
+    let place = Place::default()
+        .with("region", Root::Value)
+        .with("parameters", Root::Keys(parameters.to_vec()));
+    check_template(url, path, &place, problems);
+    // A stand-in shows where the values stand, whatever they will be.
+    let text: String = url.pattern().map(|literal| literal.unwrap_or("x1")).collect();
+    let reason = match url::Url::parse(&text) {
+        Err(error) => format!("is no URL: {error}"),
+        Ok(url) if url.scheme() != "https" => "expected an https:// address".to_owned(),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "has a user in it: credentials come from the Secret".to_owned()
+        }
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            "has a query: it belongs into the operation's path".to_owned()
+        }
+        Ok(_) if text.ends_with('/') => "ends with /: paths begin with it".to_owned(),
+        Ok(_) => return,
+    };
+    problems.push(problem(path, reason));
+}
+
+fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
+    let auth = &spec.auth;
+    let (wanted, words) = match auth.scheme {
+        Scheme::Bearer => (1, "bearer takes one key: the token"),
+        Scheme::AwsSigv4 => (2, "aws-sigv4 takes two keys: the access key id and the secret"),
+    };
+    if auth.secret.len() != wanted {
+        problems.push(problem("spec.auth.secret", words.to_owned()));
+    }
+    let optional = usize::from(auth.scheme == Scheme::AwsSigv4);
+    if auth.optional_secret.len() > optional {
+        let reason = format!("the scheme takes {optional} optional keys");
+        problems.push(problem("spec.auth.optionalSecret", reason));
+    }
+    if auth.scheme == Scheme::AwsSigv4 && auth.service.is_none() {
+        let reason = "missing: aws-sigv4 signs for a service, such as ec2".to_owned();
+        problems.push(problem("spec.auth.service", reason));
+    }
+    let mut seen = BTreeSet::new();
+    for key in auth.secret.iter().chain(&auth.optional_secret) {
+        if !seen.insert(key.as_str()) {
+            let reason = format!("`{key}` twice: every key has its own name");
+            problems.push(problem("spec.auth.secret", reason));
+        }
+    }
+    let Some(sandbox) = &spec.sandbox else { return };
+    for key in &auth.secret {
+        if !sandbox.accepts.contains_key(key) {
+            let reason = "missing: a value that the simulated account accepts".to_owned();
+            problems.push(problem(&format!("spec.sandbox.accepts.{key}"), reason));
+        }
+    }
+    for key in sandbox.accepts.keys().filter(|key| !seen.contains(key.as_str())) {
+        let reason = "is no key of spec.auth".to_owned();
+        problems.push(problem(&format!("spec.sandbox.accepts.{key}"), reason));
+    }
+}
+
+/// Names that people choose are of the form that the API takes.
+fn check_names(spec: &Definition, problems: &mut Vec<Problem>) {
+    let endpoints = spec.endpoints.keys().map(|name| ("spec.endpoints", name));
+    let parameters = spec.parameters.keys().map(|name| ("spec.parameters", name));
+    let secrets = spec.auth.secret.iter().chain(&spec.auth.optional_secret);
+    let secrets = secrets.map(|name| ("spec.auth.secret", name));
+    for (path, name) in endpoints.chain(parameters).chain(secrets) {
+        let text = name.as_str();
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let fits = (1..=63).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(inner);
+        if !fits {
+            let reason =
+                format!("`{name}` is no name: a letter, then letters, digits, - and _, at most 63");
+            problems.push(problem(path, reason));
+        }
+    }
+}
+
+/// An XML document has one root element.
+fn check_roots(spec: &Definition, problems: &mut Vec<Problem>) {
+    let Some(sandbox) = spec.sandbox.as_ref().filter(|_| spec.answer == AnswerFormat::Xml) else {
+        return;
+    };
+    let mut bodies: Vec<(String, Option<&Free>)> = vec![
+        ("error".to_owned(), sandbox.error.body.as_ref()),
+        ("verify".to_owned(), sandbox.verify.body.as_ref()),
+    ];
+    for (name, object) in &sandbox.objects {
+        let at = |key: &str| format!("objects.{name}.{key}");
+        bodies.push((at("create"), object.create.body.as_ref()));
+        bodies.push((at("read"), object.read.body.as_ref()));
+        bodies.push((at("list"), Some(&object.list.body)));
+        bodies.push((at("delete"), object.delete.body.as_ref()));
+    }
+    for (name, answer) in &sandbox.catalogs {
+        bodies.push((format!("catalogs.{name}"), answer.body.as_ref()));
+    }
+    for (place, body) in bodies {
+        let rooted = match body {
+            None => true,
+            Some(Free(Json::Object(entries))) => entries.len() == 1,
+            Some(_) => false,
+        };
+        if !rooted {
+            let reason = "expected a map with one key: XML has one root element".to_owned();
+            problems.push(problem(&format!("spec.sandbox.{place}.body"), reason));
+        }
+    }
+}

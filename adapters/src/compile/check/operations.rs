@@ -1,0 +1,236 @@
+//! Requests, answers and error rules: what each may use and must give.
+
+use std::collections::BTreeMap;
+
+use infrafabric_definition::{Find, Name};
+
+use super::scope::{Place, Root, check_template};
+use super::shape::Shapes;
+use super::{paths, problem, unknown};
+use crate::compile::definition::{Compiled, Problem};
+use crate::compile::operation::CompiledOperation;
+use crate::contract::{DomainContract, Field};
+
+/// Headers that the pipeline alone writes.
+const OURS: [&str; 8] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "proxy-authorization",
+    "transfer-encoding",
+];
+
+/// What an operation is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Verify,
+    Create,
+    Read,
+    List,
+    Delete,
+    Catalog,
+}
+
+/// Checks every operation and every error rule.
+pub(super) fn check(
+    compiled: &Compiled,
+    contract: &DomainContract,
+    shapes: &Shapes,
+    problems: &mut Vec<Problem>,
+) {
+    let parameters: Vec<&str> = compiled.spec().parameters.keys().map(Name::as_str).collect();
+    let mut checker = Checker { compiled, shapes, parameters, problems };
+    checker.operation(&compiled.verify, "spec.verify", Verb::Verify, &[]);
+    for (name, object) in &compiled.objects {
+        let inputs =
+            contract.objects.iter().find(|known| known.name == name).map_or(&[][..], |o| o.inputs);
+        let path = format!("spec.objects.{name}");
+        let given = [
+            ("create", &object.create, Verb::Create),
+            ("read", &object.read, Verb::Read),
+            ("list", &object.list, Verb::List),
+            ("delete", &object.delete, Verb::Delete),
+        ];
+        for (key, operation, verb) in given {
+            if let Some(operation) = operation {
+                checker.operation(operation, &format!("{path}.{key}"), verb, inputs);
+            }
+        }
+        if let (Some(list), Find::Tag) = (&object.list, object.find)
+            && !uses(list, "scope")
+        {
+            let reason = "does not use `scope.mark`: a list asks for what carries our mark";
+            checker.problems.push(problem(&format!("{path}.list"), reason.to_owned()));
+        }
+    }
+    for (name, catalog) in &compiled.catalogs {
+        let path = format!("spec.catalogs.{name}.list");
+        checker.operation(&catalog.list, &path, Verb::Catalog, &[]);
+    }
+    checker.errors(&operations(compiled));
+}
+
+/// The operations by name.
+fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperation> {
+    let objects = compiled.objects.values().flat_map(|object| {
+        [&object.create, &object.read, &object.list, &object.delete].into_iter().flatten()
+    });
+    let catalogs = compiled.catalogs.values().map(|catalog| &catalog.list);
+    let all = std::iter::once(&compiled.verify).chain(objects).chain(catalogs);
+    all.map(|operation| (operation.name.as_str(), operation)).collect()
+}
+
+fn uses(operation: &CompiledOperation, root: &str) -> bool {
+    let mut found = false;
+    operation.request_templates("", &mut |_, template| {
+        found |= paths(template).iter().any(|path| path[0] == root);
+    });
+    found
+}
+
+/// The variables of a request.
+fn request<'a>(parameters: &[&'a str], verb: Verb, inputs: &'static [Field]) -> Place<'a> {
+    let parameters = Root::Keys(parameters.to_vec());
+    let place = Place::default().with("region", Root::Value).with("parameters", parameters);
+    match verb {
+        Verb::Verify => place,
+        Verb::Create => place.with("want", Root::Want(inputs)).with("token", Root::Value),
+        Verb::Read => place.with("id", Root::Value),
+        Verb::Delete => place.with("id", Root::Value).with("token", Root::Value),
+        Verb::List => place.with("scope", Root::Keys(vec!["mark"])).with("cursor", Root::Value),
+        Verb::Catalog => place.with("cursor", Root::Value),
+    }
+}
+
+struct Checker<'a> {
+    compiled: &'a Compiled,
+    shapes: &'a Shapes,
+    parameters: Vec<&'a str>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn operation(
+        &mut self,
+        operation: &CompiledOperation,
+        path: &str,
+        verb: Verb,
+        inputs: &'static [Field],
+    ) {
+        let place = request(&self.parameters, verb, inputs);
+        operation.request_templates(path, &mut |path, template| {
+            check_template(template, path, &place, self.problems);
+        });
+        self.headers(operation, path);
+        self.endpoint(operation, path);
+        self.results(operation, path, verb);
+        self.pages(operation, path);
+        if operation.path.text.starts_with("//") {
+            let place = format!("{path}.{}", operation.method.as_str().to_ascii_lowercase());
+            self.problems.push(problem(&place, "begins with //: give a path, no host".to_owned()));
+        }
+        let shapes = self.shapes;
+        operation.answer_templates(path, &mut |at, template| {
+            let key = at.rsplit('.').next();
+            let of_page = matches!(key, Some("next" | "cursor"));
+            let body = if of_page { shapes.page() } else { shapes.body(&operation.name) };
+            check_template(template, at, &Place::answer(body), self.problems);
+        });
+    }
+
+    fn headers(&mut self, operation: &CompiledOperation, path: &str) {
+        for (name, _) in &operation.headers {
+            let lower = name.to_ascii_lowercase();
+            let place = format!("{path}.headers.{name}");
+            if OURS.contains(&lower.as_str()) {
+                let reason = "written by the pipeline alone: leave it out".to_owned();
+                self.problems.push(problem(&place, reason));
+            } else if http::HeaderName::try_from(&lower).is_err() {
+                self.problems.push(problem(&place, "is no header name".to_owned()));
+            }
+        }
+    }
+
+    fn endpoint(&mut self, operation: &CompiledOperation, path: &str) {
+        let Some(name) = &operation.endpoint else { return };
+        let known: Vec<&str> = self.compiled.endpoints.keys().map(String::as_str).collect();
+        if !known.contains(&name.as_str()) {
+            let place = format!("{path}.endpoint");
+            self.problems.push(match known.as_slice() {
+                [] => {
+                    problem(&place, format!("unknown endpoint `{name}`: spec.endpoints has none"))
+                }
+                known => unknown(&place, "endpoint", name, known),
+            });
+        }
+    }
+
+    /// `item` for one thing, `items` for many.
+    fn results(&mut self, operation: &CompiledOperation, path: &str, verb: Verb) {
+        let (needed, refused) = match verb {
+            Verb::Create | Verb::Read => (Some("item"), Some("items")),
+            Verb::List | Verb::Catalog => (Some("items"), Some("item")),
+            Verb::Verify | Verb::Delete => (None, Some("items")),
+        };
+        let given = |key: &str| match key {
+            "item" => operation.item.is_some(),
+            _ => operation.items.is_some(),
+        };
+        if let Some(key) = needed.filter(|key| !given(key)) {
+            let reason = match key {
+                "item" => "missing: where the thing stands in the answer, such as ${body.thing}",
+                _ => "missing: where the list stands in the answer, such as ${body.things}",
+            };
+            self.problems.push(problem(&format!("{path}.{key}"), reason.to_owned()));
+        }
+        if let Some(key) = refused.filter(|key| given(key)) {
+            let reason = "has no meaning here: `item` is for one thing, `items` for a list";
+            self.problems.push(problem(&format!("{path}.{key}"), reason.to_owned()));
+        }
+    }
+
+    fn pages(&mut self, operation: &CompiledOperation, path: &str) {
+        let asks = uses(operation, "cursor");
+        let place = format!("{path}.cursor");
+        let reason = match (asks, operation.cursor.is_some(), operation.next.is_some()) {
+            (_, true, true) => "beside `next`: a list has one way to its next page",
+            (true, false, _) => "missing: the request uses `cursor`, the answer must give it",
+            (false, true, _) => "never sent: the request must use ${cursor}",
+            _ => return,
+        };
+        self.problems.push(problem(&place, reason.to_owned()));
+    }
+
+    fn errors(&mut self, operations: &BTreeMap<&str, &CompiledOperation>) {
+        for (i, rule) in self.compiled.errors.iter().enumerate() {
+            let path = format!("spec.errors[{i}]");
+            if rule.status.is_none() && rule.when.is_none() && rule.operation.is_none() {
+                let reason = "matches every answer: give a status, an operation or a condition";
+                self.problems.push(problem(&path, reason.to_owned()));
+            }
+            if rule.status.is_some_and(|status| !(100..600).contains(&status)) {
+                let reason = "is no HTTP status: 100 to 599".to_owned();
+                self.problems.push(problem(&format!("{path}.status"), reason));
+            }
+            if let Some(name) = &rule.operation
+                && !operations.contains_key(name.as_str())
+            {
+                let known: Vec<&str> = operations.keys().copied().collect();
+                self.problems.push(unknown(
+                    &format!("{path}.operation"),
+                    "operation",
+                    name,
+                    &known,
+                ));
+            }
+            let Some(when) = &rule.when else { continue };
+            let used = paths(when);
+            let root = used.iter().find(|path| path[0] == "body").and_then(|path| path.get(1));
+            let body = self.shapes.error(root.map(String::as_str));
+            check_template(when, &format!("{path}.when"), &Place::answer(body), self.problems);
+        }
+    }
+}

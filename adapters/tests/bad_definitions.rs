@@ -1,0 +1,333 @@
+//! A bad definition is refused with the path of what is wrong and what would be right.
+
+use std::fs;
+use std::path::Path;
+
+use infrafabric_adapters::compile::{Compiled, LoadError, parse};
+use infrafabric_adapters::registry::{Registry, Source};
+
+fn file(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::read_to_string(root.join(path)).expect(path)
+}
+
+/// The bench definition with one piece of text replaced.
+fn bench(from: &str, to: &str) -> String {
+    changed("examples/bench/bench.yaml", from, to)
+}
+
+fn aws(from: &str, to: &str) -> String {
+    changed("adapters/providers/cloud/aws.yaml", from, to)
+}
+
+fn changed(path: &str, from: &str, to: &str) -> String {
+    let text = file(path);
+    assert!(text.contains(from), "{path} has no `{from}`");
+    text.replacen(from, to, 1)
+}
+
+/// `path: reason` of everything that is wrong.
+fn problems(text: &str) -> Vec<String> {
+    let (name, spec) = parse(text, "test.yaml").unwrap_or_else(|error| panic!("{error}"));
+    match Compiled::new(&name, spec) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_definition_that_compiles_but_cannot_work_is_refused() {
+    let create = "post: /machines";
+    let read = "      read: {get: '/machines/${id}', item: '${body.machine}'}\n";
+    let table = [
+        // Names of the contract.
+        (
+            bench("want.name", "want.nam"),
+            "spec.objects.machine.create.json.name: unknown `want.nam`",
+        ),
+        (
+            bench("want.name", "want.name.first"),
+            "spec.objects.machine.create.json.name: `want.name.first`",
+        ),
+        (
+            bench("want.name", "id"),
+            "spec.objects.machine.create.json.name: unknown variable `id`, here",
+        ),
+        (
+            bench("'/machines/${id}'", "'/machines/${want.name}'"),
+            "spec.objects.machine.read.get: unknown variable `want`",
+        ),
+        (
+            bench("want.marks + want.tags", "want.tags"),
+            "spec.objects.machine.identity.find: by `tag`, but the create",
+        ),
+        (
+            bench("  marks: ${item.tags}\n", "  color: ${item.tags}\n"),
+            "spec.objects.machine.as.color: unknown name `color`, expected one of id, state,",
+        ),
+        (
+            bench("        id: ${item.id}\n", ""),
+            "spec.objects.machine.as.id: missing: the provider's identity",
+        ),
+        (
+            bench("starting: Creating", "starting: Booting"),
+            "spec.objects.machine.as.state.starting: unknown state `Booting`, expected one of Creating,",
+        ),
+        (bench("of: '${item.state}', ", ""), "spec.objects.machine.as.state.of: missing"),
+        (
+            bench("    machine:\n      identity", "    maschine:\n      identity"),
+            "spec.objects.maschine: unknown object `maschine`, expected one of machine",
+        ),
+        (
+            bench("    regions:\n      list", "    zones:\n      list"),
+            "spec.catalogs.zones: unknown catalog `zones`, expected one of sizes, images, regions",
+        ),
+        (bench("cpus: '${item.cpus}', ", ""), "spec.catalogs.sizes.as.cpus: missing: virtual CPUs"),
+        (
+            bench("cpus: '${item.cpus}'", "cpus: two"),
+            "spec.catalogs.sizes.as.cpus: expected a whole number",
+        ),
+        // Operations.
+        (
+            bench(read, ""),
+            "spec.objects.machine.read: missing: a machine needs create, read, list and delete",
+        ),
+        (
+            bench("post: /machines", "post: machines"),
+            "spec.objects.machine.create.post: path `machines` must begin with /",
+        ),
+        (
+            bench(create, "post: /machines\n        put: /machines"),
+            "spec.objects.machine.create: several methods",
+        ),
+        (
+            bench(create, "post: //evil.example/machines"),
+            "spec.objects.machine.create.post: begins with //",
+        ),
+        (
+            bench(create, "post: /machines\n        endpoint: eu"),
+            "spec.objects.machine.create.endpoint: unknown endpoint `eu`",
+        ),
+        (
+            bench(create, "post: /machines\n        headers: {Authorization: 'Bearer x'}"),
+            "spec.objects.machine.create.headers.Authorization: written by the pipeline alone",
+        ),
+        (
+            bench(create, "post: /machines\n        headers: {X-Token: '${token}'}"),
+            "spec.objects.machine.identity.key: false, but the create sends `token`",
+        ),
+        (
+            bench("lag: 1s", "lag: 1s, key: true"),
+            "spec.objects.machine.identity.key: true, but the create does not send `token`",
+        ),
+        (
+            bench("lag: 1s", "lag: soon"),
+            "spec.objects.machine.identity.lag: `soon` is no span such as 30s",
+        ),
+        (
+            bench("item: ${body.machine}\n", "items: ${body.machine}\n"),
+            "spec.objects.machine.create.item: missing",
+        ),
+        (
+            bench("items: '${body.machines}', cursor: '${body.next}'", "cursor: '${body.next}'"),
+            "spec.objects.machine.list.items: missing",
+        ),
+        (
+            bench(", cursor: '${body.next}'", ""),
+            "spec.objects.machine.list.cursor: missing: the request uses `cursor`",
+        ),
+        (bench("&page=${cursor}", ""), "spec.objects.machine.list.cursor: never sent"),
+        (
+            bench("tag=${scope.mark}", "tag=x"),
+            "spec.objects.machine.list: does not use `scope.mark`",
+        ),
+        (
+            bench("scope.mark", "scope.project"),
+            "spec.objects.machine.list.get: unknown `scope.project`, expected one of scope.mark",
+        ),
+        // Expressions.
+        (
+            bench("${want.name}", "${want.name +}"),
+            "spec.objects.machine.create.json.name: expression `want.name +`",
+        ),
+        (
+            bench("${want.name}", "${want.name"),
+            "spec.objects.machine.create.json.name: `${want.name`: `${` without its `}`",
+        ),
+        (
+            bench("${want.name}", "${upper(want.name)}"),
+            "spec.objects.machine.create.json.name: unknown function `upper`",
+        ),
+        (
+            bench("${want.name}", "${phase(want.name)}"),
+            "spec.objects.machine.create.json.name: unknown function `phase`",
+        ),
+        // Paths of answers.
+        (
+            bench("id: ${item.id}", "id: ${item.uuid}"),
+            "spec.objects.machine.as.id: `item.uuid`: in the sandbox's answer `item` has no `uuid`, only id, image, ip",
+        ),
+        (
+            bench("id: ${item.id}", "id: ${item.?uuid.orValue(\"\")}"),
+            "spec.objects.machine.as.id: `item.uuid`",
+        ),
+        (
+            bench("item: ${body.machine}\n", "item: ${body.server}\n"),
+            "spec.objects.machine.create.item: `body.server`: in the sandbox's answer `body` has no `server`, only machine",
+        ),
+        (
+            bench("cursor: '${body.next}'", "cursor: '${body.meta.next}'"),
+            "spec.objects.machine.list.cursor: `body.meta.next`",
+        ),
+        (
+            bench("memoryMiB: '${item.memory}'", "memoryMiB: '${item.ram}'"),
+            "spec.catalogs.sizes.as.memoryMiB: `item.ram`: in the sandbox's answer `item` has no `ram`",
+        ),
+        // Facts.
+        (
+            bench("https://api.bench.example", "http://api.bench.example"),
+            "spec.endpoint: expected an https:// address",
+        ),
+        (
+            bench("https://api.bench.example", "https://api.bench.example/"),
+            "spec.endpoint: ends with /",
+        ),
+        (
+            bench("https://api.bench.example", "https://${want.name}.example"),
+            "spec.endpoint: unknown variable `want`, here there is region, parameters",
+        ),
+        (
+            bench("https://api.bench.example", "https://${parameters.host}.example"),
+            "spec.endpoint: unknown `parameters.host`: spec.parameters declares none",
+        ),
+        (
+            bench("secret: [token]}", "secret: [token]}\n  limits: {requests: 250/d}"),
+            "spec.limits.requests: `250/d` is no rate such as 250/m",
+        ),
+        (bench("2026-11-22", "2026-13-22"), "spec.checked: `2026-13-22` is no day"),
+        (bench("[token]", "[token, other]"), "spec.auth.secret: bearer takes one key"),
+        (aws("service: ec2, ", ""), "spec.auth.service: missing: aws-sigv4 signs for a service"),
+        (
+            aws("[accessKeyId, secretAccessKey]", "[accessKeyId, accessKeyId]"),
+            "spec.auth.secret: `accessKeyId` twice",
+        ),
+        // Error rules.
+        (
+            aws("operation: machine.read", "operation: machine.get"),
+            "spec.errors[7].operation: unknown operation `machine.get`, expected one of images.list,",
+        ),
+        (
+            aws("body.Response.Errors.Error.Code in", "body.Response.Errors.Code in"),
+            "spec.errors[0].when: `body.Response.Errors.Code`: in the sandbox's answer `body.Response.Errors` has no `Code`, only Error",
+        ),
+        // The simulated provider.
+        (
+            bench("accepts: {token: bench-token}", "accepts: {}"),
+            "spec.sandbox.accepts.token: missing",
+        ),
+        (
+            bench("name: ${req.name}", "name: ${want.name}"),
+            "spec.sandbox.objects.machine.item.name: unknown variable `want`",
+        ),
+        (
+            bench("      regions: {body: {regions: [{name: north}, {name: south}]}}\n", ""),
+            "spec.sandbox.catalogs.regions: missing",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = problems(&text);
+        let hit = found.iter().any(|problem| problem.starts_with(expected));
+        assert!(hit, "expected: {expected}\nfound: {}", found.join("\n"));
+    }
+}
+
+#[test]
+fn all_problems_are_said_at_once() {
+    let text = bench("want.name", "want.nam").replace("item.cpus", "item.cores");
+    assert_eq!(problems(&text).len(), 2, "{:?}", problems(&text));
+}
+
+#[test]
+fn a_file_that_is_no_definition_is_refused_with_its_place() {
+    let table = [
+        (
+            bench("  title: Bench cloud", "  titel: Bench cloud"),
+            "test.yaml:6:3 spec.titel: unknown field `titel`",
+        ),
+        (
+            bench("running: Running}", "running: Running, off: Stopped}"),
+            "spec.objects.machine.as.state.off: `off` is a boolean in YAML 1.1 and text in YAML 1.2: quote it ('off')",
+        ),
+        (
+            bench("title: Bench cloud", "title: yes"),
+            "test.yaml:6:10 spec.title: `yes` is a boolean",
+        ),
+        (
+            bench("checked: 2026-11-22", "checked: 12:30"),
+            "spec.checked: `12:30` is a number of base 60",
+        ),
+        (
+            bench("status: 201", "status: 0201"),
+            "spec.sandbox.objects.machine.create.status: `0201` is octal",
+        ),
+        (bench("status: 201", "status: many"), "spec.sandbox.objects.machine.create.status: "),
+        (bench("  docs:", "  title: Twice\n  docs:"), "duplicate"),
+        (bench("scheme: bearer", "scheme: basic"), "spec.auth.scheme: unknown variant `basic`"),
+        (
+            bench("kind: ProviderDefinition", "kind: Provider"),
+            "test.yaml:3:7 kind: `Provider`, expected `ProviderDefinition`",
+        ),
+        (
+            bench("infrafabric.io/v1alpha1", "v1"),
+            "apiVersion: `v1`, expected `infrafabric.io/v1alpha1`",
+        ),
+        (bench("{name: bench}", "{name: Bench}"), "metadata.name: `Bench` is no name"),
+        (format!("{}\n---\na: 1\n", bench("x", "x")), "2 documents, give one definition a file"),
+        (String::new(), "0 documents"),
+        ("a: [1".to_owned(), "parse test.yaml:"),
+        (format!("a: &a [{}]\nb: [*a, *a]", "x, ".repeat(60_000)), "read test.yaml"),
+        ("#".repeat(600 * 1024), "read test.yaml: 614400 bytes"),
+    ];
+    for (text, expected) in table {
+        let error = parse(&text, "test.yaml").expect_err(expected).to_string();
+        assert!(error.contains(expected), "expected: {expected}\nfound: {error}");
+    }
+}
+
+#[test]
+fn an_ambiguous_scalar_has_an_error_of_its_own() {
+    let error = parse("on: 1", "test.yaml").expect_err("refused");
+    assert!(matches!(error, LoadError::Ambiguous { .. }), "{error:?}");
+}
+
+#[test]
+fn a_built_ins_name_is_refused_unless_allowed() {
+    let registry = Registry::built_in().expect("names are unique");
+    let (_, spec) = parse(&file("examples/bench/bench.yaml"), "bench.yaml").expect("parses");
+    let refused = registry.put("aws", spec.clone(), false).expect_err("refused");
+    assert_eq!(refused[0].path, "metadata.name");
+    assert!(refused[0].reason.contains("`aws` is a built-in definition"), "{}", refused[0].reason);
+    registry.put("aws", spec, true).expect("allowed");
+    let title =
+        |registry: &Registry| registry.get("aws").map(|(d, s)| (d.spec().title.0.clone(), s));
+    assert_eq!(title(&registry), Some(("Bench cloud".to_owned(), Source::Given)));
+    registry.remove("aws");
+    assert_eq!(title(&registry).map(|(_, source)| source), Some(Source::BuiltIn));
+}
+
+#[test]
+fn a_bad_definition_leaves_the_old_one_serving() {
+    let registry = Registry::built_in().expect("names are unique");
+    let put = |text: &str| {
+        let (name, spec) = parse(text, "bench.yaml").expect("parses");
+        registry.put(&name, spec, false)
+    };
+    let first = put(&file("examples/bench/bench.yaml")).expect("good");
+    put(&bench("want.name", "want.nam")).expect_err("bad");
+    let (serving, source) = registry.get("bench").expect("serves");
+    assert_eq!((serving.digest(), source), (first.digest(), Source::Given));
+    put(&bench("Bench cloud", "Bench 2")).expect("good");
+    assert_ne!(registry.get("bench").expect("serves").0.digest(), first.digest());
+    assert!(registry.names().contains(&("bench".to_owned(), Source::Given)));
+    assert!(registry.names().contains(&("linode".to_owned(), Source::BuiltIn)));
+}

@@ -1,0 +1,10 @@
+//! The pipeline against a provider on loopback that answers as each test tells it.
+
+mod answers;
+mod aws;
+mod credentials;
+mod definitions;
+mod effects;
+mod hostile;
+mod limits;
+mod machines;

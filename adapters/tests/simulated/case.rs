@@ -1,0 +1,215 @@
+//! A definition beside the simulated provider that its own `sandbox` section describes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use infrafabric_adapters::compile::{
+    BodyTemplate, Compiled, CompiledAnswer, CompiledOperation, CompiledSandbox, Template, Tree,
+    Vars, parse,
+};
+use infrafabric_definition::AnswerFormat;
+use serde_json::{Map, Value as Json, json};
+
+pub(crate) const MARK: &str = "if:lab";
+
+pub(crate) fn definitions() -> Vec<Compiled> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["providers/cloud", "../examples/provider-definition", "../examples/bench"] {
+        let entries = fs::read_dir(root.join(folder)).expect(folder);
+        files.extend(entries.map(|entry| entry.expect(folder).path()));
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    let compile = |file: &PathBuf| {
+        let text = fs::read_to_string(file).expect("readable");
+        let (name, spec) = parse(&text, &file.display().to_string()).expect("parses");
+        Compiled::new(&name, spec).expect("compiles")
+    };
+    files.iter().map(compile).collect()
+}
+
+/// A definition with what its simulated provider knows.
+pub(crate) struct Case {
+    pub(crate) definition: Compiled,
+    pub(crate) want: Json,
+}
+
+impl Case {
+    /// Wants the first region, two CPUs with 4 GiB, and Ubuntu 24.04.
+    pub(crate) fn new(definition: Compiled) -> Self {
+        let mut case = Self { definition, want: Json::Null };
+        let text = |row: &Json, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let first = |name: &str, fits: &dyn Fn(&Json) -> bool| {
+            let rows = case.rows(name);
+            let row = rows.iter().find(|row| fits(row)).cloned();
+            text(&row.unwrap_or_else(|| panic!("{name}: nothing fits in {rows:?}")), "name")
+        };
+        case.want = json!({
+            "name": "web-1",
+            "region": first("regions", &|_| true),
+            "size": first("sizes", &|row| row["cpus"] == 2 && row["memoryMiB"] == 4096),
+            "image": first("images", &|row| row["family"] == "ubuntu" && row["version"] == "24.04"),
+            "sshKeys": ["key-1", "ssh-ed25519 AAAA user@host"],
+            "userData": "#cloud-config\n",
+            "marks": [MARK, "if:web-1"],
+            "tags": ["team-a"],
+            "labels": {"infrafabric.io/name": "web-1"},
+        });
+        case
+    }
+
+    pub(crate) fn sandbox(&self) -> &CompiledSandbox {
+        self.definition.sandbox.as_ref().expect("a sandbox")
+    }
+
+    pub(crate) fn operation(&self, verb: &str) -> &CompiledOperation {
+        let machine = &self.definition.objects["machine"];
+        let operation = match verb {
+            "create" => &machine.create,
+            "read" => &machine.read,
+            "list" => &machine.list,
+            _ => &machine.delete,
+        };
+        operation.as_ref().expect("there is one")
+    }
+
+    /// What the definition reads from a catalog.
+    pub(crate) fn rows(&self, name: &str) -> Vec<Json> {
+        let catalog = &self.definition.catalogs[name];
+        let body = body(&self.sandbox().catalogs[name], catalog.list.answer, &Vars::default());
+        let items = evaluate(catalog.list.items.as_ref().expect("items"), &answer(&body));
+        let items = items.unwrap_or_else(|| panic!("{}: no {name}", self.definition.name()));
+        let columns = |item: &Json| {
+            let mut vars = Vars::default();
+            vars.set("item", item);
+            let columns = catalog.columns.iter();
+            let present =
+                columns.filter_map(|(key, tree)| Some((key.clone(), render(tree, &vars)?)));
+            Json::Object(present.collect())
+        };
+        items.as_array().expect("a list").iter().map(columns).collect()
+    }
+
+    /// The variables of a thing that exists since `age` phases.
+    pub(crate) fn thing(&self, age: usize, deleted: bool) -> Vars {
+        let object = &self.sandbox().objects["machine"];
+        let mut vars = self.request("create");
+        vars.set("seq", &json!(7));
+        let id = evaluate(&object.id, &vars).expect("an id");
+        vars.set("id", &id).set("created", &json!("2026-11-22T10:00:00Z"));
+        vars.set("region", &self.want["region"]).set("deleted", &json!(deleted));
+        let nth = move |states: &[Json]| states.get(age).or(states.last()).cloned();
+        vars.function("phase", nth).function("gone", nth);
+        let item = render(&object.item, &vars).expect("an item");
+        vars.set("item", &item);
+        vars
+    }
+
+    /// `req`, `query` and `headers` as the simulated provider receives them.
+    pub(crate) fn request(&self, verb: &str) -> Vars {
+        let operation = self.operation(verb);
+        let mut given = Vars::default();
+        given
+            .set("want", &self.want)
+            .set("token", &json!("t0k3n"))
+            .set("region", &self.want["region"]);
+        given.set("scope", &json!({"mark": MARK})).set("id", &json!("1"));
+        let path = operation.path.render(&given).expect("evaluates").expect("a path");
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        let query: Map<String, Json> = form_urlencoded::parse(query.as_bytes())
+            .map(|(key, value)| (key.into_owned(), Json::from(value.into_owned())))
+            .collect();
+        let headers = operation.headers.iter();
+        let headers: Map<String, Json> = headers
+            .filter_map(|(name, value)| Some((name.to_lowercase(), evaluate(value, &given)?)))
+            .collect();
+        let req = match &operation.body {
+            BodyTemplate::Empty => None,
+            BodyTemplate::Json(tree) => render(tree, &given),
+            BodyTemplate::Form(tree) => render(tree, &given).as_ref().map(texts),
+        };
+        let mut vars = Vars::default();
+        vars.set("req", &req.unwrap_or(json!({})));
+        vars.set("query", &Json::Object(query)).set("headers", &Json::Object(headers));
+        vars
+    }
+
+    /// The contract's outputs of a thing in an answer's body.
+    pub(crate) fn outputs(&self, template: &Template, body: &Json) -> Json {
+        let item = evaluate(template, &answer(body));
+        self.read(&item.unwrap_or_else(|| panic!("{}: no item in {body}", self.definition.name())))
+    }
+
+    pub(crate) fn read(&self, item: &Json) -> Json {
+        let mut vars = Vars::default();
+        vars.set("item", item);
+        let outputs = self.definition.objects["machine"].outputs.iter();
+        Json::Object(
+            outputs.filter_map(|(key, tree)| Some((key.clone(), render(tree, &vars)?))).collect(),
+        )
+    }
+}
+
+/// The body of an answer as the definition sees it.
+pub(crate) fn body(answer: &CompiledAnswer, format: AnswerFormat, vars: &Vars) -> Json {
+    let body = answer.body.as_ref().and_then(|body| render(body, vars)).unwrap_or(Json::Null);
+    match format {
+        AnswerFormat::Json => body,
+        AnswerFormat::Xml => over_xml(&body),
+    }
+}
+
+/// The contract's word for a state as outputs give it.
+pub(crate) fn state(outputs: &Json) -> &str {
+    let state = &outputs["state"];
+    let of = state["of"].as_str().unwrap_or_default();
+    state[of].as_str().unwrap_or("Unknown")
+}
+
+pub(crate) fn evaluate(template: &Template, vars: &Vars) -> Option<Json> {
+    template.render(vars).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn render(tree: &Tree, vars: &Vars) -> Option<Json> {
+    tree.render(vars).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn answer(body: &Json) -> Vars {
+    let mut vars = Vars::default();
+    vars.set("body", body);
+    vars
+}
+
+/// A form has text only.
+fn texts(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => items.iter().map(texts).collect(),
+        Json::Object(entries) => {
+            Json::Object(entries.iter().map(|(key, value)| (key.clone(), texts(value))).collect())
+        }
+        Json::String(_) => json.clone(),
+        other => Json::from(other.to_string()),
+    }
+}
+
+/// What is left of a body after it went through XML: text only, no list of one, nothing empty.
+pub(crate) fn over_xml(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => match items.as_slice() {
+            [] => Json::Null,
+            [one] => over_xml(one),
+            many => many.iter().map(over_xml).collect(),
+        },
+        Json::Object(entries) => {
+            let entries: Map<String, Json> = entries
+                .iter()
+                .map(|(key, value)| (key.clone(), over_xml(value)))
+                .filter(|(_, value)| !value.is_null())
+                .collect();
+            if entries.is_empty() { Json::Null } else { Json::Object(entries) }
+        }
+        Json::String(text) if text.is_empty() => Json::Null,
+        Json::String(_) | Json::Null => json.clone(),
+        other => Json::from(other.to_string()),
+    }
+}

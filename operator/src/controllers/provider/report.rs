@@ -1,0 +1,139 @@
+//! Says in status how the Provider stands; writes only when that changed.
+
+use chrono::{DateTime, Utc};
+use infrafabric_adapters::registry::Source;
+use infrafabric_crds::condition::{self, READY, RECONCILING, STALLED};
+use infrafabric_crds::provider::{DefinitionInUse, reason};
+use infrafabric_crds::{Provider, ProviderStatus, RECONCILE_ANNOTATION};
+use infrafabric_definition::Class;
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use super::act::{Acted, What};
+use super::observe::Observed;
+use crate::context::Context;
+
+/// The status after the deed. Pure.
+pub(super) fn status(
+    provider: &Provider,
+    observed: &Observed,
+    what: &What,
+    now: DateTime<Utc>,
+) -> ProviderStatus {
+    let mut status = provider.status.clone().unwrap_or_default();
+    let generation = provider.metadata.generation;
+    status.observed_generation = generation.unwrap_or_default();
+    status.last_handled_reconcile_at = provider.annotations().get(RECONCILE_ANNOTATION).cloned();
+    if let Some((definition, source)) = &observed.definition {
+        let source = match source {
+            Source::BuiltIn => "BuiltIn",
+            Source::Given => "ProviderDefinition",
+        };
+        status.definition = Some(DefinitionInUse {
+            name: definition.name().to_owned(),
+            source: source.to_owned(),
+            digest: definition.digest().to_owned(),
+        });
+        status.capabilities = capabilities(definition);
+    } else {
+        status.definition = None;
+        status.capabilities.clear();
+    }
+    let (ready, stalled, reason, message) = words(provider, what);
+    let why = (reason, message.as_str());
+    let all = &mut status.conditions;
+    condition::set(all, READY, ready, why, generation, now);
+    for (type_, holds) in [(RECONCILING, !ready && !stalled), (STALLED, stalled)] {
+        if holds {
+            condition::set(all, type_, true, why, generation, now);
+        } else {
+            condition::clear(all, type_);
+        }
+    }
+    status
+}
+
+fn words(provider: &Provider, what: &What) -> (bool, bool, &'static str, String) {
+    let secret = &provider.spec.credentials.secret_ref.name;
+    match what {
+        What::Stood(stand) => (false, stand.stalled, stand.reason, stand.message.clone()),
+        What::Verified | What::Released => (
+            true,
+            false,
+            reason::VERIFIED,
+            format!("the credentials in Secret {secret} were verified by an authenticated read"),
+        ),
+        What::Failed(Class::Auth, message) => (
+            false,
+            true,
+            reason::UNAUTHORIZED,
+            format!(
+                "{message}; put working credentials into Secret {secret}, nothing is called until then"
+            ),
+        ),
+        What::Failed(_, message) => (false, false, reason::UNAVAILABLE, message.clone()),
+    }
+}
+
+fn capabilities(definition: &infrafabric_adapters::compile::Compiled) -> Vec<String> {
+    let objects = definition.objects.iter().flat_map(|(name, object)| {
+        [
+            ("create", object.create.is_some()),
+            ("read", object.read.is_some()),
+            ("list", object.list.is_some()),
+            ("delete", object.delete.is_some()),
+        ]
+        .into_iter()
+        .filter(|(_, declared)| *declared)
+        .map(move |(verb, _)| format!("{name}.{verb}"))
+    });
+    let catalogs = definition.catalogs.keys().map(|name| format!("{name}.list"));
+    objects.chain(catalogs).collect()
+}
+
+/// Writes the status if its meaning changed.
+pub async fn report(
+    provider: &Provider,
+    observed: &Observed,
+    acted: &Acted,
+    context: &Context,
+) -> Result<(), kube::Error> {
+    if matches!(acted.what, What::Released) {
+        return Ok(());
+    }
+    let next = status(provider, observed, &acted.what, context.clock.now());
+    if provider.status.as_ref() == Some(&next) {
+        return Ok(());
+    }
+    events(provider, &next, context).await;
+    let api: Api<Provider> =
+        Api::namespaced(context.client.clone(), &provider.namespace().unwrap_or_default());
+    let body = json!({
+        "apiVersion": "infrafabric.io/v1alpha1",
+        "kind": "Provider",
+        "metadata": {"name": provider.name_any(), "uid": provider.uid()},
+        "status": next,
+    });
+    let params = PatchParams::apply("infrafabric/provider").force();
+    match api.patch_status(&provider.name_any(), &params, &Patch::Apply(body)).await {
+        Ok(written) => {
+            context.own_writes.wrote(&written);
+            Ok(())
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An event when `Ready` turns.
+async fn events(provider: &Provider, next: &ProviderStatus, context: &Context) {
+    let before = provider.status.as_ref();
+    let before = before.and_then(|status| condition::find(&status.conditions, READY));
+    let Some(after) = condition::find(&next.conditions, READY) else { return };
+    let turned =
+        before.is_none_or(|before| before.status != after.status || before.reason != after.reason);
+    if turned {
+        context.event(provider, !after.is_true(), &after.reason, after.message.clone()).await;
+    }
+}

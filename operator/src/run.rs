@@ -1,0 +1,250 @@
+//! Wires everything together and runs until told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc;
+use infrafabric_adapters::clock::SystemClock;
+use infrafabric_adapters::compile::Problem;
+use infrafabric_adapters::registry::Registry;
+use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
+use kube::api::{Api, ListParams};
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Client, Resource};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::{Context, OwnWrites};
+use crate::controllers::{cloud_machine, provider, provider_definition};
+use crate::engine::accounts::Accounts;
+use crate::health::{self, Readiness};
+use crate::installation::{self, InstallationError};
+use crate::metrics::Metrics;
+use crate::trust::Trust;
+use crate::witness::{OpenError, Witness};
+
+/// How many objects of a kind are looked at at the same time.
+const CONCURRENCY: u16 = 64;
+
+/// What the operator is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Namespace of the operator's own ConfigMap and Secret.
+    pub namespace: String,
+    /// The installation id; read or made when absent.
+    pub installation_id: Option<String>,
+    /// Folder of the witness log.
+    pub witness_dir: PathBuf,
+    /// Address of health and metrics.
+    pub listen: SocketAddr,
+    /// Where requests may go.
+    pub trust: Trust,
+    /// Whether a ProviderDefinition may take a built-in's name.
+    pub allow_definition_override: bool,
+}
+
+/// Why the operator could not start, or ended.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The definitions in the binary are wrong.
+    #[error("load the built-in definitions: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    BuiltIn(Vec<Problem>),
+    /// The installation's own objects.
+    #[error("prepare the installation")]
+    Installation(#[source] InstallationError),
+    /// The given installation id cannot become part of tags.
+    #[error("--installation-id {0}: 4 to 40 characters from a-z, 0-9 and -")]
+    InstallationId(String),
+    /// The log.
+    #[error("open the witness log")]
+    Witness(#[source] OpenError),
+    /// The health server.
+    #[error("listen on {address} for health and metrics")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The CRDs.
+    #[error("list ProviderDefinitions: are the CRDs installed?")]
+    ListDefinitions(#[source] kube::Error),
+}
+
+/// Runs until `stop` is cancelled, then lets what is under way end.
+pub async fn run(
+    client: Client,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let registry = Arc::new(Registry::built_in().map_err(RunError::BuiltIn)?);
+    let installation = match &options.installation_id {
+        Some(id) if installation::is_id(id) => id.clone(),
+        Some(id) => return Err(RunError::InstallationId(id.clone())),
+        None => {
+            installation::id(&client, &options.namespace).await.map_err(RunError::Installation)?
+        }
+    };
+    let origin = format!("infrafabric.io/witness/{installation}");
+    let keys = installation::witness_keys(&client, &options.namespace, &origin)
+        .await
+        .map_err(RunError::Installation)?;
+    let verifier = keys.verifier();
+    let witness = Witness::open(options.witness_dir.clone(), origin, keys)
+        .await
+        .map_err(RunError::Witness)?;
+    let metrics = Metrics::new(witness.clone());
+    let readiness = Readiness::default();
+    let server_stop = CancellationToken::new();
+    let address =
+        health::serve(options.listen, metrics.clone(), readiness.clone(), server_stop.clone())
+            .await
+            .map_err(|source| RunError::Listen { address: options.listen, source })?;
+    tracing::info!(%address, installation, verifier, entries = witness.size(), "serving");
+
+    let (controllers, context) =
+        Controllers::new(client, registry, witness.clone(), metrics, installation, options, &stop);
+    let definitions: Api<ProviderDefinition> = Api::all(context.client.clone());
+    let given =
+        definitions.list(&ListParams::default()).await.map_err(RunError::ListDefinitions)?;
+    for object in &given.items {
+        // What is wrong with one is said by its controller.
+        let _ = provider_definition::put(object, &context);
+    }
+    readiness.set(true);
+    let draining = stop.clone();
+    let unready = readiness.clone();
+    tokio::spawn(async move {
+        draining.cancelled().await;
+        unready.set(false);
+    });
+    controllers.run(context).await;
+    witness.close().await;
+    server_stop.cancel();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The controllers, with what wakes them from outside the API.
+struct Controllers {
+    machines: Controller<CloudMachine>,
+    providers: Controller<Provider>,
+    definitions: Controller<ProviderDefinition>,
+}
+
+impl Controllers {
+    fn new(
+        client: Client,
+        registry: Arc<Registry>,
+        witness: Witness,
+        metrics: Metrics,
+        installation: String,
+        options: Options,
+        stop: &CancellationToken,
+    ) -> (Self, Arc<Context>) {
+        let (wake_machines, machines) = controller::<CloudMachine>(&client, stop);
+        let (wake_providers, providers) = controller::<Provider>(&client, stop);
+        let (wake_definitions, definitions) = controller::<ProviderDefinition>(&client, stop);
+        let reporter = Reporter { controller: "infrafabric".to_owned(), instance: None };
+        let context = Context {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            registry,
+            accounts: Accounts::default(),
+            witness,
+            clock: Arc::new(SystemClock),
+            actor: format!("operator/{installation}"),
+            installation,
+            trust: options.trust,
+            metrics,
+            stop: stop.clone(),
+            allow_definition_override: options.allow_definition_override,
+            verifications: Mutex::default(),
+            wake_definitions,
+            wake_machines,
+            wake_providers,
+            machines: machines.store(),
+            providers: providers.store(),
+            own_writes: OwnWrites::default(),
+        };
+        (Self { machines, providers, definitions }, Arc::new(context))
+    }
+
+    /// Runs all until their triggers end and what is under way is done.
+    async fn run(self, context: Arc<Context>) {
+        let machines = self
+            .machines
+            .run(cloud_machine::reconcile, retry, Arc::clone(&context))
+            .for_each(count::<CloudMachine, _>(&context, "CloudMachine"));
+        let providers = self
+            .providers
+            .run(provider::reconcile, retry, Arc::clone(&context))
+            .for_each(count::<Provider, _>(&context, "Provider"));
+        let definitions = self
+            .definitions
+            .run(provider_definition::reconcile, retry, Arc::clone(&context))
+            .for_each(count::<ProviderDefinition, _>(&context, "ProviderDefinition"));
+        tokio::join!(machines, providers, definitions);
+    }
+}
+
+type Wake<K> = mpsc::UnboundedSender<ObjectRef<K>>;
+
+fn controller<K>(client: &Client, stop: &CancellationToken) -> (Wake<K>, Controller<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+    K: Send + Sync + 'static,
+{
+    let (wake, woken) = mpsc::unbounded();
+    let controller = Controller::new(Api::<K>::all(client.clone()), watcher::Config::default())
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(woken)
+        .graceful_shutdown_on(stop.clone().cancelled_owned());
+    (wake, controller)
+}
+
+/// The delay after a failure of ours (the API, the log): providers' failures are in the decisions.
+fn retry<K, E>(_: Arc<K>, _: &E, _: Arc<Context>) -> Action {
+    Action::requeue(Duration::from_secs(2))
+}
+
+/// Counts looks and logs their failures, once.
+fn count<K, E>(
+    context: &Arc<Context>,
+    kind: &'static str,
+) -> impl FnMut(Result<(ObjectRef<K>, Action), E>) -> std::future::Ready<()> + use<K, E>
+where
+    K: Resource<DynamicType = ()>,
+    E: std::error::Error,
+{
+    let metrics = context.metrics.clone();
+    move |result| {
+        metrics.reconciled(kind, result.is_ok());
+        if let Err(error) = result {
+            tracing::warn!(kind, error = chain(&error), "reconcile failed");
+        }
+        std::future::ready(())
+    }
+}
+
+/// An error with everything beneath it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(beneath) = source {
+        let more = beneath.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = beneath.source();
+    }
+    text
+}

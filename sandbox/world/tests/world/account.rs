@@ -1,0 +1,177 @@
+//! The project's own client against the simulated providers: every definition we ship, end to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use infrafabric_adapters::account::{Account, AccountOptions};
+use infrafabric_adapters::compile::{Compiled, parse};
+use infrafabric_adapters::contract::cloud::{MachineState, MachineWant};
+use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
+use infrafabric_definition::Class;
+use infrafabric_world::{Effect, FaultSpec};
+
+use crate::definitions::built_in;
+use crate::harness::Harness;
+
+/// Permits everything.
+struct Open;
+
+#[async_trait]
+impl Journal for Open {
+    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn permit(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+fn example(file: &str) -> Arc<Compiled> {
+    let path = format!("{}/../../examples/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("an example");
+    let (name, spec) = parse(&text, file).expect("a definition");
+    Arc::new(Compiled::new(&name, spec).expect("compiles"))
+}
+
+fn shipped() -> Vec<Arc<Compiled>> {
+    let mut all: Vec<_> = ["digitalocean", "linode", "aws"].map(built_in).into();
+    all.push(example("provider-definition/vultr-by-hand.yaml"));
+    all.push(example("bench/bench.yaml"));
+    all
+}
+
+fn open(world: &Harness, definition: &Arc<Compiled>, region: Option<String>) -> Account {
+    let accepts = &definition.sandbox.as_ref().expect("a sandbox").accepts;
+    let options = AccountOptions {
+        endpoint: Some(format!("{}/p/{}", world.world.url(), definition.name())),
+        region,
+        secrets: accepts.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect(),
+        timeout: Duration::from_secs(5),
+        clock: world.clock.clone(),
+        ..AccountOptions::default()
+    };
+    Account::open(Arc::clone(definition), options).expect("opens")
+}
+
+/// A machine of the first size, image and region on offer.
+async fn want(account: &Account, region: &str) -> MachineWant {
+    let sizes = account.sizes(region).await.expect("sizes");
+    let here = |regions: &Option<Vec<String>>| {
+        regions.as_ref().is_none_or(|regions| regions.iter().any(|r| r == region))
+    };
+    let size = sizes.iter().find(|size| size.available && here(&size.regions)).expect("a size");
+    let images = account.images(region).await.expect("images");
+    MachineWant {
+        name: "if-web-1".to_owned(),
+        region: region.to_owned(),
+        size: size.name.clone(),
+        image: images.iter().find(|image| here(&image.regions)).expect("an image").name.clone(),
+        ssh_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample key".to_owned()],
+        user_data: Some("#cloud-config".to_owned()),
+        marks: vec!["if-abc".to_owned(), "if-uid-1".to_owned()],
+        tags: vec!["team-web".to_owned()],
+        labels: [("kind".to_owned(), "CloudMachine".to_owned())].into(),
+    }
+}
+
+#[tokio::test]
+async fn every_shipped_definition_creates_finds_reads_and_deletes() {
+    for definition in shipped() {
+        let name = definition.name().to_owned();
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let first = open(&world, &definition, Some("us-east-1".to_owned()));
+        first.verify().await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let region = first.regions().await.expect("regions")[0].name.clone();
+        let account = open(&world, &definition, Some(region.clone()));
+        let want = want(&account, &region).await;
+        let made = account.create_machine(&want, "token-1", &Open).await;
+        let made = made.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(made.state, MachineState::Creating, "{name}");
+        world.advance(Duration::from_secs(20));
+        let read = account.read_machine(&made.id, &region).await.expect("read").expect("there");
+        assert_eq!((read.state, &read.id), (MachineState::Running, &made.id), "{name}");
+        assert_eq!(read.name.as_deref(), Some("if-web-1"), "{name}");
+        assert!(!read.addresses.is_empty(), "{name}");
+        assert_eq!(read.region.as_deref(), Some(region.as_str()), "{name}");
+        let listed = account.list_machines("if-abc", &region).await.expect("listed");
+        assert_eq!(listed.iter().map(|m| m.id.as_str()).collect::<Vec<_>>(), [made.id.as_str()]);
+        assert!(listed[0].marks.contains(&"if-uid-1".to_owned()), "{name}");
+        assert!(account.list_machines("if-other", &region).await.expect("listed").is_empty());
+        account.delete_machine(&made.id, &region, "token-2", &Open).await.expect("deleted");
+        account.delete_machine(&made.id, &region, "token-2", &Open).await.expect("deleted again");
+        world.advance(Duration::from_secs(3600));
+        assert!(account.read_machine(&made.id, &region).await.expect("read").is_none(), "{name}");
+        let ledger = world.ledger().await;
+        let effects: Vec<Effect> = ledger.entries.iter().map(|entry| entry.effect).collect();
+        assert_eq!(effects, [Effect::Create, Effect::Delete], "{name}");
+        assert_eq!(ledger.unmatched, 0, "{name}: {:?}", ledger.unmatched_requests);
+        assert!(ledger.entries[0].marks.iter().any(|mark| mark == "if-abc"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_a_list_arrives() {
+    for definition in shipped().into_iter().filter(|d| d.name() == "bench") {
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let account = open(&world, &definition, Some("north".to_owned()));
+        let mut want = want(&account, "north").await;
+        for n in 0..1_005 {
+            want.name = format!("if-{n}");
+            account.create_machine(&want, &format!("t{n}"), &Open).await.expect("made");
+        }
+        let listed = account.list_machines("if-abc", "north").await.expect("listed");
+        assert_eq!(listed.len(), 1_005);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_unknown_or_one_machine_and_never_two() {
+    for definition in shipped() {
+        let name = definition.name().to_owned();
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let first = open(&world, &definition, Some("us-east-1".to_owned()));
+        let region = first.regions().await.expect("regions")[0].name.clone();
+        let account = open(&world, &definition, Some(region.clone()));
+        let want = want(&account, &region).await;
+        let lost = FaultSpec::new(&name, "lost").on("machine.create").times(1);
+        world.client.set_fault(&lost).await.expect("set");
+        let made = account.create_machine(&want, "token-1", &Open).await;
+        if let Err(error) = made {
+            assert_eq!(error.class, Class::Unknown, "{name}: {error}");
+        }
+        assert_eq!(world.ledger().await.entries.len(), 1, "{name}");
+        assert_eq!(account.list_machines("if-abc", &region).await.expect("listed").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn failures_have_the_class_that_the_fault_is_about() {
+    for definition in shipped() {
+        let name = definition.name().to_owned();
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let first = open(&world, &definition, Some("us-east-1".to_owned()));
+        let region = first.regions().await.expect("regions")[0].name.clone();
+        let account = open(&world, &definition, Some(region.clone()));
+        let want = want(&account, &region).await;
+        for (fault, class) in [
+            (FaultSpec::new(&name, "capacity"), Class::Capacity),
+            (FaultSpec { n: Some(0), ..FaultSpec::new(&name, "quota") }, Class::Quota),
+            (FaultSpec::new(&name, "revoked"), Class::Auth),
+            (FaultSpec::new(&name, "402"), Class::OutOfCredit),
+        ] {
+            if name == "bench" && class != Class::Auth && class != Class::OutOfCredit {
+                continue;
+            }
+            world.client.set_fault(&fault).await.expect("set");
+            let refused = account.create_machine(&want, "token-1", &Open).await;
+            let error = refused.expect_err("refused");
+            assert_eq!(error.class, class, "{name}: {error}");
+            world.client.clear_faults().await.expect("cleared");
+        }
+        assert!(world.ledger().await.entries.is_empty());
+    }
+}

@@ -1,0 +1,10 @@
+//! The simulated providers as a plain HTTP client sees them.
+
+mod account;
+mod admin;
+mod aws;
+mod definitions;
+mod faults;
+mod harness;
+mod json;
+mod load;
