@@ -1,0 +1,72 @@
+//! `scripts/recorder.py`: stands before a program and keeps what passes.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cache::own;
+use crate::error::{Error, at};
+use crate::process::{Running, free_port};
+use crate::tools::plain_python;
+
+const START: Duration = Duration::from_mins(1);
+
+/// A running recorder.
+pub(crate) struct Recorder {
+    /// Where it listens.
+    pub(crate) port: u16,
+    record: PathBuf,
+    _process: Running,
+}
+
+impl Recorder {
+    /// Starts one before a loopback port. It never answers the first request whose body contains
+    /// `hold`.
+    pub(crate) fn start(upstream: u16, hold: Option<&str>, folder: &Path) -> Result<Self, Error> {
+        let port = free_port()?;
+        let record = folder.join(format!("exchanges-{port}.jsonl"));
+        fs::write(&record, "").map_err(at(&record))?;
+        let mut process = Running::start(
+            "recorder.py",
+            Command::new(plain_python()?)
+                .arg(own("scripts/recorder.py"))
+                .args([&port.to_string(), &format!("http://127.0.0.1:{upstream}")])
+                .arg(&record)
+                .args(hold),
+            &folder.join(format!("recorder-{port}.log")),
+        )?;
+        process.until(START, || TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+        Ok(Self { port, record, _process: process })
+    }
+
+    /// Its base URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Every exchange so far.
+    pub(crate) fn exchanges(&self) -> Result<Vec<Value>, Error> {
+        let text = fs::read_to_string(&self.record).map_err(at(&self.record))?;
+        // A last line without its end is still being written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).map_err(|source| Error::Json {
+                    program: "recorder.py".to_owned(),
+                    text: line.to_owned(),
+                    source,
+                })
+            })
+            .collect()
+    }
+
+    /// Whether it holds an answer back.
+    pub(crate) fn holds(&self) -> bool {
+        self.exchanges().is_ok_and(|all| all.iter().any(|one| one["held"] == true))
+    }
+}
