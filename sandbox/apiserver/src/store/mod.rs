@@ -289,3 +289,42 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn put(store: &Store, key: &str, expect: Expect) -> Result<Arc<Stored>, Stale> {
+        let object = json!({"metadata": {"name": key}});
+        store.commit(&"/things".into(), key, expect, 0, Write::Put(object))
+    }
+
+    #[test]
+    fn stale_writes_change_nothing_and_old_moments_can_be_read_back() {
+        let store = Store::new(3);
+        let first = put(&store, "a", Expect::Absent).unwrap();
+        assert_eq!(put(&store, "a", Expect::Absent).unwrap_err(), Stale);
+        assert_eq!(
+            put(&store, "a", Expect::Revision(first.revision + 1)).unwrap_err(),
+            Stale
+        );
+        assert_eq!(store.revision(), first.revision);
+        let second = put(&store, "b", Expect::Absent).unwrap();
+        let page = store
+            .snapshot_at("/things", "", None, first.revision)
+            .unwrap();
+        assert_eq!(page.items.len(), 1);
+        let ahead = store.snapshot_at("/things", "", None, 99).unwrap_err();
+        assert_eq!(ahead, OutOfRange::Future(second.revision));
+        for key in ["c", "d", "e"] {
+            put(&store, key, Expect::Absent).unwrap();
+        }
+        let gone = store
+            .snapshot_at("/things", "", None, first.revision)
+            .unwrap_err();
+        assert_eq!(gone, OutOfRange::TooOld);
+        assert!(store.watch(&"/things".into(), first.revision).is_err());
+    }
+}
