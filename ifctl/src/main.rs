@@ -1,2 +1,60 @@
-//! Placeholder.
-fn main() {}
+//! The CLI. It carries the sandbox: an embedded Kubernetes API and simulated provider accounts.
+
+mod provider;
+mod sandbox;
+mod witness;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// InfraFabric from the command line.
+#[derive(Parser)]
+#[command(name = "ifctl", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// An embedded Kubernetes API and simulated provider accounts, to try, test and rehearse.
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
+    /// Definitions of providers.
+    #[command(subcommand)]
+    Provider(provider::Command),
+    /// The log of every provider operation.
+    #[command(subcommand)]
+    Witness(witness::Command),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // kube asks for the process's provider; ring is the one that is linked.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let result = match Cli::parse().command {
+        Command::Sandbox(command) => sandbox::run(command).await,
+        Command::Provider(command) => provider::run(command),
+        Command::Witness(command) => witness::run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&infrafabric::run::chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a command prints for its caller.
+#[expect(clippy::print_stdout, reason = "this is the command line")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// What a command prints when it fails.
+#[expect(clippy::print_stderr, reason = "this is the command line")]
+pub(crate) fn complain(line: &str) {
+    eprintln!("error: {line}");
+}

@@ -52,8 +52,13 @@ fn pipeline(url: &str) -> Pipeline {
         "verify": {"get": "/account"},
         "objects": {"machine": {
             "identity": {"find": "tag", "lag": "1s", "key": true},
-            "create": {"post": "/things", "json": {"token": "${token}"}},
-            "as": {"id": "${item.id}"},
+            "create": {"post": "/things", "item": "${body}",
+                "json": {"token": "${token}", "marks": "${want.marks}"}},
+            "read": {"get": "/things/${id}", "item": "${body}"},
+            "list": {"get": "/things?mark=${scope.mark}", "items": "${body.things}"},
+            "delete": {"delete": "/things/${id}"},
+            "as": {"id": "${item.id}", "marks": "${item.marks}",
+                "state": {"of": "${item.state}", "up": "Running"}},
         }},
     });
     let spec = serde_json::from_value(spec).expect("a definition");

@@ -26,11 +26,13 @@ fn spec() -> Json {
             "create": {"post": "/", "form": {"Action": "RunInstances", "ClientToken": "${token}",
                 "Tag": "${want.marks.map(m, {'Key': 'mark', 'Value': m})}"},
                 "item": "${list(body.Run.set.item)[0]}"},
-            "list": {"post": "/", "form": {"Action": "Describe", "NextToken": "${cursor}"},
+            "list": {"post": "/", "form": {"Action": "Describe", "Mark": "${scope.mark}", "NextToken": "${cursor}"},
                 "items": "${list(body.Describe.set.item)}", "cursor": "${body.Describe.nextToken}"},
             "read": {"post": "/", "form": {"Action": "Describe", "Id": "${id}"},
                 "item": "${list(body.Describe.set.item)[0]}"},
-            "as": {"id": "${item.id}", "state": {"of": "${item.state}", "16": "Running"}},
+            "delete": {"post": "/", "form": {"Action": "Terminate", "Id": "${id}"}},
+            "as": {"id": "${item.id}", "state": {"of": "${item.state}", "16": "Running"},
+                "marks": "${list(item.tags.item)}"},
         }},
     })
 }
@@ -76,8 +78,8 @@ async fn machines_are_made_and_found_by_forms_and_xml() {
         requests[0].body,
         "Action=RunInstances&ClientToken=t-1&Tag.1.Key=mark&Tag.1.Value=m"
     );
-    assert_eq!(requests[1].body, "Action=Describe");
-    assert_eq!(requests[2].body, "Action=Describe&NextToken=n");
+    assert_eq!(requests[1].body, "Action=Describe&Mark=m");
+    assert_eq!(requests[2].body, "Action=Describe&Mark=m&NextToken=n");
     let signed = requests[0].header("authorization").expect("signed");
     assert!(signed.contains("Credential=AKIDEXAMPLE/20261122/fra/ec2/aws4_request"), "{signed}");
 }

@@ -38,6 +38,7 @@ pub(crate) fn spec() -> Json {
                 "id": "${string(item.id)}",
                 "state": {"of": "${item.status}", "new": "Creating", "active": "Running"},
                 "addresses": "${item.ips.map(ip, {'ip': ip, 'public': true})}",
+                "marks": "${item.marks}",
             },
         }},
         "catalogs": {"sizes": {"list": {"get": "/sizes", "items": "${body.sizes}"}, "as": {

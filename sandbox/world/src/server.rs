@@ -224,7 +224,12 @@ async fn handle(
     };
     let received = Received::new(parts, format!("/{rest}"), body);
     match exchange(&shared, &provider, received).await {
-        Some(answer) => Ok(answer.into_response()),
+        Some(mut answer) => {
+            // Clients correct their clocks by it: it must be the clock that signatures are held to.
+            let date = shared.clock.now().format("%a, %d %b %Y %H:%M:%S GMT");
+            answer.headers.push(("date".to_owned(), date.to_string()));
+            Ok(answer.into_response())
+        }
         None => Err(Withheld),
     }
 }

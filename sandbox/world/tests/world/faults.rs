@@ -19,8 +19,8 @@ fn fault(name: &str) -> FaultSpec {
     FaultSpec::new("quay", name).on("machine.create").times(1)
 }
 
-fn span(text: &str) -> Option<Span> {
-    Some(text.into())
+fn span(text: &str) -> Span {
+    text.into()
 }
 
 async fn try_make(world: &Harness, name: &str) -> Result<Answer, hyper::Error> {
@@ -84,7 +84,11 @@ async fn a_held_answer_is_lost_with_its_client_and_goes_out_when_the_fault_ends(
     }
     eventually("lost", async || deliveries(&world).await == [Delivery::Lost]).await;
 
-    world.client.set_fault(&FaultSpec { lasts: span("50ms"), ..fault("hold") }).await.expect("set");
+    world
+        .client
+        .set_fault(&FaultSpec { lasts: Some(span("50ms")), ..fault("hold") })
+        .await
+        .expect("set");
     assert_eq!(try_make(&world, "db1").await.expect("answered").status, 201);
 
     world.client.set_fault(&fault("hold")).await.expect("set");
@@ -151,7 +155,7 @@ async fn broken_answers_come_after_the_effect() {
 
 #[tokio::test]
 async fn lists_lag_while_reads_do_not() {
-    let lag = FaultSpec { by: span("5s"), ..FaultSpec::new("quay", "lag") };
+    let lag = FaultSpec { by: Some(span("5s")), ..FaultSpec::new("quay", "lag") };
     let world = start(lag).await;
     world.make("web").await;
     let listed = async || {
@@ -203,7 +207,7 @@ async fn revoked_credentials_and_late_answers() {
     assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("unauthorized")));
     assert_eq!(world.make("web").await.status, 201);
 
-    let slow = FaultSpec { delay: span("1h"), ..fault("slow") };
+    let slow = FaultSpec { delay: Some(span("1h")), ..fault("slow") };
     world.client.set_fault(&slow).await.expect("set");
     let effect = async || world.ledger().await.entries.len() == 2;
     tokio::select! {
@@ -211,7 +215,7 @@ async fn revoked_credentials_and_late_answers() {
         () = eventually("the effect", effect) => {}
     }
     eventually("lost", async || deliveries(&world).await[1] == Delivery::Lost).await;
-    let slow = FaultSpec { delay: span("20ms"), ..fault("slow") };
+    let slow = FaultSpec { delay: Some(span("20ms")), ..fault("slow") };
     world.client.set_fault(&slow).await.expect("set");
     assert_eq!(world.make("last").await.status, 201);
 }
@@ -219,7 +223,8 @@ async fn revoked_credentials_and_late_answers() {
 #[tokio::test]
 async fn a_fault_ends_by_time_and_meets_only_its_operations() {
     let world =
-        start(FaultSpec { lasts: span("30s"), ..FaultSpec::new("quay", "503").on("*.list") }).await;
+        start(FaultSpec { lasts: Some(span("30s")), ..FaultSpec::new("quay", "503").on("*.list") })
+            .await;
     assert_eq!(world.make("web").await.status, 201);
     assert_eq!(world.quay("GET", "/boxes", Value::Null).await.status, 503);
     world.advance(Duration::from_secs(30));

@@ -1,0 +1,112 @@
+//! Disturbing the simulated providers, and reading their books.
+
+use std::error::Error;
+
+use clap::{Args, Subcommand};
+use infrafabric_world::{FAULTS, FaultSpec, WorldClient};
+
+use super::Folder;
+use super::state::State;
+use crate::say;
+
+#[derive(Args)]
+pub(crate) struct Fault {
+    #[command(flatten)]
+    folder: Folder,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Set a fault: `ifctl sandbox fault set digitalocean capacity region=fra1`.
+    Set {
+        /// The definition, or `*` for all.
+        definition: String,
+        /// One of those that `names` prints.
+        fault: String,
+        /// Parameters, `key=value`: operation, count, for and the fault's own.
+        params: Vec<String>,
+    },
+    /// Clear one fault by its number, or all.
+    Clear {
+        /// The number that `set` printed.
+        id: Option<u64>,
+    },
+    /// Let go of held answers.
+    Release,
+    /// Print the faults in force.
+    List,
+    /// Print what faults there are.
+    Names,
+}
+
+#[derive(Args)]
+pub(crate) struct Ledger {
+    #[command(flatten)]
+    folder: Folder,
+    /// Only this definition.
+    #[arg(long)]
+    definition: Option<String>,
+    /// The living things instead of the effects.
+    #[arg(long)]
+    things: bool,
+}
+
+pub(crate) async fn fault(fault: Fault) -> Result<(), Box<dyn Error>> {
+    if matches!(fault.what, What::Names) {
+        for name in FAULTS {
+            say(&format!("{}\t{}\t{}", name.name, name.about, name.params.join(", ")));
+        }
+        return Ok(());
+    }
+    let world = WorldClient::from_url(&State::read(&fault.folder.dir)?.world)?;
+    match fault.what {
+        What::Set { definition, fault, params } => {
+            let id = world.set_fault(&spec(&definition, &fault, &params)?).await?;
+            say(&format!("fault {id} set"));
+        }
+        What::Clear { id: Some(id) } => world.clear_fault(id).await?,
+        What::Clear { id: None } => world.clear_faults().await?,
+        What::Release => {
+            let released = world.release(None).await?;
+            say(&format!("{released} answers released"));
+        }
+        What::List => {
+            for fault in world.faults().await? {
+                say(&serde_json::to_string(&fault)?);
+            }
+        }
+        What::Names => {}
+    }
+    Ok(())
+}
+
+/// Numbers and booleans as such, anything else as text.
+fn spec(definition: &str, fault: &str, params: &[String]) -> Result<FaultSpec, Box<dyn Error>> {
+    let definition = if definition == "*" { "" } else { definition };
+    let mut json = serde_json::json!({"definition": definition, "fault": fault});
+    for param in params {
+        let (key, value) =
+            param.split_once('=').ok_or_else(|| format!("`{param}` is not key=value"))?;
+        json[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    }
+    serde_json::from_value(json).map_err(|error| {
+        format!("{error}; `ifctl sandbox fault names` lists faults and parameters").into()
+    })
+}
+
+pub(crate) async fn ledger(ledger: Ledger) -> Result<(), Box<dyn Error>> {
+    let world = WorldClient::from_url(&State::read(&ledger.folder.dir)?.world)?;
+    if ledger.things {
+        for thing in world.things(ledger.definition.as_deref()).await? {
+            say(&serde_json::to_string(&thing)?);
+        }
+        return Ok(());
+    }
+    let page = world.ledger(ledger.definition.as_deref(), 0).await?;
+    for effect in page.entries {
+        say(&serde_json::to_string(&effect)?);
+    }
+    Ok(())
+}
