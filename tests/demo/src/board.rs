@@ -84,10 +84,10 @@ impl Board {
     }
 
     /// Shows a row; whether it is another than before.
-    pub(crate) fn show(&self, kind: &'static str, name: &str, row: Row) -> bool {
+    pub(crate) fn show(&self, kind: &'static str, name: &str, row: &Row) -> bool {
         let mut inner = self.inner();
         let before = inner.rows.insert((kind, name.to_owned()), row.clone());
-        let changed = before.as_ref() != Some(&row);
+        let changed = before.as_ref() != Some(row);
         if changed {
             inner.repaint();
         }

@@ -36,7 +36,7 @@ fn lines(stage: &Stage) -> Result<Vec<String>, Failure> {
         "kubectl describe cloudmachine worker".to_owned(),
         "kubectl get events".to_owned(),
         "kubectl delete cloudmachine web".to_owned(),
-        format!("kubectl apply -f {}", examples.display()),
+        format!("kubectl apply --server-side -f {}", examples.display()),
         "kubectl wait --for=condition=Ready cloudmachine/web --timeout=30s".to_owned(),
         format!("{ifctl} sandbox ledger --things"),
         format!("{ifctl} sandbox fault names"),

@@ -79,6 +79,7 @@ async fn run(arguments: &Arguments, board: &Board) -> Result<Outcome, Failure> {
         },
         done => done,
     };
+    // Nothing more is told, and the table goes no further.
     drop(watching);
     if outcome.is_err() {
         board.line(&format!("\nthe operator's last lines:\n{}", stage.operator_tail()));

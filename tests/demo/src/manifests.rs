@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Client, ResourceExt};
@@ -42,8 +42,10 @@ pub(crate) async fn apply(client: &Client, manifest: Json) -> Result<(), Failure
     let name = object.name_any();
     let types = object.types.clone().unwrap_or_default();
     let what = format!("apply {} {name}", types.kind);
-    let gvk = GroupVersionKind::try_from(&types)
-        .map_err(|error| Failure::Manifest { path: PathBuf::from(&name), reason: error.to_string() })?;
+    let gvk = GroupVersionKind::try_from(&types).map_err(|error| Failure::Manifest {
+        path: PathBuf::from(&name),
+        reason: error.to_string(),
+    })?;
     let (resource, capabilities) =
         pinned_kind(client, &gvk).await.map_err(asked(format!("find kind {}", types.kind)))?;
     let api: Api<DynamicObject> = match capabilities.scope {
@@ -61,16 +63,20 @@ pub(crate) async fn delete_all<K>(api: &Api<K>, kind: &str) -> Result<usize, Fai
 where
     K: kube::Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    let list = api.list(&Default::default()).await.map_err(asked(format!("list {kind}")))?;
+    let list = api.list(&ListParams::default()).await.map_err(asked(format!("list {kind}")))?;
     for object in &list.items {
         let name = object.name_any();
         let deleted = api.delete(&name, &DeleteParams::default()).await;
         deleted.map_err(asked(format!("delete {kind} {name}")))?;
     }
     crate::expect::until(format!("the end of every {kind}"), async || {
-        let left = api.list(&Default::default()).await.map_err(asked(format!("list {kind}")))?;
+        let left = api.list(&ListParams::default()).await.map_err(asked(format!("list {kind}")))?;
         let names: Vec<String> = left.items.iter().map(ResourceExt::name_any).collect();
-        Ok(if names.is_empty() { Ok(()) } else { Err(format!("still there: {}", names.join(", "))) })
+        Ok(if names.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("still there: {}", names.join(", ")))
+        })
     })
     .await?;
     Ok(list.items.len())

@@ -69,9 +69,10 @@ fn machine_seen(machine: &CloudMachine, board: &Board) {
         row.size = active.size;
         row.price = active.price_per_hour.unwrap_or_default();
     }
-    let message = condition::find(&status.conditions, READY).map(|ready| ready.message.clone());
-    if board.show("machine", &name, row) {
-        board.tell(&format!("machine {name}  {state:?}: {}", message.unwrap_or_default()));
+    let ready = condition::find(&status.conditions, READY);
+    let message = ready.map(|ready| format!(": {}", ready.message)).unwrap_or_default();
+    if board.show("machine", &name, &row) {
+        board.tell(&format!("machine {name}  {state:?}{message}"));
     }
 }
 
@@ -102,7 +103,7 @@ fn provider_seen(provider: &Provider, board: &Board) {
         provider: provider.spec.type_.clone(),
         ..Row::default()
     };
-    if board.show("provider", &name, row) {
+    if board.show("provider", &name, &row) {
         board.tell(&format!("provider {name}  {}: {}", found.reason, found.message));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{apply_machine, books, running, uid};
 use crate::board::Board;
-use crate::expect::{holds, same, some};
+use crate::expect::{holds, same, some, until};
 use crate::failure::Failure;
 use crate::ledger::cheapest;
 use crate::manifests;
@@ -27,8 +27,13 @@ pub(super) async fn run(stage: &mut Stage, board: &Board) -> Result<(), Failure>
     let (machine, active) = running(stage, "web").await?;
     let status = machine.status.clone().unwrap_or_default();
 
-    let states = [State::Pending, State::Creating, State::Running];
-    same("states of web as a watch saw them", &states.to_vec(), &board.states("web"))?;
+    let life = [State::Pending, State::Creating, State::Running];
+    let seen = until("the end of what a watch saw of web", async || {
+        let seen = board.states("web");
+        Ok(if seen.last() == life.last() { Ok(seen) } else { Err(format!("{seen:?}")) })
+    })
+    .await?;
+    same("states of web as a watch saw them", &life.to_vec(), &seen)?;
 
     let (made, lives) = books(stage).await?.only("web", &uid(&machine)?)?;
     same("provider of web", &"digitalocean", &made.definition.as_str())?;
@@ -69,7 +74,8 @@ fn offer() -> Result<Option<(String, f64)>, Failure> {
     let path = manifests::example("../adapters/providers/cloud/digitalocean.yaml");
     let definition = manifests::read(&path)?;
     let sizes = definition[0]["spec"]["sandbox"]["catalogs"]["sizes"]["body"]["sizes"].as_array();
-    let enough = |size: &Json, key: &str, least: u64| size[key].as_u64().is_some_and(|n| n >= least);
+    let enough =
+        |size: &Json, key: &str, least: u64| size[key].as_u64().is_some_and(|n| n >= least);
     let fits = |size: &Json| {
         let regions = size["regions"].as_array();
         enough(size, "vcpus", CPUS)

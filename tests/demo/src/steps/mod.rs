@@ -8,13 +8,13 @@ mod end;
 mod machine;
 mod providers;
 
-use infrafabric_crds::CloudMachine;
 use infrafabric_crds::cloud_machine::State;
 use infrafabric_crds::condition::{self, READY};
 use infrafabric_crds::engine::Active;
+use infrafabric_crds::{CloudMachine, Condition};
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
 
 use crate::board::Board;
 use crate::expect::{some, until};
@@ -69,7 +69,7 @@ async fn running(stage: &mut Stage, name: &str) -> Result<(CloudMachine, Active)
         let status = machine.status.clone().unwrap_or_default();
         let ready = condition::find(&status.conditions, READY);
         let done = status.state == Some(State::Running)
-            && ready.is_some_and(|ready| ready.is_true())
+            && ready.is_some_and(Condition::is_true)
             && Some(status.observed_generation) == machine.metadata.generation;
         let message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
         Ok(if done { Ok(machine) } else { Err(format!("{:?}: {message}", status.state)) })
@@ -94,7 +94,7 @@ async fn event(stage: &Stage, machine: &CloudMachine, reason: &str) -> Result<St
     let api: Api<Event> = Api::namespaced(stage.kube.clone(), NAMESPACE);
     let uid = uid(machine)?;
     until(format!("Event {reason} about {}", machine.name_any()), async || {
-        let list = api.list(&Default::default()).await.map_err(asked("list Events"))?;
+        let list = api.list(&ListParams::default()).await.map_err(asked("list Events"))?;
         let about = list.items.into_iter().filter(|event| {
             event.regarding.as_ref().and_then(|object| object.uid.as_ref()) == Some(&uid)
         });

@@ -18,7 +18,11 @@ pub(super) async fn run(stage: &mut Stage, board: &Board) -> Result<(), Failure>
     for (name, definition) in [("do-main", "digitalocean"), ("linode-eu", "linode")] {
         ready(stage, name, reason::VERIFIED).await?;
         let asked = books(stage).await?.asked(definition, "verify");
-        same(format!("`verify` reads of {definition} before"), &0, &before.asked(definition, "verify"))?;
+        same(
+            format!("`verify` reads of {definition} before"),
+            &0,
+            &before.asked(definition, "verify"),
+        )?;
         holds(format!("`verify` reads of {definition}"), asked > 0, "some", "0")?;
         board.proved(&format!(
             "{name} is Ready; the ledger of {definition} has {asked} authenticated read of the account"
