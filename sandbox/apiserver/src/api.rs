@@ -35,10 +35,10 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(ca_pem: String, token: String) -> Self {
+    pub(crate) fn new(ca_pem: String, token: String, history: usize) -> Self {
         let builtins = kinds::resources();
         Self {
-            store: Store::new(),
+            store: Store::new(history),
             ca_pem,
             token,
             registry: RwLock::new(Arc::new(Registry::new(builtins.iter().cloned()))),
@@ -63,24 +63,16 @@ impl Api {
 
     /// Rebuilds the registry from the stored definitions.
     pub(crate) fn refresh(&self) {
-        let mut definitions = self
-            .definitions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
         let page = self.store.snapshot(DEFINITIONS, "", None);
         let customs = definitions.resources(&page.items);
         let registry = Registry::new(self.builtins.iter().cloned().chain(customs));
-        *self
-            .registry
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
     }
 
     /// The namespace object, if there is one.
     pub(crate) fn namespace(&self, name: &str) -> Option<Value> {
-        self.store
-            .get(NAMESPACES, name)
-            .map(|stored| stored.value())
+        self.store.get(NAMESPACES, name).map(|stored| stored.value())
     }
 
     /// Leaves work for the controllers.
@@ -96,7 +88,6 @@ impl Api {
         namespace: &str,
         name: &str,
     ) -> Option<Arc<Stored>> {
-        self.store
-            .get(&resource.table, &resource.key(namespace, name))
+        self.store.get(&resource.table, &resource.key(namespace, name))
     }
 }

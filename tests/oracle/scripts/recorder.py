@@ -29,7 +29,8 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         path = self.path
         headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP}
-        line = {"method": self.command, "path": path, "body": body.decode(errors="replace")}
+        line = {"method": self.command, "path": path, "body": body.decode(errors="replace"),
+                "headers": {k: v for k, v in headers.items() if k.lower() in {"authorization", "content-type", "accept"}}}
         try:
             client = http.client.HTTPConnection(upstream.hostname, upstream.port, timeout=60)
             client.request(self.command, upstream.path.rstrip("/") + path, body or None, headers)

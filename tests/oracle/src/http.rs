@@ -10,22 +10,41 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The status and the body of one plain exchange with a loopback port.
 pub(crate) fn ask(port: u16, method: &str, path: &str, body: &str) -> Result<(u16, String), Error> {
-    exchange(port, method, path, body)
+    send(port, method, path, &[], body)
+}
+
+/// The same with headers.
+pub(crate) fn send(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<(u16, String), Error> {
+    exchange(port, method, path, headers, body)
         .map_err(|source| Error::Http { url: format!("http://127.0.0.1:{port}{path}"), source })
 }
 
 /// Whether anything answers a GET with a status below 500.
 pub(crate) fn answers(port: u16, path: &str) -> bool {
-    exchange(port, "GET", path, "").is_ok_and(|(status, _)| status < 500)
+    exchange(port, "GET", path, &[], "").is_ok_and(|(status, _)| status < 500)
 }
 
-fn exchange(port: u16, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+fn exchange(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     write!(
         stream,
-        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
+         Content-Length: {}\r\n{headers}\r\n{body}",
         body.len()
     )?;
     let mut answer = Vec::new();

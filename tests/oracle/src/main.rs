@@ -14,6 +14,7 @@ mod prism;
 mod process;
 mod recorder;
 mod report;
+mod simulated;
 mod site;
 mod tools;
 

@@ -5,22 +5,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use infrafabric_crds::provider::reason::UNAUTHORIZED;
+use infrafabric_crds::{CloudMachine, Provider};
+use serde_json::{Value, json};
 
 use crate::cache::own;
 use crate::error::{Error, at};
 use crate::http;
-use crate::process::{Running, free_port, must};
+use crate::process::{Running, free_port, must, wait};
+use crate::recorder::Recorder;
 use crate::report::Report;
+use crate::site::{INSTALLATION, Site, delete, is_not_ready_by, is_ready, until};
 use crate::tools::python;
 
 const START: Duration = Duration::from_mins(1);
 const SCRIPT: Duration = Duration::from_mins(1);
+/// The first look at moto's images takes it ten seconds.
+const CONTROLLER: Duration = Duration::from_mins(2);
+const PROVIDER: &str = "moto";
+const MACHINE: &str = "web";
 
 /// A moto that checks signatures and permissions, with one user who may do what the operator does.
 pub(crate) struct Moto {
     python: PathBuf,
-    endpoint: String,
+    port: u16,
+    region: String,
+    image: String,
     /// Access key id of that user.
     pub(crate) id: String,
     /// Secret access key of that user.
@@ -46,7 +56,9 @@ impl Moto {
         server.until(START, || http::answers(port, "/moto-api/"))?;
         let mut moto = Self {
             python: bin.join("python"),
-            endpoint: format!("http://127.0.0.1:{port}"),
+            port,
+            region: String::new(),
+            image: String::new(),
             id: String::new(),
             secret: String::new(),
             _server: server,
@@ -54,15 +66,26 @@ impl Moto {
         let user = moto.script(&["setup"])?;
         moto.id = text(&user, "id");
         moto.secret = text(&user, "secret");
+        moto.region = text(&user, "region");
+        moto.image = text(&user, "image");
         // From here on, no call is let through unsigned or unasked.
         http::ask(port, "POST", "/moto-api/reset-auth", "0")?;
         Ok(moto)
     }
 
+    /// Every instance that there ever was, by boto3.
+    fn instances(&self) -> Result<Vec<Value>, Error> {
+        let listed = self.script(&["list", &self.id, &self.secret])?;
+        Ok(listed.as_array().cloned().unwrap_or_default())
+    }
+
     /// What boto3 says.
     fn script(&self, arguments: &[&str]) -> Result<Value, Error> {
         let mut command = Command::new(&self.python);
-        command.arg(own("scripts/ec2.py")).arg(&self.endpoint).args(arguments);
+        command
+            .arg(own("scripts/ec2.py"))
+            .arg(format!("http://127.0.0.1:{}", self.port))
+            .args(arguments);
         let out = must(&mut command, SCRIPT)?;
         serde_json::from_str(&out).map_err(|source| Error::Json {
             program: "ec2.py".to_owned(),
@@ -70,6 +93,103 @@ impl Moto {
             source,
         })
     }
+}
+
+/// The operator makes one instance, is killed before it knows, finds it again, and terminates it.
+pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
+    let temporary = tempfile::tempdir().map_err(at("a temporary folder"))?;
+    let moto = Moto::start(temporary.path())?;
+    // The first RunInstances is done and never answered: moto ignores ClientToken, so that only
+    // finding by mark can keep the second one away.
+    let recorder = Recorder::start(moto.port, Some("Action=RunInstances"), temporary.path())?;
+    let runtime = tokio::runtime::Runtime::new().map_err(at("the runtime"))?;
+    runtime.block_on(judged(report, &moto, &recorder, temporary.path()))
+}
+
+async fn judged(
+    report: &mut Report,
+    moto: &Moto,
+    recorder: &Recorder,
+    folder: &Path,
+) -> Result<(), Error> {
+    let site = Site::start(folder).await?;
+    let allowed = format!("--allowed-endpoints=127.0.0.1:{}", recorder.port);
+    let first = site.operator(&[&allowed])?;
+    provider(&site, PROVIDER, moto, &recorder.url(), &moto.secret).await?;
+    let providers = site.api::<Provider>();
+    until(&providers, PROVIDER, "Ready", CONTROLLER, is_ready).await?;
+    report.pass("moto accepts the operator's signature: the Provider is Ready");
+    refused(report, &site, moto, &recorder.url()).await?;
+
+    machine(&site, moto).await?;
+    wait("the effect at moto", CONTROLLER, || recorder.holds())?;
+    drop(first);
+    let made = moto.instances()?;
+    report.check("one instance when the operator is killed", made.len() == 1, &shown(&made));
+    let unknown = site.api::<CloudMachine>().get(MACHINE).await.ok();
+    let id = unknown.and_then(|machine| machine.status?.active?.external_id.into());
+    report.check("the object does not know it yet", id.is_none(), &format!("{id:?}"));
+
+    let _second = site.operator(&[&allowed])?;
+    let machines = site.api::<CloudMachine>();
+    let found = until(&machines, MACHINE, "Ready", CONTROLLER, is_ready).await?;
+    let made = moto.instances()?;
+    report.check("exactly one instance after the restart", made.len() == 1, &shown(&made));
+    let id = found.status.and_then(|status| status.active).map(|active| active.external_id);
+    let same = made.first().is_some_and(|one| one["id"].as_str() == id.as_deref());
+    report.check("the object has adopted that instance", same, &format!("{id:?}"));
+    let marked = made.iter().all(|one| !one["tags"][format!("if:{INSTALLATION}")].is_null());
+    report.check("boto3 sees the installation's mark on it", marked, &shown(&made));
+
+    delete(&machines, MACHINE, CONTROLLER).await?;
+    let made = moto.instances()?;
+    let over = made.len() == 1 && made.iter().all(|one| one["state"] == "terminated");
+    report.check("deleted: boto3 sees that one instance terminated", over, &shown(&made));
+    Ok(())
+}
+
+/// A Provider with a wrong secret is told apart, which the consent to the right one rests on.
+async fn refused(
+    report: &mut Report,
+    site: &Site,
+    moto: &Moto,
+    endpoint: &str,
+) -> Result<(), Error> {
+    provider(site, "wrong", moto, endpoint, "not-the-secret").await?;
+    let is_refused = |provider: &Provider| is_not_ready_by(provider, UNAUTHORIZED);
+    until(&site.api::<Provider>(), "wrong", "Unauthorized", CONTROLLER, is_refused).await?;
+    report.pass("a wrong secret makes a Provider Unauthorized");
+    Ok(())
+}
+
+async fn provider(
+    site: &Site,
+    name: &str,
+    moto: &Moto,
+    endpoint: &str,
+    secret: &str,
+) -> Result<(), Error> {
+    site.secret(name, json!({"accessKeyId": moto.id, "secretAccessKey": secret})).await?;
+    site.make::<Provider>(json!({
+        "apiVersion": "infrafabric.io/v1alpha1", "kind": "Provider", "metadata": {"name": name},
+        "spec": {
+            "type": "aws", "endpoint": endpoint, "region": moto.region,
+            "credentials": {"secretRef": {"name": name}},
+        },
+    }))
+    .await
+}
+
+async fn machine(site: &Site, moto: &Moto) -> Result<(), Error> {
+    site.make::<CloudMachine>(json!({
+        "apiVersion": "infrafabric.io/v1alpha1", "kind": "CloudMachine", "metadata": {"name": MACHINE},
+        "spec": {"providers": [{"name": PROVIDER}], "size": "t3.micro", "image": moto.image},
+    }))
+    .await
+}
+
+fn shown(instances: &[Value]) -> String {
+    instances.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The judge itself: does it tell a good signature from a bad one? Without this its consent to ours

@@ -5,16 +5,22 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
+use infrafabric_world::{FaultSpec, World, WorldClient};
+use serde_json::{Value, json};
 
-use crate::error::Error;
+use crate::error::{Error, at};
 use crate::http;
 use crate::process::{Running, free_port};
 use crate::recorder::Recorder;
 use crate::report::Report;
+use crate::simulated::Simulated;
+use crate::site::{Site, delete, is_ready, until};
 use crate::tools::{descriptions, prism};
 
 const START: Duration = Duration::from_mins(2);
+const CONTROLLER: Duration = Duration::from_mins(1);
+const NAME: &str = "judged";
 
 /// A provider and what is official about it.
 pub(crate) struct Official {
@@ -22,13 +28,19 @@ pub(crate) struct Official {
     pub(crate) definition: &'static str,
     /// The description, beneath the folder of descriptions.
     pub(crate) description: &'static str,
+    /// A region that it simulates.
+    pub(crate) region: &'static str,
 }
 
 /// All that are judged.
 pub(crate) const OFFICIAL: [Official; 3] = [
-    Official { definition: "digitalocean", description: "cloud/digitalocean.json" },
-    Official { definition: "linode", description: "cloud/linode-4.151.1.json" },
-    Official { definition: "vultr-by-hand", description: "cloud/vultr.json" },
+    Official { definition: "digitalocean", description: "cloud/digitalocean.json", region: "fra1" },
+    Official {
+        definition: "linode",
+        description: "cloud/linode-4.151.1.json",
+        region: "eu-central",
+    },
+    Official { definition: "vultr-by-hand", description: "cloud/vultr.json", region: "fra" },
 ];
 
 /// A verdict that is wrong, by name; the judge is never switched off.
@@ -67,6 +79,159 @@ impl Judge {
         let recorder = Recorder::start(port, None, folder)?;
         Ok(Self { recorder, _prism: judge })
     }
+}
+
+/// Asks about every provider that has an official description here.
+pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
+    descriptions()?;
+    let runtime = tokio::runtime::Runtime::new().map_err(at("the runtime"))?;
+    for official in &OFFICIAL {
+        let temporary = tempfile::tempdir().map_err(at("a temporary folder"))?;
+        runtime.block_on(one(report, official, temporary.path()))?;
+    }
+    Ok(())
+}
+
+async fn one(report: &mut Report, official: &Official, folder: &Path) -> Result<(), Error> {
+    let simulated = Simulated::read(official.definition)?;
+    let world = simulated.world().await?;
+    let upstream = format!("{}/p/{}", world.url(), simulated.name);
+    let judge = Judge::start(official, &upstream, folder)?;
+    life(&judge, official, &simulated, folder).await?;
+    let lived = judge.recorder.exchanges()?;
+    covered(report, &simulated, &world.client()).await?;
+    verdict(report, official.definition, "a machine's life", &lived);
+    failures(report, &judge, official, &world, &lived).await
+}
+
+/// A machine from its manifest to its end, by the operator's own binary.
+async fn life(
+    judge: &Judge,
+    official: &Official,
+    simulated: &Simulated,
+    folder: &Path,
+) -> Result<(), Error> {
+    let site = Site::start(folder).await?;
+    let _operator =
+        site.operator(&[&format!("--allowed-endpoints=127.0.0.1:{}", judge.recorder.port)])?;
+    if !simulated.is_built_in() {
+        site.define(&simulated.name, &simulated.definition).await?;
+        until(
+            &site.everywhere::<ProviderDefinition>(),
+            &simulated.name,
+            "Ready",
+            CONTROLLER,
+            is_ready,
+        )
+        .await?;
+    }
+    site.secret(NAME, simulated.secret()).await?;
+    site.make::<Provider>(json!({
+        "apiVersion": "infrafabric.io/v1alpha1", "kind": "Provider", "metadata": {"name": NAME},
+        "spec": {
+            "type": simulated.name, "endpoint": judge.recorder.url(), "region": official.region,
+            "credentials": {"secretRef": {"name": NAME}},
+        },
+    }))
+    .await?;
+    until(&site.api::<Provider>(), NAME, "Ready", CONTROLLER, is_ready).await?;
+    site.make::<CloudMachine>(json!({
+        "apiVersion": "infrafabric.io/v1alpha1", "kind": "CloudMachine", "metadata": {"name": NAME},
+        "spec": {
+            "providers": [{"name": NAME}], "image": "ubuntu-24.04", "tags": ["team-a"],
+            "requirements": {"cpus": 2, "memory": "4Gi"},
+            "userData": {"inline": "#cloud-config\npackages: [nginx]\n"},
+        },
+    }))
+    .await?;
+    let machines = site.api::<CloudMachine>();
+    until(&machines, NAME, "Ready", CONTROLLER, is_ready).await?;
+    delete(&machines, NAME, CONTROLLER).await
+}
+
+/// What was not asked was not judged: every operation of the definition must have been.
+async fn covered(
+    report: &mut Report,
+    simulated: &Simulated,
+    world: &WorldClient,
+) -> Result<(), Error> {
+    let ledger = world.ledger(Some(&simulated.name), 0).await;
+    let ledger = ledger.map_err(|source| Error::Simulated { source })?;
+    let asked = ledger.requests.get(&simulated.name).cloned().unwrap_or_default();
+    let missing: Vec<_> =
+        simulated.operations().into_iter().filter(|name| !asked.contains_key(name)).collect();
+    let what = format!("{}: every operation was asked", simulated.name);
+    report.check(&what, missing.is_empty(), &format!("asked {asked:?}, not {missing:?}"));
+    Ok(())
+}
+
+fn verdict(report: &mut Report, definition: &str, what: &str, exchanges: &[Value]) {
+    let mut objections: Vec<String> = exchanges
+        .iter()
+        .flat_map(|one| {
+            let asked =
+                format!("{} {} → {}", text(one, "method"), text(one, "path"), one["status"]);
+            objections(definition, one).into_iter().map(move |said| format!("{asked}: {said}"))
+        })
+        .collect();
+    objections.sort();
+    objections.dedup();
+    let what = format!("{definition}: no violation in {what} ({} exchanges)", exchanges.len());
+    report.check(&what, !exchanges.is_empty() && objections.is_empty(), &objections.join("\n"));
+}
+
+/// Every simulated error, as the answer to every kind of request of the machine's life.
+async fn failures(
+    report: &mut Report,
+    judge: &Judge,
+    official: &Official,
+    world: &World,
+    lived: &[Value],
+) -> Result<(), Error> {
+    let before = judge.recorder.exchanges()?.len();
+    for fault in FAULTS {
+        let spec = fault_spec(official.definition, fault);
+        let id = world.client().set_fault(&spec).await;
+        let id = id.map_err(|source| Error::Simulated { source })?;
+        for one in kinds(lived) {
+            judge.recorder.again(one)?;
+        }
+        let cleared = world.client().clear_fault(id).await;
+        cleared.map_err(|source| Error::Simulated { source })?;
+    }
+    let failed = judge.recorder.exchanges()?.split_off(before);
+    verdict(report, official.definition, "simulated errors", &failed);
+    Ok(())
+}
+
+/// The faults that answer with a status, as `name status`.
+const FAULTS: [&str; 7] = ["402", "429", "500", "503", "revoked", "capacity", "quota"];
+
+fn fault_spec(definition: &str, fault: &str) -> FaultSpec {
+    FaultSpec {
+        definition: definition.to_owned(),
+        fault: fault.to_owned(),
+        n: (fault == "quota").then_some(0),
+        ..FaultSpec::default()
+    }
+}
+
+/// One exchange of each kind: the method, and the path without its query and its ids.
+fn kinds(lived: &[Value]) -> Vec<&Value> {
+    let kind = |one: &Value| {
+        let path = text(one, "path");
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        let name = |part: &str| {
+            if part.len() > 20 || part.parse::<u64>().is_ok() { "*" } else { part }.to_owned()
+        };
+        (text(one, "method"), path.split('/').map(name).collect::<Vec<_>>())
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    lived.iter().filter(|one| seen.insert(kind(one))).collect()
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
 }
 
 /// What Prism objects to in an exchange, without what is accepted by name.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -98,6 +98,19 @@ impl Drop for Running {
     fn drop(&mut self) {
         end(&mut self.child);
     }
+}
+
+/// Waits until something holds.
+pub(crate) fn wait(
+    what: &str,
+    limit: Duration,
+    mut holds: impl FnMut() -> bool,
+) -> Result<(), Error> {
+    let held = within(limit, || Ok(holds().then_some(())));
+    if matches!(held, Ok(Some(()))) {
+        return Ok(());
+    }
+    Err(Error::NotReady { what: what.to_owned(), seconds: limit.as_secs(), log: String::new() })
 }
 
 /// A loopback port that was free a moment ago.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::cache::own;
 use crate::error::{Error, at};
+use crate::http;
 use crate::process::{Running, free_port};
 use crate::tools::plain_python;
 
@@ -63,6 +64,20 @@ impl Recorder {
                 })
             })
             .collect()
+    }
+
+    /// Sends a recorded request again, with its credentials.
+    pub(crate) fn again(&self, exchange: &Value) -> Result<u16, Error> {
+        let field = |name: &str| exchange[name].as_str().unwrap_or_default();
+        let headers: Vec<(&str, &str)> = exchange["headers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .collect();
+        let (status, _) =
+            http::send(self.port, field("method"), field("path"), &headers, field("body"))?;
+        Ok(status)
     }
 
     /// Whether it holds an answer back.

@@ -8,6 +8,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use embedded_kube_api::{Options, Server};
+use infrafabric_crds::condition::{Condition, READY, find};
+use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
+use infrafabric_definition::Definition;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, PostParams};
@@ -38,9 +41,8 @@ pub(crate) struct Site {
 impl Site {
     /// Starts an API server with our CRDs.
     pub(crate) async fn start(folder: &Path) -> Result<Self, Error> {
-        let server = Server::start(Options::default())
-            .await
-            .map_err(|source| Error::Server { source })?;
+        let server =
+            Server::start(Options::default()).await.map_err(|source| Error::Server { source })?;
         server
             .write_kubeconfig(&folder.join("kubeconfig"))
             .map_err(|source| Error::Kubeconfig { source })?;
@@ -67,9 +69,22 @@ impl Site {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
-    /// A client of everything.
-    pub(crate) fn client(&self) -> Client {
-        self.client.clone()
+    /// A kind without namespaces.
+    pub(crate) fn everywhere<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::ClusterResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::all(self.client.clone())
+    }
+
+    /// Applies a definition.
+    pub(crate) async fn define(&self, name: &str, definition: &Definition) -> Result<(), Error> {
+        let manifest = json!({
+            "apiVersion": "infrafabric.io/v1alpha1", "kind": "ProviderDefinition",
+            "metadata": {"name": name}, "spec": definition,
+        });
+        create(&self.everywhere::<ProviderDefinition>(), &typed(manifest)?).await
     }
 
     /// Makes a Secret.
@@ -164,8 +179,11 @@ where
 {
     let end = Instant::now() + limit;
     loop {
-        let failed =
-            |source| Error::Kube { step: "reading", object: name.to_owned(), source: Box::new(source) };
+        let failed = |source| Error::Kube {
+            step: "reading",
+            object: name.to_owned(),
+            source: Box::new(source),
+        };
         let object = api.get(name).await.map_err(failed)?;
         if is(&object) {
             return Ok(object);
@@ -206,6 +224,40 @@ where
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
+}
+
+/// An object whose condition `Ready` can be looked at.
+pub(crate) trait Conditions {
+    /// Its conditions.
+    fn conditions(&self) -> &[Condition];
+}
+
+impl Conditions for Provider {
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    }
+}
+
+impl Conditions for ProviderDefinition {
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    }
+}
+
+impl Conditions for CloudMachine {
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    }
+}
+
+/// Whether an object is Ready.
+pub(crate) fn is_ready<K: Conditions>(object: &K) -> bool {
+    find(object.conditions(), READY).is_some_and(Condition::is_true)
+}
+
+/// Whether an object is not Ready for that reason.
+pub(crate) fn is_not_ready_by(object: &impl Conditions, reason: &str) -> bool {
+    find(object.conditions(), READY).is_some_and(|ready| !ready.is_true() && ready.reason == reason)
 }
 
 fn established(crd: &CustomResourceDefinition) -> bool {

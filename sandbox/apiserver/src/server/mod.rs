@@ -36,14 +36,14 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The bearer token of the only user; generated when `None`.
     pub token: Option<String>,
+    /// How many changes of each resource can be watched from or listed at; older ones answer 410.
+    /// The default is 8192; their texts are bounded to 64 MiB besides.
+    pub history: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            token: None,
-        }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, history: 8192 }
     }
 }
 
@@ -82,16 +82,13 @@ impl Server {
     /// Starts a server with an empty world: the standard namespaces and nothing else.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let asked = options.listen;
-        let listen = |source| StartError::Listen {
-            address: asked,
-            source,
-        };
+        let listen = |source| StartError::Listen { address: asked, source };
         let listener = TcpListener::bind(asked).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let tls = tls::Identity::generate(address)
             .map_err(|source| StartError::Certificates { address, source })?;
         let token = options.token.unwrap_or_else(generated_token);
-        let api = Arc::new(Api::new(tls.ca_pem, token));
+        let api = Arc::new(Api::new(tls.ca_pem, token, options.history));
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             controllers::namespaces::bootstrap(&api, namespace);
         }
@@ -99,11 +96,7 @@ impl Server {
         tasks.spawn(controllers::run(Arc::clone(&api)));
         let acceptor = TlsAcceptor::from(tls.config);
         tasks.spawn(accept(listener, acceptor, Arc::clone(&api), tasks.clone()));
-        Ok(Self {
-            api,
-            address,
-            tasks,
-        })
+        Ok(Self { api, address, tasks })
     }
 
     /// The base URL, such as `https://127.0.0.1:6443`.
@@ -140,14 +133,8 @@ impl Server {
     pub async fn shutdown(self) {
         self.api.closing.cancel();
         self.tasks.close();
-        if tokio::time::timeout(DRAIN, self.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                open = self.tasks.len(),
-                "connections were still open at the end"
-            );
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(open = self.tasks.len(), "connections were still open at the end");
         }
     }
 }
@@ -159,11 +146,7 @@ impl Drop for Server {
 }
 
 fn generated_token() -> String {
-    format!(
-        "{}{}",
-        uuid::Uuid::new_v4().simple(),
-        uuid::Uuid::new_v4().simple()
-    )
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, api: Arc<Api>, tasks: TaskTracker) {
@@ -203,14 +186,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>) {
         async move { Ok::<_, Infallible>(http::handle(api, request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .max_buf_size(MAXIMUM_HEADERS as usize * 2);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MAXIMUM_HEADERS);
+    builder.http1().timer(TokioTimer::new()).max_buf_size(MAXIMUM_HEADERS as usize * 2);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(MAXIMUM_HEADERS);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let outcome = tokio::select! {

@@ -1,0 +1,69 @@
+//! The simulated providers, with the built-in definitions and the example that a user would apply.
+
+use std::fs;
+use std::sync::Arc;
+
+use infrafabric_adapters::compile::{Compiled, parse};
+use infrafabric_definition::Definition;
+use infrafabric_world::{World, WorldOptions};
+use serde_json::{Value, json};
+
+use crate::cache::checkout;
+use crate::error::{Error, at};
+
+/// A definition as its file says it.
+pub(crate) struct Simulated {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it says.
+    pub(crate) definition: Definition,
+}
+
+impl Simulated {
+    /// Reads the definition of that name: a built-in one or the example.
+    pub(crate) fn read(name: &str) -> Result<Self, Error> {
+        let built_in = checkout().join(format!("adapters/providers/cloud/{name}.yaml"));
+        let example = checkout().join(format!("examples/provider-definition/{name}.yaml"));
+        let path = if built_in.exists() { built_in } else { example };
+        let text = fs::read_to_string(&path).map_err(at(&path))?;
+        let (name, definition) = parse(&text, &path.display().to_string())
+            .map_err(|error| Error::Definition { path, reason: error.to_string() })?;
+        Ok(Self { name, definition })
+    }
+
+    /// Whether the operator has it without being told.
+    pub(crate) fn is_built_in(&self) -> bool {
+        checkout().join(format!("adapters/providers/cloud/{}.yaml", self.name)).exists()
+    }
+
+    /// The Secret that its simulated account accepts.
+    pub(crate) fn secret(&self) -> Value {
+        self.definition.sandbox.as_ref().map_or(Value::Null, |sandbox| json!(sandbox.accepts))
+    }
+
+    /// Its operations as the ledger names them.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        let mut names = vec!["verify".to_owned()];
+        for (kind, object) in &self.definition.objects {
+            for (verb, operation) in [
+                ("create", &object.create),
+                ("read", &object.read),
+                ("list", &object.list),
+                ("delete", &object.delete),
+            ] {
+                names.extend(operation.is_some().then(|| format!("{kind}.{verb}")));
+            }
+        }
+        names.extend(self.definition.catalogs.keys().map(|catalog| format!("catalogs.{catalog}")));
+        names
+    }
+
+    /// A world with this provider only.
+    pub(crate) async fn world(&self) -> Result<World, Error> {
+        let compiled = Compiled::new(&self.name, self.definition.clone()).map_err(|problems| {
+            Error::Definition { path: self.name.clone().into(), reason: format!("{problems:?}") }
+        })?;
+        let options = WorldOptions { definitions: vec![Arc::new(compiled)], ..Default::default() };
+        World::start(options).await.map_err(|source| Error::World { source })
+    }
+}
