@@ -43,7 +43,7 @@ struct Run {
     #[arg(long, env = "INFRAFABRIC_WITNESS_DIR", default_value = "/var/lib/infrafabric/witness")]
     witness_dir: PathBuf,
     /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "INFRAFABRIC_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Hosts (`host` or `host:port`) that Provider.spec.endpoint and applied definitions may name.
     #[arg(long, value_delimiter = ',')]
