@@ -27,14 +27,6 @@ pub(super) async fn run(stage: &mut Stage, board: &Board) -> Result<(), Failure>
     let (machine, active) = running(stage, "web").await?;
     let status = machine.status.clone().unwrap_or_default();
 
-    let life = [State::Pending, State::Creating, State::Running];
-    let seen = until("the end of what a watch saw of web", async || {
-        let seen = board.states("web");
-        Ok(if seen.last() == life.last() { Ok(seen) } else { Err(format!("{seen:?}")) })
-    })
-    .await?;
-    same("states of web as a watch saw them", &life.to_vec(), &seen)?;
-
     let (made, lives) = books(stage).await?.only("web", &uid(&machine)?)?;
     same("provider of web", &"digitalocean", &made.definition.as_str())?;
     same("provider in status", &"do-main", &active.provider.as_str())?;
@@ -42,6 +34,14 @@ pub(super) async fn run(stage: &mut Stage, board: &Board) -> Result<(), Failure>
     same("status.active.externalId of web", &lives.id, &active.external_id)?;
     same("state of web at the provider", &"Running", &lives.state.as_str())?;
     same("region of web at the provider", &Some(REGION), &lives.region.as_deref())?;
+
+    let life = [State::Pending, State::Creating, State::Running];
+    let seen = until("the end of what a watch saw of web", async || {
+        let seen = board.states("web");
+        Ok(if seen.last() == life.last() { Ok(seen) } else { Err(format!("{seen:?}")) })
+    })
+    .await?;
+    same("states of web as a watch saw them", &life.to_vec(), &seen)?;
 
     let (size, price) = some("a size that fits in the provider's catalog", offer()?)?;
     let asked = made.request["size"].as_str().unwrap_or_default();
