@@ -1,6 +1,6 @@
 //! Conditions as kstatus and Flux read them: `Ready`; `Reconciling` and `Stalled` only while true.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,8 @@ pub fn set(
         type_: type_.to_owned(),
         status: status.to_owned(),
         observed_generation: generation,
-        last_transition_time: before.map_or(now, |condition| condition.last_transition_time),
+        last_transition_time: before
+            .map_or_else(|| now.trunc_subsecs(0), |condition| condition.last_transition_time),
         reason: reason.to_owned(),
         message: bounded(message),
     };

@@ -22,11 +22,16 @@ pub(crate) fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinit
     crd
 }
 
-/// Gives the status as a whole its default: a new object is never healthy by absence.
+/// Gives the status as a whole its default: a new object is never healthy by absence, and one that
+/// has a life begins it as Pending without a write of ours.
 fn default_status(root: &mut JSONSchemaProps) {
     let status = root.properties.as_mut().and_then(|properties| properties.get_mut("status"));
     if let Some(status) = status {
-        status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
+        let mut default = serde_json::json!({ "observedGeneration": -1 });
+        if status.properties.iter().flatten().any(|(name, _)| name == "state") {
+            default["state"] = "Pending".into();
+        }
+        status.default = Some(JSON(default));
     }
 }
 

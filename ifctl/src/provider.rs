@@ -51,7 +51,9 @@ fn check(files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
             Ok(compiled) => say(&format!("{}: ok, digest {}", file.display(), compiled.digest())),
             Err(problems) => {
                 bad += 1;
-                problems.iter().for_each(|p| say(&format!("{}: {p}", file.display())));
+                for problem in problems {
+                    say(&format!("{}: {problem}", file.display()));
+                }
             }
         }
     }

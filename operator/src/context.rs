@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::channel::mpsc::UnboundedSender;
 use infrafabric_adapters::clock::Clock;
-use infrafabric_adapters::registry::Registry;
+use infrafabric_adapters::registry::{Registry, Source};
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -79,6 +80,11 @@ impl Context {
         }
     }
 
+    /// The time now, to the millisecond: what is written into status.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(3)
+    }
+
     /// What the last verification of a Provider gave, in this process.
     pub fn verified(&self, provider: &Provider) -> Option<Verification> {
         let uid = provider.uid()?;
@@ -95,8 +101,11 @@ impl Context {
         };
     }
 
-    /// Asks for a look at a definition: one of its users is gone.
+    /// Asks for a look at a definition that was given: one of its users is gone.
     pub fn wake_definition(&self, name: &str) {
+        if !matches!(self.registry.get(name), Some((_, Source::Given))) {
+            return;
+        }
         // The controller is gone only when the process ends.
         let _ = self.wake_definitions.unbounded_send(ObjectRef::new(name));
     }

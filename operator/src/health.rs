@@ -49,8 +49,9 @@ pub async fn serve(
 }
 
 async fn readyz(axum::Extension(ready): axum::Extension<Readiness>) -> (StatusCode, &'static str) {
-    match ready.0.load(Ordering::Acquire) {
-        true => (StatusCode::OK, "ok"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping"),
+    if ready.0.load(Ordering::Acquire) {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping")
     }
 }

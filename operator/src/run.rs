@@ -215,20 +215,29 @@ fn retry<K, E>(_: Arc<K>, _: &E, _: Arc<Context>) -> Action {
     Action::requeue(Duration::from_secs(2))
 }
 
+/// What a controller says of one look.
+type Looked<K, E> =
+    Result<(ObjectRef<K>, Action), kube::runtime::controller::Error<E, watcher::Error>>;
+
 /// Counts looks and logs their failures, once.
 fn count<K, E>(
     context: &Arc<Context>,
     kind: &'static str,
-) -> impl FnMut(Result<(ObjectRef<K>, Action), E>) -> std::future::Ready<()> + use<K, E>
+) -> impl FnMut(Looked<K, E>) -> std::future::Ready<()> + use<K, E>
 where
     K: Resource<DynamicType = ()>,
-    E: std::error::Error,
+    E: std::error::Error + 'static,
 {
     let metrics = context.metrics.clone();
     move |result| {
-        metrics.reconciled(kind, result.is_ok());
-        if let Err(error) = result {
-            tracing::warn!(kind, error = chain(&error), "reconcile failed");
+        match result {
+            Ok(_) => metrics.reconciled(kind, true),
+            // It was woken and is gone already.
+            Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {}
+            Err(error) => {
+                metrics.reconciled(kind, false);
+                tracing::warn!(kind, error = chain(&error), "reconcile failed");
+            }
         }
         std::future::ready(())
     }

@@ -28,7 +28,7 @@ impl Trust {
         }
         if let Some(wanted) = wanted {
             let url = Url::parse(wanted).map_err(|e| format!("spec.endpoint {wanted}: {e}"))?;
-            if self.allows(&url) || self.is_own(definition, &url) {
+            if self.allows(&url) || is_own(definition, &url) {
                 return Ok(Some(wanted.to_owned()));
             }
             return Err(format!(
@@ -70,19 +70,18 @@ impl Trust {
         let authority = authority(url);
         self.allowed.iter().any(|allowed| allowed == host || *allowed == authority)
     }
+}
 
-    fn is_own(&self, definition: &Compiled, url: &Url) -> bool {
-        let spec = definition.spec();
-        let mut all =
-            std::iter::once(&spec.endpoint).chain(spec.endpoints.values().map(|e| &e.url));
-        all.any(|own| {
-            Url::parse(own.as_str()).is_ok_and(|own| {
-                own.scheme() == url.scheme()
-                    && own.host_str() == url.host_str()
-                    && own.port_or_known_default() == url.port_or_known_default()
-            })
+fn is_own(definition: &Compiled, url: &Url) -> bool {
+    let spec = definition.spec();
+    let mut all = std::iter::once(&spec.endpoint).chain(spec.endpoints.values().map(|e| &e.url));
+    all.any(|own| {
+        Url::parse(own.as_str()).is_ok_and(|own| {
+            own.scheme() == url.scheme()
+                && own.host_str() == url.host_str()
+                && own.port_or_known_default() == url.port_or_known_default()
         })
-    }
+    })
 }
 
 /// Replaces each `${…}` by a name.
@@ -114,7 +113,7 @@ fn is_inside(url: &Url) -> bool {
                 || name.ends_with(".localhost")
                 || name == "metadata.google.internal"
                 || name.ends_with(".cluster.local")
-                || name.ends_with(".svc")
+                || name.rsplit('.').next() == Some("svc")
         }
         None => true,
     }

@@ -99,7 +99,9 @@ async fn detach(dir: &Path) -> Result<(), Box<dyn Error>> {
         }
         if Instant::now() > deadline {
             child.kill()?;
-            return Err(format!("the sandbox did not start in {START:?}; see {}", log.display()).into());
+            return Err(
+                format!("the sandbox did not start in {START:?}; see {}", log.display()).into()
+            );
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

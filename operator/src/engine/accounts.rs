@@ -52,7 +52,7 @@ impl Accounts {
     }
 
     /// Sets what is known; says whether the standing or the account changed.
-    pub fn set(&self, provider: &ObjectRef<Provider>, known: Known) -> bool {
+    pub fn set(&self, provider: &ObjectRef<Provider>, known: &Known) -> bool {
         let key = key(provider);
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.insert(key, known.clone());

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::placement::{self, Offering};
 
 /// How long a catalog is used before it is asked again.
-const TIME_TO_LIVE: Duration = Duration::from_secs(3600);
+const TIME_TO_LIVE: Duration = Duration::from_hours(1);
 
 /// The catalogs of one account by region, fetched when first needed; callers that need the same
 /// one at the same time share the call.
@@ -66,15 +66,17 @@ impl Catalogs {
 async fn fetch(account: &Account, region: &str) -> Result<Cached, AdapterError> {
     let declared = &account.definition().catalogs;
     let sizes = async {
-        match declared.contains_key("sizes") {
-            true => account.sizes(region).await.map(Some),
-            false => Ok(None),
+        if declared.contains_key("sizes") {
+            account.sizes(region).await.map(Some)
+        } else {
+            Ok(None)
         }
     };
     let images = async {
-        match declared.contains_key("images") {
-            true => account.images(region).await.map(Some),
-            false => Ok(None),
+        if declared.contains_key("images") {
+            account.images(region).await.map(Some)
+        } else {
+            Ok(None)
         }
     };
     let (sizes, images) = futures::future::try_join(sizes, images).await?;

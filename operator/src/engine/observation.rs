@@ -24,7 +24,7 @@ const FAST: Duration = Duration::from_millis(500);
 /// The longest wait while something is about to change.
 const FAST_MAX: Duration = Duration::from_secs(5);
 /// Between lists while nothing is.
-const SLOW: Duration = Duration::from_secs(60);
+const SLOW: Duration = Duration::from_mins(1);
 
 /// Watches one account. Cheap to clone; the tasks end when the last clone is gone.
 #[derive(Clone)]

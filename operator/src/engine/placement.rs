@@ -57,10 +57,10 @@ fn choose_size(
     if let Some(name) = &spec.size {
         let known = sizes.iter().find(|size| size.name == *name);
         let size = known.ok_or_else(|| format!("size {name} is not in the provider's catalog"))?;
-        return match offered(size, region) {
-            true => Ok(size.clone()),
-            false => Err(format!("size {name} cannot be had in {region}")),
-        };
+        if offered(size, region) {
+            return Ok(size.clone());
+        }
+        return Err(format!("size {name} cannot be had in {region}"));
     }
     let wanted = spec.requirements.as_ref().ok_or("neither size nor requirements are given")?;
     let memory = wanted.memory_mib().ok_or("requirements.memory has no unit Mi or Gi")?;

@@ -35,10 +35,10 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(ca_pem: String, token: String) -> Self {
+    pub(crate) fn new(ca_pem: String, token: String, history: usize) -> Self {
         let builtins = kinds::resources();
         Self {
-            store: Store::new(),
+            store: Store::new(history),
             ca_pem,
             token,
             registry: RwLock::new(Arc::new(Registry::new(builtins.iter().cloned()))),

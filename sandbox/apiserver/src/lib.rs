@@ -14,7 +14,8 @@
 //! admission webhooks, no aggregation. State is in memory and gone with the process. Only the
 //! kinds that matter to operators exist: Namespace, Secret, ConfigMap, Event, Lease,
 //! ServiceAccount, Node (inert), CustomResourceDefinition and the self reviews; there are no
-//! workloads. Bodies are JSON or YAML, never protobuf; OpenAPI v2 is not served. CEL rules are
+//! workloads. Bodies are JSON or YAML; of
+//! protobuf only what `kubectl create` sends for these kinds is decoded; OpenAPI v2 is not served. CEL rules are
 //! checked for syntax at registration, not for types or cost.
 //!
 //! # Example
@@ -39,6 +40,7 @@ mod http;
 mod kinds;
 mod meta;
 mod patch;
+mod protobuf;
 mod registry;
 mod render;
 mod resource;

@@ -302,6 +302,19 @@ data: {a: '1', b: '2'}
         )
         .await;
     assert!(said.contains("unknown field \"datas\""), "{said}");
+    kubectl.does("create ns other", "").await;
+    kubectl
+        .does("create secret generic made -n other --from-literal=a=b", "")
+        .await;
+    kubectl
+        .does("create configmap made -n other --from-literal=a=b", "")
+        .await;
+    let made = kubectl.does(
+        "get cm/made secret/made -n other -o jsonpath={.items[*].data.a}",
+        "",
+    );
+    assert_eq!(made.await, "b Yg==");
+    assert_eq!(kubectl.does("auth can-i create secrets", "").await, "yes\n");
     kubectl.does("delete ns work --timeout=15s", "").await;
     assert!(
         kubectl

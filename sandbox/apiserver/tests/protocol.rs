@@ -125,10 +125,6 @@ async fn pages_show_one_moment_and_exact_lists_another() {
         names(&http.get(&format!("{MAPS}?limit=1&resourceVersion=0")).await).len(),
         5
     );
-    let future = http
-        .text("GET", &format!("{MAPS}?resourceVersion=999999"), &[], "")
-        .await;
-    assert_eq!(refusal(future).0, 504);
     server.shutdown().await;
 }
 
@@ -156,13 +152,15 @@ async fn watches_continue_from_a_version_and_respect_selectors() {
     )
     .await
     .unwrap();
-    let path = format!("{MAPS}?watch=true&timeoutSeconds=1&resourceVersion={start}");
-    let all = http.watch(&path).await;
+    let follow = format!("{MAPS}?watch=true&timeoutSeconds=1&resourceVersion={start}");
+    let all = http.watch(&follow).await;
     assert_eq!(
         told(&all),
         [("ADDED", "b"), ("MODIFIED", "a"), ("MODIFIED", "b")]
     );
-    let chosen = http.watch(&format!("{path}&labelSelector=app%3Dweb")).await;
+    let chosen = http
+        .watch(&format!("{follow}&labelSelector=app%3Dweb"))
+        .await;
     assert_eq!(told(&chosen), [("DELETED", "a"), ("ADDED", "b")]);
     assert_eq!(
         chosen[0]["object"]["metadata"]["labels"]["app"], "web",
@@ -190,15 +188,14 @@ async fn watches_continue_from_a_version_and_respect_selectors() {
 
 #[tokio::test]
 async fn a_version_beyond_the_history_is_gone() {
-    let (server, client) = harness::server().await;
+    let options = Options {
+        history: 3,
+        ..Options::default()
+    };
+    let (server, client) = harness::server_with(options).await;
     let http = Http(client);
-    http.map("a", json!({})).await;
-    let merge = [("content-type", "application/merge-patch+json")];
-    for round in 0..8200 {
-        let body = json!({"data": {"round": round.to_string()}}).to_string();
-        http.text("PATCH", &format!("{MAPS}/a"), &merge, &body)
-            .await
-            .unwrap();
+    for name in ["a", "b", "c", "d", "e"] {
+        http.map(name, json!({})).await;
     }
     let events = http
         .watch(&format!("{MAPS}?watch=true&resourceVersion=2"))

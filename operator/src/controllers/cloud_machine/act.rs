@@ -211,7 +211,7 @@ async fn create(
         size: Some(offering.size.clone()),
         image: Some(offering.image.clone()),
         request_digest: String::new(),
-        started_at: context.clock.now(),
+        started_at: context.now(),
         attempt,
         witness_index: None,
         price_per_hour: offering.price_per_hour.map(|price| price.normalize().to_string()),
@@ -322,7 +322,7 @@ async fn delete(
         size: None,
         image: None,
         request_digest: String::new(),
-        started_at: context.clock.now(),
+        started_at: context.now(),
         attempt: status.attempt.max(1),
         witness_index: None,
         price_per_hour: None,
@@ -388,7 +388,7 @@ impl<'a> Effect<'a> {
     }
 
     fn elapsed_ms(&self) -> u64 {
-        let elapsed = self.context.clock.now() - self.operation.started_at;
+        let elapsed = self.context.now() - self.operation.started_at;
         elapsed.num_milliseconds().try_into().unwrap_or_default()
     }
 
@@ -409,7 +409,7 @@ struct StatusWriter<'a> {
 #[async_trait]
 impl IntentWriter for StatusWriter<'_> {
     async fn write(&self, operation: &Operation) -> Result<(), JournalError> {
-        let now: DateTime<Utc> = self.context.clock.now();
+        let now: DateTime<Utc> = self.context.now();
         let status = report::with_intent(self.machine, operation, now);
         let result = report::apply(self.machine, &status, self.context).await;
         match result {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
 use infrafabric_crds::cloud_machine::{State, reason};
-use infrafabric_crds::engine::{DeletionPolicy, Operation};
+use infrafabric_crds::engine::{Attempt, DeletionPolicy, Operation};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINALIZER};
 
 use super::observe::{Found, Observed, Seen};
@@ -88,7 +88,7 @@ pub fn decide(machine: &CloudMachine, observed: &Observed) -> Decision {
         return hold(state, reason::SUSPENDED, "suspended by spec.suspend", Phase::Stalled, None);
     }
     if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
-        return resolve(operation, &status, observed);
+        return resolve(operation, observed);
     }
     if status.active.is_some() {
         return follow(&status, observed);
@@ -155,8 +155,8 @@ fn waiting(choice: &failover::Choice, observed: &Observed) -> Decision {
 }
 
 /// An operation is open: find out what became of it before anything else happens.
-fn resolve(operation: &Operation, status: &CloudMachineStatus, observed: &Observed) -> Decision {
-    let state = status.state.unwrap_or(State::Creating);
+fn resolve(operation: &Operation, observed: &Observed) -> Decision {
+    let state = State::Creating;
     let soon = Some(observed.now + TimeDelta::seconds(5));
     match &observed.found {
         Found::Listed { machines, settles_at } => match machines.as_slice() {
@@ -263,10 +263,8 @@ fn running(status: &CloudMachineStatus) -> String {
         .iter()
         .find(|attempt| attempt.provider != active.provider && attempt.at <= active.since);
     if let Some(attempt) = passed {
-        message.push_str(&format!(
-            "; not at {}: {} ({})",
-            attempt.provider, attempt.message, attempt.class
-        ));
+        let Attempt { provider, message: why, class, .. } = attempt;
+        message = format!("{message}; not at {provider}: {why} ({class})");
     }
     message
 }
@@ -285,7 +283,7 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
     }
     let open = status.operation.as_ref().filter(|op| op.verb == "create");
     if let (Some(operation), None) = (open, &status.active) {
-        return abandoned(machine, operation, status, observed);
+        return abandoned(operation, observed);
     }
     if machine.spec.deletion_policy == DeletionPolicy::Orphan {
         return Decision::Release("deletionPolicy Orphan; the machine stays");
@@ -336,20 +334,15 @@ fn gone(observed: &Observed) -> Decision {
 }
 
 /// Deleted while a create was open: what it made is found first.
-fn abandoned(
-    machine: &CloudMachine,
-    operation: &Operation,
-    status: &CloudMachineStatus,
-    observed: &Observed,
-) -> Decision {
-    match (&observed.found, machine.spec.deletion_policy) {
-        (Found::Listed { machines, .. }, _) if !machines.is_empty() => {
+fn abandoned(operation: &Operation, observed: &Observed) -> Decision {
+    match &observed.found {
+        Found::Listed { machines, .. } if !machines.is_empty() => {
             Decision::Adopt(Box::new(machines[0].clone()))
         }
-        (Found::Listed { settles_at, .. }, _) if observed.now >= *settles_at => {
+        Found::Listed { settles_at, .. } if observed.now >= *settles_at => {
             Decision::Release("the open create made nothing")
         }
-        _ => resolve(operation, status, observed),
+        _ => resolve(operation, observed),
     }
 }
 

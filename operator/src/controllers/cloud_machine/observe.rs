@@ -63,7 +63,7 @@ pub enum Found {
 
 /// Reads candidates, and the provider's side of the machine or of the open operation.
 pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
-    let now = context.clock.now();
+    let now = context.now();
     let namespace = machine.namespace().unwrap_or_default();
     let status = machine.status.clone().unwrap_or_default();
     let at_work =

@@ -38,11 +38,12 @@ pub fn status(
         What::Held(hold) => hold.clone(),
         What::Superseded | What::Released => return status,
         What::Created { operation, machine: made } => created(&mut status, operation, made, now),
-        What::Unknown { message } => standing(
-            status.state.unwrap_or(State::Creating),
-            reason::OUTCOME_UNKNOWN,
-            message.clone(),
-        ),
+        What::Unknown { message } if machine.metadata.deletion_timestamp.is_some() => {
+            standing(State::Deleting, reason::DELETING, message.clone())
+        }
+        What::Unknown { message } => {
+            standing(State::Creating, reason::OUTCOME_UNKNOWN, message.clone())
+        }
         What::Failed { place, failure, duration_ms, attempt } => {
             status.attempts = failover::remember(
                 &status.attempts,
@@ -239,7 +240,7 @@ pub async fn report(
     if matches!(acted.what, What::Superseded | What::Released) {
         return Ok(());
     }
-    let now = context.clock.now();
+    let now = context.now();
     let next = status(machine, observed, acted, now);
     events(machine, acted, context).await;
     interest(machine, observed, &next);

@@ -163,14 +163,14 @@ fn open(
             ..AccountOptions::default()
         },
     )?;
-    let observer = Observer::new(
+    let lists = Observer::new(
         account.clone(),
         naming::installation_mark(&context.installation),
         Arc::clone(&context.clock),
         context.wake_machines.clone(),
     );
     let region = provider.spec.region.clone();
-    Ok(OpenAccount { account, region, catalogs: Catalogs::default(), observer })
+    Ok(OpenAccount { account, region, catalogs: Catalogs::default(), observer: lists })
 }
 
 fn account(provider: &Provider, context: &Context) -> Option<Arc<OpenAccount>> {
@@ -217,7 +217,7 @@ fn know(
     context: &Context,
 ) {
     let reference = ObjectRef::from_obj(provider);
-    if context.accounts.set(&reference, Known { standing, account, closing }) {
+    if context.accounts.set(&reference, &Known { standing, account, closing }) {
         context.wake_machines_of(&reference);
     }
 }

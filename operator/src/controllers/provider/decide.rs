@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_crds::provider::reason;
 use infrafabric_crds::{DETACH_ANNOTATION, Provider};
-use infrafabric_definition::Class;
+use infrafabric_definition::{Class, Name};
 
 use super::observe::{Observed, SecretSeen};
 
@@ -140,7 +140,7 @@ fn misfit(provider: &Provider, observed: &Observed) -> Option<Decision> {
 }
 
 fn keys(definition: &infrafabric_adapters::compile::Compiled) -> String {
-    let keys: Vec<&str> = definition.spec().auth.secret.iter().map(|key| key.as_str()).collect();
+    let keys: Vec<&str> = definition.spec().auth.secret.iter().map(Name::as_str).collect();
     keys.join(", ")
 }
 
@@ -183,7 +183,11 @@ fn values_digest(secret: &k8s_openapi::api::core::v1::Secret) -> String {
         digest.update([0]);
         digest.update(Sha256::digest(&value.0));
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first: [u8; 8] = std::array::from_fn({
+        let digest = digest.finalize();
+        move |i| digest[i]
+    });
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// When a failed verification is tried again: a growing time, or what the provider said.

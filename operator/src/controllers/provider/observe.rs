@@ -58,13 +58,10 @@ pub async fn observe(provider: &Provider, context: &Context) -> Observed {
         None => Ok(None),
     };
     let deleting = provider.metadata.deletion_timestamp.is_some();
-    let users = match deleting {
-        true => users(provider, &namespace, context).await,
-        false => Vec::new(),
-    };
+    let users = if deleting { users(provider, &namespace, context).await } else { Vec::new() };
     let names = context.registry.names().into_iter().map(|(name, _)| name);
     Observed {
-        now: context.clock.now(),
+        now: context.now(),
         known_types: if definition.is_none() { names.collect() } else { Vec::new() },
         definition,
         secret: secret(provider, &namespace, context).await,

@@ -102,7 +102,7 @@ pub async fn report(
     if matches!(acted.what, What::Released) {
         return Ok(());
     }
-    let next = status(provider, observed, &acted.what, context.clock.now());
+    let next = status(provider, observed, &acted.what, context.now());
     if provider.status.as_ref() == Some(&next) {
         return Ok(());
     }

@@ -145,7 +145,7 @@ async fn report(
     standing: &Standing,
     context: &Context,
 ) -> Result<(), ReconcileError> {
-    let now = context.clock.now();
+    let now = context.now();
     let generation = object.metadata.generation;
     let mut next: ProviderDefinitionStatus = object.status.clone().unwrap_or_default();
     next.observed_generation = generation.unwrap_or_default();

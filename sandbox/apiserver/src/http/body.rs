@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::decode::{self, Decoded};
+use crate::protobuf;
 use crate::status::{Failure, Result};
 
 /// The real server's limit.
@@ -41,10 +42,16 @@ pub(super) fn object(content_type: &str, body: &[u8]) -> Result<Decoded> {
             let text = std::str::from_utf8(body).map_err(|error| refuse(&error))?;
             decode::yaml(text).map_err(|error| refuse(&error))
         }
+        "application/vnd.kubernetes.protobuf" if let Some(value) = protobuf::decode(body) => {
+            Ok(Decoded {
+                value,
+                duplicates: Vec::new(),
+            })
+        }
         other => Err(Failure::unsupported_media(format!(
             "the body of the request was in an unknown format ({other}) - accepted media types \
-             include: application/json, application/yaml; this embedded server decodes no \
-             protobuf: send the manifest instead (kubectl create -f, kubectl apply -f)"
+             include: application/json, application/yaml; of protobuf this embedded server \
+             decodes only what kubectl create sends for its own kinds: send the manifest instead (kubectl create -f, kubectl apply -f)"
         ))),
     }
 }

@@ -36,6 +36,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The bearer token of the only user; generated when `None`.
     pub token: Option<String>,
+    /// How many changes of each resource can be watched from or listed at; older ones answer 410.
+    /// The default is 8192; their texts are bounded to 64 MiB besides.
+    pub history: usize,
 }
 
 impl Default for Options {
@@ -43,6 +46,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             token: None,
+            history: 8192,
         }
     }
 }
@@ -91,7 +95,7 @@ impl Server {
         let tls = tls::Identity::generate(address)
             .map_err(|source| StartError::Certificates { address, source })?;
         let token = options.token.unwrap_or_else(generated_token);
-        let api = Arc::new(Api::new(tls.ca_pem, token));
+        let api = Arc::new(Api::new(tls.ca_pem, token, options.history));
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             controllers::namespaces::bootstrap(&api, namespace);
         }

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use super::Stored;
 
-/// How many changes a table remembers.
-const EVENTS: usize = 8192;
 /// How many bytes of object text those changes may keep alive.
 const BYTES: usize = 64 * 1024 * 1024;
 
@@ -36,8 +34,9 @@ impl Event {
 }
 
 /// A bounded log of changes, oldest first.
-#[derive(Default)]
 pub(super) struct History {
+    /// How many changes are remembered.
+    limit: usize,
     events: VecDeque<Arc<Event>>,
     bytes: usize,
     /// Changes at or below this revision are forgotten.
@@ -45,10 +44,19 @@ pub(super) struct History {
 }
 
 impl History {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            events: VecDeque::new(),
+            bytes: 0,
+            compacted: 0,
+        }
+    }
+
     pub(super) fn push(&mut self, event: Arc<Event>) {
         self.bytes += event.stored.bytes.len();
         self.events.push_back(event);
-        while self.events.len() > EVENTS || self.bytes > BYTES {
+        while self.events.len() > self.limit || self.bytes > BYTES {
             let Some(oldest) = self.events.pop_front() else {
                 break;
             };

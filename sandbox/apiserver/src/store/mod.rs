@@ -63,16 +63,36 @@ pub(crate) struct Page {
     pub(crate) revision: u64,
 }
 
-#[derive(Default)]
 struct Table {
     objects: BTreeMap<String, Arc<Stored>>,
     history: History,
     watchers: Watchers,
 }
 
+impl Table {
+    fn new(history: usize) -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            history: History::new(history),
+            watchers: Watchers::default(),
+        }
+    }
+}
+
 struct Inner {
     revision: u64,
+    /// How many changes each table remembers.
+    history: usize,
     tables: HashMap<TableId, Table>,
+}
+
+impl Inner {
+    fn table(&mut self, table: &TableId) -> &mut Table {
+        let history = self.history;
+        self.tables
+            .entry(Arc::clone(table))
+            .or_insert_with(|| Table::new(history))
+    }
 }
 
 /// The store of one server.
@@ -81,11 +101,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(history: usize) -> Self {
         // Clients treat revision 0 as "any", so the world starts at 1.
         Self {
             inner: Mutex::new(Inner {
                 revision: 1,
+                history,
                 tables: HashMap::new(),
             }),
         }
@@ -196,7 +217,7 @@ impl Store {
     ) -> Result<Arc<Stored>, Stale> {
         let mut inner = self.lock();
         let revision = inner.revision + 1;
-        let table = inner.tables.entry(Arc::clone(table)).or_default();
+        let table = inner.table(table);
         let current = table.objects.get(key).cloned();
         let as_expected = match (expect, &current) {
             (Expect::Absent, None) => true,
@@ -236,7 +257,7 @@ impl Store {
         if from > revision {
             return Err(OutOfRange::Future(revision));
         }
-        let table = inner.tables.entry(Arc::clone(table)).or_default();
+        let table = inner.table(table);
         if from < table.history.compacted() {
             return Err(OutOfRange::TooOld);
         }
@@ -248,7 +269,7 @@ impl Store {
     pub(crate) fn snapshot_and_watch(&self, table: &TableId, prefix: &str) -> (Page, Subscription) {
         let mut inner = self.lock();
         let revision = inner.revision;
-        let table = inner.tables.entry(Arc::clone(table)).or_default();
+        let table = inner.table(table);
         let items = table
             .objects
             .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
@@ -266,5 +287,44 @@ impl Store {
         if let Some(table) = self.lock().tables.get_mut(table) {
             table.watchers.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn put(store: &Store, key: &str, expect: Expect) -> Result<Arc<Stored>, Stale> {
+        let object = json!({"metadata": {"name": key}});
+        store.commit(&"/things".into(), key, expect, 0, Write::Put(object))
+    }
+
+    #[test]
+    fn stale_writes_change_nothing_and_old_moments_can_be_read_back() {
+        let store = Store::new(3);
+        let first = put(&store, "a", Expect::Absent).unwrap();
+        assert_eq!(put(&store, "a", Expect::Absent).unwrap_err(), Stale);
+        assert_eq!(
+            put(&store, "a", Expect::Revision(first.revision + 1)).unwrap_err(),
+            Stale
+        );
+        assert_eq!(store.revision(), first.revision);
+        let second = put(&store, "b", Expect::Absent).unwrap();
+        let page = store
+            .snapshot_at("/things", "", None, first.revision)
+            .unwrap();
+        assert_eq!(page.items.len(), 1);
+        let ahead = store.snapshot_at("/things", "", None, 99).unwrap_err();
+        assert_eq!(ahead, OutOfRange::Future(second.revision));
+        for key in ["c", "d", "e"] {
+            put(&store, key, Expect::Absent).unwrap();
+        }
+        let gone = store
+            .snapshot_at("/things", "", None, first.revision)
+            .unwrap_err();
+        assert_eq!(gone, OutOfRange::TooOld);
+        assert!(store.watch(&"/things".into(), first.revision).is_err());
     }
 }

@@ -15,9 +15,11 @@ pub(crate) const WIDGETS: &str = include_str!("../data/widgets.yaml");
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn server() -> (Server, Client) {
-    let server = Server::start(Options::default())
-        .await
-        .expect("server starts");
+    server_with(Options::default()).await
+}
+
+pub(crate) async fn server_with(options: Options) -> (Server, Client) {
+    let server = Server::start(options).await.expect("server starts");
     let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).expect("kubeconfig parses");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
