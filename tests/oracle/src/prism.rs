@@ -1,6 +1,7 @@
 //! Prism: judges requests and answers by a provider's official description. Requests go
 //! recorder → Prism → simulated provider; the recorder keeps Prism's verdicts.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use infrafabric_world::{FaultSpec, World, WorldClient};
 use serde_json::{Value, json};
 
 use crate::error::{Error, at};
-use crate::http;
 use crate::process::{Running, free_port};
 use crate::recorder::Recorder;
 use crate::report::Report;
@@ -21,6 +21,9 @@ use crate::tools::{descriptions, prism};
 const START: Duration = Duration::from_mins(2);
 const CONTROLLER: Duration = Duration::from_mins(1);
 const NAME: &str = "judged";
+/// Only the public half ever existed.
+const SSH_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJudgedJudgedJudgedJudgedJudgedJudgedJudged0 oracle";
 
 /// A provider and what is official about it.
 pub(crate) struct Official {
@@ -75,7 +78,8 @@ impl Judge {
                 .arg(upstream),
             &folder.join(format!("prism-{}.log", official.definition)),
         )?;
-        judge.until(START, || http::answers(port, "/"))?;
+        // It listens only when it has read the description.
+        judge.until(START, || TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         let recorder = Recorder::start(port, None, folder)?;
         Ok(Self { recorder, _prism: judge })
     }
@@ -98,9 +102,11 @@ async fn one(report: &mut Report, official: &Official, folder: &Path) -> Result<
     let upstream = format!("{}/p/{}", world.url(), simulated.name);
     let judge = Judge::start(official, &upstream, folder)?;
     life(&judge, official, &simulated, folder).await?;
+    catalogs(&judge, official, &simulated).await?;
     let lived = judge.recorder.exchanges()?;
     covered(report, &simulated, &world.client()).await?;
     verdict(report, official.definition, "a machine's life", &lived);
+    control(report, &judge, official.definition, &lived)?;
     failures(report, &judge, official, &world, &lived).await
 }
 
@@ -139,7 +145,7 @@ async fn life(
         "apiVersion": "infrafabric.io/v1alpha1", "kind": "CloudMachine", "metadata": {"name": NAME},
         "spec": {
             "providers": [{"name": NAME}], "image": "ubuntu-24.04", "tags": ["team-a"],
-            "requirements": {"cpus": 2, "memory": "4Gi"},
+            "requirements": {"cpus": 2, "memory": "4Gi"}, "sshKeys": [SSH_KEY],
             "userData": {"inline": "#cloud-config\npackages: [nginx]\n"},
         },
     }))
@@ -147,6 +153,37 @@ async fn life(
     let machines = site.api::<CloudMachine>();
     until(&machines, NAME, "Ready", CONTROLLER, is_ready).await?;
     delete(&machines, NAME, CONTROLLER).await
+}
+
+/// The catalogs that no controller needs yet, by the requests of the library.
+async fn catalogs(judge: &Judge, official: &Official, simulated: &Simulated) -> Result<(), Error> {
+    let account = simulated.account(judge.recorder.url())?;
+    let failed = |source| Error::Adapter { source };
+    for catalog in simulated.definition.catalogs.keys() {
+        match catalog.as_str() {
+            "sizes" => drop(account.sizes(official.region).await.map_err(failed)?),
+            "images" => drop(account.images(official.region).await.map_err(failed)?),
+            _ => drop(account.regions().await.map_err(failed)?),
+        }
+    }
+    Ok(())
+}
+
+/// The judge itself: a request that lacks what the description requires must be objected to.
+fn control(
+    report: &mut Report,
+    judge: &Judge,
+    definition: &str,
+    lived: &[Value],
+) -> Result<(), Error> {
+    let creation = lived.iter().find(|one| one["method"] == "POST" && one["status"] != 404);
+    let mut broken = creation.cloned().unwrap_or_default();
+    broken["body"] = json!("{}");
+    judge.recorder.again(&broken)?;
+    let last = judge.recorder.exchanges()?.pop().unwrap_or_default();
+    let what = format!("{definition}: the judge objects to an empty creation");
+    report.check(&what, !objections(definition, &last).is_empty(), &last.to_string());
+    Ok(())
 }
 
 /// What was not asked was not judged: every operation of the definition must have been.
