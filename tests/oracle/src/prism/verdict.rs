@@ -43,27 +43,27 @@ const UNDOCUMENTED: [Undocumented; 5] = [
     Undocumented {
         definition: "vultr-by-hand",
         status: 401,
-        source: "described for instances; that the account and the catalogs answer it too is taken from there",
+        source: "the description lists it in its text (Response Codes), not with the account and the catalogs",
     },
     Undocumented {
         definition: "vultr-by-hand",
         status: 402,
-        source: "RFC 9110 15.5.3; a fault of the sandbox, not described by the vendor",
+        source: "RFC 9110 15.5.3; a fault of the sandbox that the vendor does not describe",
     },
     Undocumented {
         definition: "vultr-by-hand",
         status: 429,
-        source: "RFC 6585 section 4; the description states a rate limit in prose and no answer to it",
+        source: "the description lists it in its text (Rate Limit, Response Codes), not with the operations",
     },
     Undocumented {
         definition: "vultr-by-hand",
         status: 500,
-        source: "RFC 9110 15.6.1; described for other operations only",
+        source: "the description lists it in its text (Response Codes), not with these operations",
     },
     Undocumented {
         definition: "vultr-by-hand",
         status: 503,
-        source: "RFC 9110 15.6.4; a fault of the sandbox, not described by the vendor",
+        source: "RFC 9110 15.6.4; the text speaks of 5xx in general",
     },
 ];
 
