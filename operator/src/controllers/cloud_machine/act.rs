@@ -340,6 +340,9 @@ async fn delete(
     let what = match deleted {
         Ok(()) => What::DeleteAccepted,
         // Whether the provider heard it does not matter: it is asked again until it is gone.
+        Err(error) if error.class == Class::Unknown => {
+            What::Failed { place, failure: Failure::from(&error), duration_ms, attempt: None }
+        }
         Err(error) => failed(error, place, duration_ms, None)?,
     };
     Ok(effect.acted(what))
