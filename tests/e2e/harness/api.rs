@@ -66,8 +66,8 @@ impl Stage {
         Ok(serde_json::to_value(applied).expect("JSON"))
     }
 
-    /// Applies a manifest as kubectl does without `--server-side`: a create, or a merge into what
-    /// is there, under strict validation.
+    /// Applies a manifest as kubectl does without `--server-side`: a create, or another whole
+    /// in its place, under strict validation.
     pub(crate) async fn apply_by_client(&self, manifest: &Value) -> Result<Value, kube::Error> {
         let kind = manifest["kind"].as_str().expect("a kind");
         let name = manifest["metadata"]["name"].as_str().expect("a name");
@@ -76,9 +76,10 @@ impl Stage {
         manifest["metadata"]["namespace"] = namespace.into();
         let api = self.api(kind);
         let url = kube::core::Request::new(api.resource_url());
-        let mut request = if self.get(kind, name).await.is_some() {
-            let patch = Patch::Merge(&manifest);
-            url.patch(name, &PatchParams::default(), &patch).expect("a request")
+        let mut request = if let Some(there) = self.get(kind, name).await {
+            manifest["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"].clone();
+            let body = serde_json::to_vec(&manifest).expect("JSON");
+            url.replace(name, &PostParams::default(), body).expect("a request")
         } else {
             let body = serde_json::to_vec(&manifest).expect("JSON");
             url.create(&PostParams::default(), body).expect("a request")

@@ -39,7 +39,7 @@ pub(crate) fn documents(path: &Path) -> Vec<Value> {
 }
 
 /// A Secret with text values.
-pub(crate) fn secret(name: &str, values: Value) -> Value {
+pub(crate) fn secret(name: &str, values: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values})
 }
 

@@ -295,9 +295,10 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
         }
         What::Failed { place, failure, .. } => {
             let deleting = machine.metadata.deletion_timestamp.is_some();
-            let (reason, failed) = match deleting {
-                true => ("DeleteFailed", "did not delete"),
-                false => ("CandidateFailed", "did not serve"),
+            let (reason, failed) = if deleting {
+                ("DeleteFailed", "did not delete")
+            } else {
+                ("CandidateFailed", "did not serve")
             };
             let note =
                 format!("{} {failed}: {} ({})", place.provider, failure.message, failure.class);
