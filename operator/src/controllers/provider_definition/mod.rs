@@ -1,6 +1,7 @@
 //! The ProviderDefinition controller: checks definitions and takes them into use without a restart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use infrafabric_adapters::compile::{Compiled, Problem};
 use infrafabric_crds::condition::{self, READY, STALLED};
@@ -49,6 +50,9 @@ pub async fn reconcile(
     object: Arc<ProviderDefinition>,
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
+    if context.own_writes.is_stale(&*object) {
+        return Ok(Action::requeue(Duration::from_millis(500)));
+    }
     let name = object.name_any();
     let standing = if object.metadata.deletion_timestamp.is_some() {
         let users = users(&name, &context).await?;
@@ -74,7 +78,10 @@ async fn take(object: &ProviderDefinition, context: &Context) -> Result<Standing
     match put(object, context) {
         Ok(definition) => {
             let api: Api<ProviderDefinition> = Api::all(context.client.clone());
-            finalizer::add(&api, object).await.map_err(ReconcileError::Finalizer)?;
+            let wrote = finalizer::add(&api, object).await.map_err(ReconcileError::Finalizer)?;
+            if let Some(wrote) = wrote {
+                context.own_writes.wrote(&wrote);
+            }
             if before.as_deref() != Some(definition.digest()) {
                 wake_providers_of(&name, context);
             }
@@ -170,7 +177,10 @@ async fn report(
     });
     let params = PatchParams::apply("infrafabric/providerdefinition").force();
     match api.patch_status(&object.name_any(), &params, &Patch::Apply(body)).await {
-        Ok(_) => Ok(()),
+        Ok(written) => {
+            context.own_writes.wrote(&written);
+            Ok(())
+        }
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(ReconcileError::Report(error)),
     }
