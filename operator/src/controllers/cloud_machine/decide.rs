@@ -13,6 +13,9 @@ use crate::engine::placement::Offering;
 
 /// How long a deletion is given before it is asked for again.
 const DELETE_AGAIN: TimeDelta = TimeDelta::seconds(60);
+/// How long a deletion is given whose end nobody wrote down: the process died over it. Asking twice
+/// does no harm.
+const DELETE_UNANSWERED: TimeDelta = TimeDelta::seconds(5);
 
 /// What to do with a machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -337,7 +340,9 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
 /// refused and is tried ever more rarely.
 fn delete_not_before(status: &CloudMachineStatus) -> Option<DateTime<Utc>> {
     let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete")?;
-    let patience = asked.started_at + DELETE_AGAIN;
+    // The index is written when the call ended.
+    let ended = asked.witness_index.is_some();
+    let patience = asked.started_at + if ended { DELETE_AGAIN } else { DELETE_UNANSWERED };
     Some(delete_refused(status).map_or(patience, |refused| refused.until.min(patience)))
 }
 
