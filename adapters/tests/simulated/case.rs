@@ -20,12 +20,15 @@ pub(crate) fn definitions() -> Vec<Compiled> {
         files.extend(entries.map(|entry| entry.expect(folder).path()));
     }
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
-    let compile = |file: &PathBuf| {
-        let text = fs::read_to_string(file).expect("readable");
-        let (name, spec) = parse(&text, &file.display().to_string()).expect("parses");
+    // Beside an example's definition stand the objects that use it.
+    let read = |file: &PathBuf| (file.clone(), fs::read_to_string(file).expect("readable"));
+    let mut texts: Vec<(PathBuf, String)> = files.iter().map(read).collect();
+    texts.retain(|(_, text)| text.lines().any(|line| line == "kind: ProviderDefinition"));
+    let compile = |(file, text): &(PathBuf, String)| {
+        let (name, spec) = parse(text, &file.display().to_string()).expect("parses");
         Compiled::new(&name, spec).expect("compiles")
     };
-    files.iter().map(compile).collect()
+    texts.iter().map(compile).collect()
 }
 
 /// A definition with what its simulated provider knows.

@@ -13,8 +13,10 @@ use crate::stage::Stage;
 pub(super) async fn run(stage: &mut Stage, board: &Board) -> Result<(), Failure> {
     board.step(1, "Two accounts: credentials are verified by an authenticated read");
     let before = books(stage).await?;
-    apply_file(&stage.kube, &example("cloud-machine/providers.yaml")).await?;
-    board.tell("applied examples/cloud-machine/providers.yaml");
+    for file in ["cloud-machine/credentials.yaml", "cloud-machine/providers.yaml"] {
+        apply_file(&stage.kube, &example(file)).await?;
+        board.tell(&format!("applied examples/{file}"));
+    }
     for (name, definition) in [("do-main", "digitalocean"), ("linode-eu", "linode")] {
         ready(stage, name, reason::VERIFIED).await?;
         let asked = books(stage).await?.asked(definition, "verify");
