@@ -2,10 +2,14 @@
 //! read it in process; nobody else writes a Provider.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::mpsc::UnboundedSender;
 
 use infrafabric_adapters::account::Account;
 use infrafabric_crds::Provider;
+use infrafabric_definition::Class;
 use kube::runtime::reflector::ObjectRef;
 
 use super::catalogs::Catalogs;
@@ -36,6 +40,42 @@ pub struct OpenAccount {
     pub catalogs: Catalogs,
     /// Its lists.
     pub observer: Observer,
+    /// Whether its credentials were refused meanwhile.
+    pub refusal: Arc<Refusal>,
+}
+
+/// Remembers that credentials were refused after they had been verified, and asks the Provider
+/// controller to look at once.
+#[derive(Debug)]
+pub struct Refusal {
+    refused: AtomicBool,
+    provider: ObjectRef<Provider>,
+    wake: UnboundedSender<ObjectRef<Provider>>,
+}
+
+impl Refusal {
+    /// For an account whose credentials are about to be verified.
+    pub fn new(provider: ObjectRef<Provider>, wake: UnboundedSender<ObjectRef<Provider>>) -> Self {
+        Self { refused: AtomicBool::new(false), provider, wake }
+    }
+
+    /// Takes note if the failure says that the credentials were refused.
+    pub fn note(&self, class: Class) {
+        if class == Class::Auth && !self.refused.swap(true, Ordering::AcqRel) {
+            // The controller is gone only when the process ends.
+            let _ = self.wake.unbounded_send(self.provider.clone());
+        }
+    }
+
+    /// Whether they were refused since they were verified.
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// They are verified again.
+    pub fn clear(&self) {
+        self.refused.store(false, Ordering::Release);
+    }
 }
 
 /// All Providers by namespace and name.

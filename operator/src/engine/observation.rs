@@ -17,6 +17,7 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::accounts::Refusal;
 use super::naming;
 
 /// Between lists while something is about to change: the first, then growing.
@@ -37,6 +38,7 @@ struct Shared {
     mark: String,
     clock: Arc<dyn Clock>,
     wake: UnboundedSender<ObjectRef<CloudMachine>>,
+    refusal: Arc<Refusal>,
     scopes: Mutex<HashMap<String, Arc<Scope>>>,
 }
 
@@ -104,9 +106,10 @@ impl Observer {
         mark: String,
         clock: Arc<dyn Clock>,
         wake: UnboundedSender<ObjectRef<CloudMachine>>,
+        refusal: Arc<Refusal>,
     ) -> Self {
         let scopes = Mutex::default();
-        Self { shared: Arc::new(Shared { account, mark, clock, wake, scopes }) }
+        Self { shared: Arc::new(Shared { account, mark, clock, wake, refusal, scopes }) }
     }
 
     /// Says that an object has a machine here, and whether it is about to change.
@@ -180,7 +183,8 @@ impl Shared {
     /// Asks for the list and wakes the objects whose machines changed. The caller holds `listing`.
     async fn list(&self, scope: &Scope) -> Result<Arc<Snapshot>, AdapterError> {
         let asked_at = self.clock.now();
-        let list = self.account.list_machines(&self.mark, &scope.region).await?;
+        let list = self.account.list_machines(&self.mark, &scope.region).await;
+        let list = list.inspect_err(|error| self.refusal.note(error.class))?;
         let snapshot = Arc::new(Snapshot::new(asked_at, list));
         let mut state = lock(&scope.state);
         let before = state.newest.replace(Arc::clone(&snapshot));
@@ -202,6 +206,7 @@ impl Shared {
 /// Lists for as long as the account is in use.
 async fn watch(shared: Weak<Shared>, scope: Arc<Scope>) {
     let mut wait = FAST;
+    let mut failures = 0_u32;
     loop {
         let (any, in_transition) = {
             let state = lock(&scope.state);
@@ -209,14 +214,16 @@ async fn watch(shared: Weak<Shared>, scope: Arc<Scope>) {
             (!state.interests.is_empty(), interests.any(|interest| interest.in_transition))
         };
         wait = if in_transition { (wait * 3 / 2).clamp(FAST, FAST_MAX) } else { SLOW };
-        let mut deadline = Instant::now() + wait;
+        // A provider that does not answer is asked ever more rarely.
+        let patience = (FAST * 2_u32.pow(failures.min(7))).min(SLOW);
+        let mut deadline = Instant::now() + wait.max(patience);
         // Something was just asked for: look soon, and never later because more is asked for.
         while tokio::time::timeout_at(deadline, scope.changed.notified()).await.is_ok() {
-            deadline = deadline.min(Instant::now() + FAST);
+            deadline = deadline.min(Instant::now() + patience);
             wait = FAST;
         }
         let Some(shared) = shared.upgrade() else { return };
-        if !any {
+        if !any || shared.refusal.is_refused() {
             continue;
         }
         let fresh_enough = shared.clock.now() - TimeDelta::from_std(wait / 2).unwrap_or_default();
@@ -225,7 +232,12 @@ async fn watch(shared: Weak<Shared>, scope: Arc<Scope>) {
         if newest.is_some_and(|asked_at| asked_at >= fresh_enough) {
             continue;
         }
-        if let Err(error) = shared.list(&scope).await {
+        failures = failures.saturating_add(1);
+        let listed = shared.list(&scope).await;
+        if listed.is_ok() {
+            failures = 0;
+        }
+        if let Err(error) = listed {
             tracing::warn!(provider = %error.provider, class = %error.class, %error, "list failed");
             if let Some(after) = error.retry_after {
                 tokio::time::sleep(after.min(SLOW)).await;

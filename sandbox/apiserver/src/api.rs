@@ -63,24 +63,16 @@ impl Api {
 
     /// Rebuilds the registry from the stored definitions.
     pub(crate) fn refresh(&self) {
-        let mut definitions = self
-            .definitions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
         let page = self.store.snapshot(DEFINITIONS, "", None);
         let customs = definitions.resources(&page.items);
         let registry = Registry::new(self.builtins.iter().cloned().chain(customs));
-        *self
-            .registry
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
     }
 
     /// The namespace object, if there is one.
     pub(crate) fn namespace(&self, name: &str) -> Option<Value> {
-        self.store
-            .get(NAMESPACES, name)
-            .map(|stored| stored.value())
+        self.store.get(NAMESPACES, name).map(|stored| stored.value())
     }
 
     /// Leaves work for the controllers.
@@ -96,7 +88,6 @@ impl Api {
         namespace: &str,
         name: &str,
     ) -> Option<Arc<Stored>> {
-        self.store
-            .get(&resource.table, &resource.key(namespace, name))
+        self.store.get(&resource.table, &resource.key(namespace, name))
     }
 }

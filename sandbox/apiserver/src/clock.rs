@@ -3,10 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Now, as the system says.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the clock that others read through"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the clock that others read through")]
 pub(crate) fn now() -> DateTime<Utc> {
     Utc::now()
 }

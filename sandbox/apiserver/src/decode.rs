@@ -17,25 +17,15 @@ pub(crate) struct Decoded {
 pub(crate) fn json(bytes: &[u8]) -> Result<Decoded, serde_json::Error> {
     let duplicates = RefCell::new(Vec::new());
     let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let value = Seed {
-        path: String::new(),
-        duplicates: &duplicates,
-    }
-    .deserialize(&mut parser)?;
+    let value = Seed { path: String::new(), duplicates: &duplicates }.deserialize(&mut parser)?;
     parser.end()?;
-    Ok(Decoded {
-        value,
-        duplicates: duplicates.into_inner(),
-    })
+    Ok(Decoded { value, duplicates: duplicates.into_inner() })
 }
 
 /// Parses YAML; budgets against alias bombs are the parser's.
 pub(crate) fn yaml(text: &str) -> Result<Decoded, serde_saphyr::Error> {
     let value: Value = serde_saphyr::from_str(text)?;
-    Ok(Decoded {
-        value: normal_numbers(value),
-        duplicates: Vec::new(),
-    })
+    Ok(Decoded { value: normal_numbers(value), duplicates: Vec::new() })
 }
 
 fn normal_numbers(value: Value) -> Value {
@@ -45,19 +35,15 @@ fn normal_numbers(value: Value) -> Value {
             |integer| Value::Number(integer.into()),
         ),
         Value::Array(items) => items.into_iter().map(normal_numbers).collect(),
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(key, value)| (key, normal_numbers(value)))
-            .collect(),
+        Value::Object(map) => {
+            map.into_iter().map(|(key, value)| (key, normal_numbers(value))).collect()
+        }
         other => other,
     }
 }
 
 /// Integral floats are integers to the API, as they are to the real server after one round trip.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the range check makes the cast exact"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the range check makes the cast exact")]
 fn float(number: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= EXACT {
@@ -96,10 +82,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Value::Number(value.into()))
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "beyond int64 the API itself keeps a float64"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "beyond int64 the API itself keeps a float64")]
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
         Ok(i64::try_from(value)
             .map_or_else(|_| float(value as f64), |value| Value::Number(value.into())))
@@ -125,10 +108,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut items = Vec::new();
         loop {
             let path = format!("{}[{}]", self.path, items.len());
-            match access.next_element_seed(Seed {
-                path,
-                duplicates: self.duplicates,
-            })? {
+            match access.next_element_seed(Seed { path, duplicates: self.duplicates })? {
                 Some(item) => items.push(item),
                 None => return Ok(Value::Array(items)),
             }
@@ -138,15 +118,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            let path = if self.path.is_empty() {
-                key.clone()
-            } else {
-                format!("{}.{key}", self.path)
-            };
-            let seed = Seed {
-                path: path.clone(),
-                duplicates: self.duplicates,
-            };
+            let path =
+                if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
+            let seed = Seed { path: path.clone(), duplicates: self.duplicates };
             let value = access.next_value_seed(seed)?;
             if map.insert(key, value).is_some() {
                 self.duplicates.borrow_mut().push(path);

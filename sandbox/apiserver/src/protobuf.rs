@@ -190,13 +190,7 @@ mod tests {
 
     #[test]
     fn malformed_bodies_are_refused_not_guessed() {
-        for body in [
-            &b""[..],
-            b"k8s\0",
-            b"k8s\0\x0a\xff",
-            b"k8s\0\x0a\x7f\x01",
-            b"\x80\x80\x80",
-        ] {
+        for body in [&b""[..], b"k8s\0", b"k8s\0\x0a\xff", b"k8s\0\x0a\x7f\x01", b"\x80\x80\x80"] {
             assert_eq!(decode(body), None);
         }
     }

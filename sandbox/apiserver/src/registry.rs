@@ -20,18 +20,12 @@ impl Registry {
         let resources = resources
             .into_iter()
             .map(|resource| {
-                let key = (
-                    resource.group.clone(),
-                    resource.version.clone(),
-                    resource.plural.clone(),
-                );
+                let key =
+                    (resource.group.clone(), resource.version.clone(), resource.plural.clone());
                 (key, resource)
             })
             .collect();
-        Self {
-            resources,
-            ..Self::default()
-        }
+        Self { resources, ..Self::default() }
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
@@ -71,8 +65,7 @@ impl Registry {
         group: &'a str,
         version: &'a str,
     ) -> impl Iterator<Item = &'a Arc<Resource>> {
-        self.all()
-            .filter(move |r| r.group == group && r.version == version)
+        self.all().filter(move |r| r.group == group && r.version == version)
     }
 }
 
@@ -80,9 +73,7 @@ impl Registry {
 pub(crate) fn priority(version: &str) -> (u8, u64, u64) {
     let parse = || -> Option<(u8, u64, u64)> {
         let rest = version.strip_prefix('v')?;
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (major, stage) = rest.split_at(digits);
         let major = major.parse().ok()?;
         if stage.is_empty() {
@@ -105,9 +96,6 @@ mod tests {
     fn stable_versions_are_preferred() {
         let mut versions = ["foo", "v1alpha1", "v1", "v2beta1", "v10", "v1beta2"];
         versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
-        assert_eq!(
-            versions,
-            ["v10", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo"]
-        );
+        assert_eq!(versions, ["v10", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo"]);
     }
 }

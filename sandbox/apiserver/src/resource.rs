@@ -62,20 +62,12 @@ impl Resource {
 
     /// The name errors use: the plural.
     pub(crate) fn named<'a>(&'a self, name: &'a str) -> Named<'a> {
-        Named {
-            group: &self.group,
-            what: &self.plural,
-            name,
-        }
+        Named { group: &self.group, what: &self.plural, name }
     }
 
     /// The name validation errors use: the kind.
     pub(crate) fn kind_named<'a>(&'a self, name: &'a str) -> Named<'a> {
-        Named {
-            group: &self.group,
-            what: &self.kind,
-            name,
-        }
+        Named { group: &self.group, what: &self.kind, name }
     }
 
     pub(crate) fn is_custom(&self) -> bool {
@@ -107,11 +99,7 @@ impl Resource {
 
     /// The store key of an object.
     pub(crate) fn key(&self, namespace: &str, name: &str) -> String {
-        if self.namespaced {
-            format!("{namespace}/{name}")
-        } else {
-            name.to_owned()
-        }
+        if self.namespaced { format!("{namespace}/{name}") } else { name.to_owned() }
     }
 
     /// The key prefix of a namespace, or of everything.

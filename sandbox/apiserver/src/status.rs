@@ -59,11 +59,7 @@ pub(crate) struct FieldError {
 
 impl FieldError {
     fn new(field: impl Into<String>, mistake: Mistake, message: String) -> Self {
-        Self {
-            field: field.into(),
-            mistake,
-            message,
-        }
+        Self { field: field.into(), mistake, message }
     }
 
     pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
@@ -76,19 +72,11 @@ impl FieldError {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self::new(
-            field,
-            Mistake::Invalid,
-            format!("Invalid value: {}: {detail}", shown(value)),
-        )
+        Self::new(field, Mistake::Invalid, format!("Invalid value: {}: {detail}", shown(value)))
     }
 
     pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        Self::new(
-            field,
-            Mistake::Type,
-            format!("Invalid value: {}: {detail}", shown(value)),
-        )
+        Self::new(field, Mistake::Type, format!("Invalid value: {}: {detail}", shown(value)))
     }
 
     pub(crate) fn not_supported(
@@ -100,19 +88,12 @@ impl FieldError {
         Self::new(
             field,
             Mistake::NotSupported,
-            format!(
-                "Unsupported value: {}: supported values: {list}",
-                shown(value)
-            ),
+            format!("Unsupported value: {}: supported values: {list}", shown(value)),
         )
     }
 
     pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        Self::new(
-            field,
-            Mistake::Duplicate,
-            format!("Duplicate value: {}", shown(value)),
-        )
+        Self::new(field, Mistake::Duplicate, format!("Duplicate value: {}", shown(value)))
     }
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
@@ -182,11 +163,7 @@ impl Named<'_> {
 
     fn details(&self) -> Value {
         let mut details = json!({});
-        for (key, text) in [
-            ("name", self.name),
-            ("group", self.group),
-            ("kind", self.what),
-        ] {
+        for (key, text) in [("name", self.name), ("group", self.group), ("kind", self.what)] {
             if !text.is_empty() {
                 details[key] = json!(text);
             }
@@ -221,29 +198,17 @@ impl Failure {
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self::new(
-            500,
-            "InternalError",
-            format!("Internal error occurred: {}", message.into()),
-        )
+        Self::new(500, "InternalError", format!("Internal error occurred: {}", message.into()))
     }
 
     pub(crate) fn not_found(named: Named<'_>) -> Self {
-        Self::new(
-            404,
-            "NotFound",
-            format!("{} \"{}\" not found", named.qualified(), named.name),
-        )
-        .with_details(named.details())
+        Self::new(404, "NotFound", format!("{} \"{}\" not found", named.qualified(), named.name))
+            .with_details(named.details())
     }
 
     pub(crate) fn no_such_resource() -> Self {
-        Self::new(
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-        )
-        .with_details(json!({}))
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+            .with_details(json!({}))
     }
 
     pub(crate) fn already_exists(named: Named<'_>) -> Self {
@@ -309,12 +274,7 @@ impl Failure {
         Self::new(
             422,
             "Invalid",
-            format!(
-                "{} \"{}\" is invalid: {}",
-                named.qualified(),
-                named.name,
-                joined(errors)
-            ),
+            format!("{} \"{}\" is invalid: {}", named.qualified(), named.name, joined(errors)),
         )
         .with_details(details)
     }

@@ -36,21 +36,13 @@ impl Http {
     }
 
     async fn get_as(&self, path: &str, accept: &str) -> Value {
-        let text = self
-            .text("GET", path, &[("accept", accept)], "")
-            .await
-            .expect("an answer");
+        let text = self.text("GET", path, &[("accept", accept)], "").await.expect("an answer");
         serde_json::from_str(&text).expect("JSON")
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
         let text = self
-            .text(
-                "POST",
-                path,
-                &[("content-type", "application/json")],
-                &body.to_string(),
-            )
+            .text("POST", path, &[("content-type", "application/json")], &body.to_string())
             .await
             .expect("an answer");
         serde_json::from_str(&text).expect("JSON")
@@ -63,9 +55,7 @@ impl Http {
 
     async fn watch(&self, path: &str) -> Vec<Value> {
         let text = self.text("GET", path, &[], "").await.expect("an answer");
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("a JSON line"))
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
     }
 }
 
@@ -78,19 +68,14 @@ fn revision(object: &Value) -> u64 {
 
 fn names(list: &Value) -> Vec<&str> {
     let items = list["items"].as_array().expect("items");
-    items
-        .iter()
-        .filter_map(|item| item["metadata"]["name"].as_str())
-        .collect()
+    items.iter().filter_map(|item| item["metadata"]["name"].as_str()).collect()
 }
 
 fn told(events: &[Value]) -> Vec<(&str, &str)> {
     events
         .iter()
         .map(|event| {
-            let name = event["object"]["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default();
+            let name = event["object"]["metadata"]["name"].as_str().unwrap_or_default();
             (event["type"].as_str().unwrap_or_default(), name)
         })
         .collect()
@@ -109,22 +94,12 @@ async fn pages_show_one_moment_and_exact_lists_another() {
     let token = first["metadata"]["continue"].as_str().unwrap().to_owned();
     http.map("bb", json!({})).await;
     let rest = http.get(&format!("{MAPS}?limit=5&continue={token}")).await;
-    assert_eq!(
-        names(&rest),
-        ["c", "kube-root-ca.crt"],
-        "the page is of the first moment"
-    );
+    assert_eq!(names(&rest), ["c", "kube-root-ca.crt"], "the page is of the first moment");
     let then = revision(&first);
-    let exact = http
-        .get(&format!(
-            "{MAPS}?resourceVersion={then}&resourceVersionMatch=Exact"
-        ))
-        .await;
+    let exact =
+        http.get(&format!("{MAPS}?resourceVersion={then}&resourceVersionMatch=Exact")).await;
     assert_eq!(names(&exact).len(), 4);
-    assert_eq!(
-        names(&http.get(&format!("{MAPS}?limit=1&resourceVersion=0")).await).len(),
-        5
-    );
+    assert_eq!(names(&http.get(&format!("{MAPS}?limit=1&resourceVersion=0")).await).len(), 5);
     server.shutdown().await;
 }
 
@@ -136,41 +111,15 @@ async fn watches_continue_from_a_version_and_respect_selectors() {
     http.map("b", json!({})).await;
     let patch = |labels: Value| json!({"metadata": {"labels": labels}}).to_string();
     let merge = [("content-type", "application/merge-patch+json")];
-    http.text(
-        "PATCH",
-        &format!("{MAPS}/a"),
-        &merge,
-        &patch(json!({"app": null})),
-    )
-    .await
-    .unwrap();
-    http.text(
-        "PATCH",
-        &format!("{MAPS}/b"),
-        &merge,
-        &patch(json!({"app": "web"})),
-    )
-    .await
-    .unwrap();
+    http.text("PATCH", &format!("{MAPS}/a"), &merge, &patch(json!({"app": null}))).await.unwrap();
+    http.text("PATCH", &format!("{MAPS}/b"), &merge, &patch(json!({"app": "web"}))).await.unwrap();
     let follow = format!("{MAPS}?watch=true&timeoutSeconds=1&resourceVersion={start}");
     let all = http.watch(&follow).await;
-    assert_eq!(
-        told(&all),
-        [("ADDED", "b"), ("MODIFIED", "a"), ("MODIFIED", "b")]
-    );
-    let chosen = http
-        .watch(&format!("{follow}&labelSelector=app%3Dweb"))
-        .await;
+    assert_eq!(told(&all), [("ADDED", "b"), ("MODIFIED", "a"), ("MODIFIED", "b")]);
+    let chosen = http.watch(&format!("{follow}&labelSelector=app%3Dweb")).await;
     assert_eq!(told(&chosen), [("DELETED", "a"), ("ADDED", "b")]);
-    assert_eq!(
-        chosen[0]["object"]["metadata"]["labels"]["app"], "web",
-        "the old object"
-    );
-    assert_eq!(
-        revision(&chosen[0]["object"]),
-        revision(&all[1]["object"]),
-        "the new version"
-    );
+    assert_eq!(chosen[0]["object"]["metadata"]["labels"]["app"], "web", "the old object");
+    assert_eq!(revision(&chosen[0]["object"]), revision(&all[1]["object"]), "the new version");
 
     let stream = format!(
         "{MAPS}?watch=true&timeoutSeconds=1&sendInitialEvents=true\
@@ -188,23 +137,15 @@ async fn watches_continue_from_a_version_and_respect_selectors() {
 
 #[tokio::test]
 async fn a_version_beyond_the_history_is_gone() {
-    let options = Options {
-        history: 3,
-        ..Options::default()
-    };
+    let options = Options { history: 3, ..Options::default() };
     let (server, client) = harness::server_with(options).await;
     let http = Http(client);
     for name in ["a", "b", "c", "d", "e"] {
         http.map(name, json!({})).await;
     }
-    let events = http
-        .watch(&format!("{MAPS}?watch=true&resourceVersion=2"))
-        .await;
+    let events = http.watch(&format!("{MAPS}?watch=true&resourceVersion=2")).await;
     assert_eq!(events.len(), 1);
-    assert_eq!(
-        (&events[0]["type"], &events[0]["object"]["code"]),
-        (&json!("ERROR"), &json!(410))
-    );
+    assert_eq!((&events[0]["type"], &events[0]["object"]["code"]), (&json!("ERROR"), &json!(410)));
     let old = format!("{MAPS}?resourceVersion=2&resourceVersionMatch=Exact");
     let refused = refusal(http.text("GET", &old, &[], "").await);
     assert_eq!((refused.0, refused.1.as_str()), (410, "Expired"));
@@ -215,20 +156,12 @@ async fn a_version_beyond_the_history_is_gone() {
 async fn tables_and_metadata_are_forms_of_lists_and_watches() {
     let (server, client, widgets) = with_widgets().await;
     let http = Http(client);
-    widgets
-        .create(&PostParams::default(), &widget("a", json!({"size": 3})))
-        .await
-        .unwrap();
+    widgets.create(&PostParams::default(), &widget("a", json!({"size": 3}))).await.unwrap();
     let accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-    let table = http
-        .get_as(&format!("{WIDGETS}?includeObject=Object"), accept)
-        .await;
+    let table = http.get_as(&format!("{WIDGETS}?includeObject=Object"), accept).await;
     assert_eq!(table["kind"], "Table");
     let columns = table["columnDefinitions"].as_array().unwrap();
-    let columns: Vec<&str> = columns
-        .iter()
-        .filter_map(|column| column["name"].as_str())
-        .collect();
+    let columns: Vec<&str> = columns.iter().filter_map(|column| column["name"].as_str()).collect();
     assert_eq!(columns, ["Name", "Size", "Ready", "Age"]);
     assert_eq!(table["rows"][0]["cells"][0], "a");
     assert_eq!(table["rows"][0]["cells"][1], 3);
@@ -239,10 +172,7 @@ async fn tables_and_metadata_are_forms_of_lists_and_watches() {
     assert_eq!(partial["kind"], "PartialObjectMetadataList");
     assert_eq!(partial["items"][0].get("spec"), None);
     let only_protobuf = [("accept", "application/vnd.kubernetes.protobuf")];
-    assert_eq!(
-        refusal(http.text("GET", WIDGETS, &only_protobuf, "").await).0,
-        406
-    );
+    assert_eq!(refusal(http.text("GET", WIDGETS, &only_protobuf, "").await).0, 406);
     server.shutdown().await;
 }
 
@@ -263,9 +193,7 @@ async fn unknown_and_double_fields_warn_or_refuse() {
     let warnings: Vec<_> = warned.headers().get_all("warning").iter().collect();
     assert_eq!(warnings.len(), 2);
     assert_eq!(warnings[1], r#"299 - "unknown field \"spec.sise\"""#);
-    let ignored = send(format!("{WIDGETS}?dryRun=All&fieldValidation=Ignore"))
-        .await
-        .unwrap();
+    let ignored = send(format!("{WIDGETS}?dryRun=All&fieldValidation=Ignore")).await.unwrap();
     assert_eq!(ignored.headers().get("warning"), None);
     let http = Http(client.clone());
     let strict = http
@@ -283,10 +211,7 @@ async fn unknown_and_double_fields_warn_or_refuse() {
         "Widget in version \"v1\" cannot be handled as a Widget: strict decoding error: duplicate \
          field \"spec.size\", unknown field \"spec.sise\""
     );
-    assert!(
-        names(&http.get(WIDGETS).await).is_empty(),
-        "a dry run stores nothing"
-    );
+    assert!(names(&http.get(WIDGETS).await).is_empty(), "a dry run stores nothing");
     server.shutdown().await;
 }
 
@@ -294,39 +219,21 @@ async fn unknown_and_double_fields_warn_or_refuse() {
 async fn strangers_are_refused_and_giants_too() {
     let server = Server::start(Options::default()).await.unwrap();
     let mut config = kube::Config::new(server.url().parse().unwrap());
-    let der = server
-        .ca_pem()
-        .lines()
-        .filter(|line| !line.starts_with("-----"))
-        .collect::<String>();
+    let der = server.ca_pem().lines().filter(|line| !line.starts_with("-----")).collect::<String>();
     let der = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, der).unwrap();
     config.root_cert = Some(vec![der]);
     let anonymous = Http(Client::try_from(config.clone()).unwrap());
     assert_eq!(refusal(anonymous.text("GET", MAPS, &[], "").await).0, 403);
-    assert_eq!(
-        anonymous.text("GET", "/readyz", &[], "").await.unwrap(),
-        "ok"
-    );
+    assert_eq!(anonymous.text("GET", "/readyz", &[], "").await.unwrap(), "ok");
     let wrong = [("authorization", "Bearer wrong")];
-    assert_eq!(
-        refusal(anonymous.text("GET", MAPS, &wrong, "").await).0,
-        401
-    );
+    assert_eq!(refusal(anonymous.text("GET", MAPS, &wrong, "").await).0, 401);
     let token = format!("Bearer {}", server.token());
-    let known = [
-        ("authorization", token.as_str()),
-        ("content-type", "application/json"),
-    ];
+    let known = [("authorization", token.as_str()), ("content-type", "application/json")];
     let giant = json!({"metadata": {"name": "a"}, "data": {"a": "x".repeat(3 * 1024 * 1024)}});
-    let refused = anonymous
-        .text("POST", MAPS, &known, &giant.to_string())
-        .await;
+    let refused = anonymous.text("POST", MAPS, &known, &giant.to_string()).await;
     assert_eq!(refusal(refused).0, 413);
     let bomb = "[".repeat(100_000);
-    assert_eq!(
-        refusal(anonymous.text("POST", MAPS, &known, &bomb).await).0,
-        400
-    );
+    assert_eq!(refusal(anonymous.text("POST", MAPS, &known, &bomb).await).0, 400);
     server.shutdown().await;
 }
 
@@ -336,11 +243,7 @@ async fn bad_definitions_are_refused_by_field() {
     let definitions = kube::Api::<DynamicObject>::all_with(client, &harness::definition_resource());
     let good: Value = serde_saphyr::from_str(harness::WIDGETS).unwrap();
     for (pointer, value, field) in [
-        (
-            "/metadata/name",
-            json!("other.example.com"),
-            "metadata.name",
-        ),
+        ("/metadata/name", json!("other.example.com"), "metadata.name"),
         ("/spec/scope", json!("Everywhere"), "spec.scope"),
         ("/spec/versions/0/storage", json!(false), "spec.versions"),
         (
@@ -366,10 +269,7 @@ async fn bad_definitions_are_refused_by_field() {
             Err(kube::Error::Api(status)) => {
                 assert_eq!(status.code, 422);
                 let causes = status.details.clone().unwrap().causes;
-                assert!(
-                    causes.iter().any(|cause| cause.field == field),
-                    "{field}: {causes:?}"
-                );
+                assert!(causes.iter().any(|cause| cause.field == field), "{field}: {causes:?}");
             }
             other => panic!("{field}: {other:?}"),
         }
@@ -383,20 +283,11 @@ async fn collections_are_deleted_by_selector() {
     let http = Http(client);
     http.map("a", json!({"app": "web"})).await;
     http.map("b", json!({})).await;
-    http.text(
-        "DELETE",
-        &format!("{MAPS}?labelSelector=app%3Dweb"),
-        &[],
-        "",
-    )
-    .await
-    .unwrap();
+    http.text("DELETE", &format!("{MAPS}?labelSelector=app%3Dweb"), &[], "").await.unwrap();
     assert_eq!(names(&http.get(MAPS).await), ["b", "kube-root-ca.crt"]);
     let other = json!({"preconditions": {"uid": "other"}}).to_string();
     let json_body = [("content-type", "application/json")];
-    let refused = http
-        .text("DELETE", &format!("{MAPS}/b"), &json_body, &other)
-        .await;
+    let refused = http.text("DELETE", &format!("{MAPS}/b"), &json_body, &other).await;
     assert_eq!(refusal(refused).0, 409);
     server.shutdown().await;
 }

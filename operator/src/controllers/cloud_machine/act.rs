@@ -226,7 +226,10 @@ async fn create(
         Ok(made) => {
             What::Created { operation: Box::new(effect.operation.clone()), machine: Box::new(made) }
         }
-        Err(error) => failed(error, place, duration_ms, Some(attempt))?,
+        Err(error) => {
+            account.refusal.note(error.class);
+            failed(error, place, duration_ms, Some(attempt))?
+        }
     };
     Ok(effect.acted(what))
 }
@@ -273,8 +276,9 @@ fn want(
 async fn user_data(machine: &CloudMachine, context: &Context) -> Result<Option<String>, Failure> {
     let Some(source) = &machine.spec.user_data else { return Ok(None) };
     let namespace = machine.namespace().unwrap_or_default();
+    // Looked for again after half a minute: it may be on its way.
     let missing = |what: String| Failure {
-        class: Class::Invalid,
+        class: Class::NotFound,
         scope: infrafabric_definition::Scope::Object,
         code: None,
         message: format!("userData: {what}"),
@@ -340,7 +344,10 @@ async fn delete(
     let what = match deleted {
         Ok(()) => What::DeleteAccepted,
         // Whether the provider heard it does not matter: it is asked again until it is gone.
-        Err(error) => failed(error, place, duration_ms, None)?,
+        Err(error) => {
+            account.refusal.note(error.class);
+            failed(error, place, duration_ms, None)?
+        }
     };
     Ok(effect.acted(what))
 }

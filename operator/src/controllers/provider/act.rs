@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::decide::{self, Decision, Stand, Verification};
 use super::observe::{Observed, SecretSeen};
 use crate::context::Context;
-use crate::engine::accounts::{Known, OpenAccount};
+use crate::engine::accounts::{Known, OpenAccount, Refusal};
 use crate::engine::catalogs::Catalogs;
 use crate::engine::failover::Standing;
 use crate::engine::naming;
@@ -118,6 +118,7 @@ async fn verify(
     match result {
         Ok(open) => {
             hold(provider, observed, context).await?;
+            open.refusal.clear();
             know(provider, Standing::Ready, Some(open), false, context);
             Ok(What::Verified)
         }
@@ -163,14 +164,17 @@ fn open(
             ..AccountOptions::default()
         },
     )?;
+    let refusal =
+        Arc::new(Refusal::new(ObjectRef::from_obj(provider), context.wake_providers.clone()));
     let lists = Observer::new(
         account.clone(),
         naming::installation_mark(&context.installation),
         Arc::clone(&context.clock),
         context.wake_machines.clone(),
+        Arc::clone(&refusal),
     );
     let region = provider.spec.region.clone();
-    Ok(OpenAccount { account, region, catalogs: Catalogs::default(), observer: lists })
+    Ok(OpenAccount { account, region, catalogs: Catalogs::default(), observer: lists, refusal })
 }
 
 fn account(provider: &Provider, context: &Context) -> Option<Arc<OpenAccount>> {

@@ -67,7 +67,7 @@ pub fn decide(provider: &Provider, observed: &Observed, last: Option<&Verificati
     let SecretSeen::Here { .. } = &observed.secret else { return Decision::Keep };
     let inputs = inputs(provider, observed);
     match last {
-        Some(last) if last.inputs == inputs => again(last, observed.now),
+        Some(last) if last.inputs == inputs => again(last, observed),
         _ => Decision::Verify,
     }
 }
@@ -144,8 +144,10 @@ fn keys(definition: &infrafabric_adapters::compile::Compiled) -> String {
     keys.join(", ")
 }
 
-fn again(last: &Verification, now: DateTime<Utc>) -> Decision {
+fn again(last: &Verification, observed: &Observed) -> Decision {
+    let now = observed.now;
     match &last.failed {
+        None if observed.refused => Decision::Verify,
         None if now < last.at + VERIFY_AGAIN => Decision::Keep,
         None => Decision::Verify,
         // Refused credentials are not tried again until something about them changes.

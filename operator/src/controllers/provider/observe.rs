@@ -26,6 +26,8 @@ pub struct Observed {
     pub secret: SecretSeen,
     /// Where calls go, or why they may not.
     pub endpoint: Result<Option<String>, String>,
+    /// Whether its credentials were refused since they were verified.
+    pub refused: bool,
     /// Objects that still need the Provider, when it is being deleted.
     pub users: Vec<String>,
 }
@@ -59,11 +61,14 @@ pub async fn observe(provider: &Provider, context: &Context) -> Observed {
     };
     let deleting = provider.metadata.deletion_timestamp.is_some();
     let users = if deleting { users(provider, &namespace, context).await } else { Vec::new() };
+    let known = context.accounts.get(&namespace, &provider.name_any());
+    let refused = known.and_then(|known| known.account).is_some_and(|a| a.refusal.is_refused());
     let names = context.registry.names().into_iter().map(|(name, _)| name);
     Observed {
         now: context.now(),
         known_types: if definition.is_none() { names.collect() } else { Vec::new() },
         definition,
+        refused,
         secret: secret(provider, &namespace, context).await,
         endpoint,
         users,

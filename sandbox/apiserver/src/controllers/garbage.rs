@@ -49,28 +49,21 @@ pub(super) fn check_owners(api: &Arc<Api>, places: &[(TableId, String)]) {
             continue;
         };
         let namespace = key.split_once('/').map_or("", |(namespace, _)| namespace);
-        settle(api, resource, key, &stored, |owner| {
-            exists(api, namespace, owner)
-        });
+        settle(api, resource, key, &stored, |owner| exists(api, namespace, owner));
     }
 }
 
 /// An owner of another uid counts as absent.
 fn exists(api: &Api, namespace: &str, owner: &Value) -> bool {
     let text = |key: &str| owner[key].as_str().unwrap_or_default();
-    let (group, version) = text("apiVersion")
-        .rsplit_once('/')
-        .unwrap_or(("", text("apiVersion")));
+    let (group, version) = text("apiVersion").rsplit_once('/').unwrap_or(("", text("apiVersion")));
     let registry = api.registry();
-    let Some(resource) = registry
-        .of_version(group, version)
-        .find(|r| r.kind == text("kind"))
+    let Some(resource) = registry.of_version(group, version).find(|r| r.kind == text("kind"))
     else {
         // Kinds that this server does not know cannot be judged.
         return true;
     };
-    api.stored(resource, namespace, text("name"))
-        .is_some_and(|stored| stored.uid == text("uid"))
+    api.stored(resource, namespace, text("name")).is_some_and(|stored| stored.uid == text("uid"))
 }
 
 /// Deletes a dependent that has no owner left, or drops the references to absent ones.
@@ -103,16 +96,9 @@ fn settle(
 
 fn put(api: &Arc<Api>, resource: &Resource, key: &str, stored: &Stored, object: Value) -> bool {
     let gone = meta::is_deleting(&object) && meta::finalizers(&object).is_empty();
-    let write = if gone {
-        Write::Delete(object)
-    } else {
-        Write::Put(object)
-    };
+    let write = if gone { Write::Delete(object) } else { Write::Put(object) };
     let expect = Expect::Revision(stored.revision);
-    match api
-        .store
-        .commit(&resource.table, key, expect, stored.epoch, write)
-    {
+    match api.store.commit(&resource.table, key, expect, stored.epoch, write) {
         Ok(written) => {
             if gone {
                 super::removed(api, resource, &written);
@@ -154,13 +140,8 @@ pub(super) fn foreground(api: &Arc<Api>, place: &(TableId, String)) -> bool {
     let still = find(api, |stored| stored.owners.contains(&owner.uid));
     let blocks = |stored: &Stored| {
         let value = stored.value();
-        let owners = value["metadata"]["ownerReferences"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        owners
-            .iter()
-            .any(|o| o["uid"] == *owner.uid && o["blockOwnerDeletion"] == true)
+        let owners = value["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        owners.iter().any(|o| o["uid"] == *owner.uid && o["blockOwnerDeletion"] == true)
     };
     if still.iter().any(|(_, _, stored)| blocks(stored)) {
         return false;

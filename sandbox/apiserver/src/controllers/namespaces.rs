@@ -21,15 +21,9 @@ pub(super) fn furnish(api: &Arc<Api>, namespace: &str) {
             kubernetes.default.svc. No other usage is guaranteed across distributions of \
             Kubernetes clusters."}},
         "data": {"ca.crt": api.ca_pem}});
-    for (builtin, value) in [
-        (Builtin::ServiceAccount, account),
-        (Builtin::ConfigMap, roots),
-    ] {
+    for (builtin, value) in [(Builtin::ServiceAccount, account), (Builtin::ConfigMap, roots)] {
         let mut verb = Verb::internal(api, api.builtin(builtin), namespace, "");
-        if let Err(failure) = verb.create(Decoded {
-            value,
-            duplicates: Vec::new(),
-        }) {
+        if let Err(failure) = verb.create(Decoded { value, duplicates: Vec::new() }) {
             tracing::warn!(
                 namespace,
                 ?builtin,
@@ -44,21 +38,14 @@ pub(super) fn furnish(api: &Arc<Api>, namespace: &str) {
 pub(crate) fn bootstrap(api: &Arc<Api>, name: &str) {
     let mut verb = Verb::internal(api, api.builtin(Builtin::Namespace), "", name);
     let value = json!({"metadata": {"name": name}});
-    if let Err(failure) = verb.create(Decoded {
-        value,
-        duplicates: Vec::new(),
-    }) {
+    if let Err(failure) = verb.create(Decoded { value, duplicates: Vec::new() }) {
         tracing::warn!(name, failure = failure.message(), "namespace not created");
     }
 }
 
 /// Deletes everything in a terminating namespace; true when the namespace itself is gone.
 pub(super) fn empty(api: &Arc<Api>, name: &str) -> bool {
-    let Some(stored) = api
-        .store
-        .get(NAMESPACES, name)
-        .filter(|stored| stored.deleting)
-    else {
+    let Some(stored) = api.store.get(NAMESPACES, name).filter(|stored| stored.deleting) else {
         return true;
     };
     let prefix = format!("{name}/");
@@ -91,21 +78,12 @@ fn release(api: &Arc<Api>, name: &str, live: &Value, revision: u64) -> bool {
         finalizers.retain(|finalizer| finalizer != NAMESPACE_FINALIZER);
     }
     let free = meta::finalizers(&next).is_empty()
-        && next["spec"]["finalizers"]
-            .as_array()
-            .is_none_or(Vec::is_empty);
+        && next["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty);
     if !free && next == *live {
         return false;
     }
-    let write = if free {
-        Write::Delete(next)
-    } else {
-        Write::Put(next)
-    };
-    match api
-        .store
-        .commit(&resource.table, name, Expect::Revision(revision), 0, write)
-    {
+    let write = if free { Write::Delete(next) } else { Write::Put(next) };
+    match api.store.commit(&resource.table, name, Expect::Revision(revision), 0, write) {
         Ok(written) if free => {
             super::removed(api, &resource, &written);
             true

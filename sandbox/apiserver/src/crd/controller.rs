@@ -13,11 +13,7 @@ use crate::verbs::{DeleteOptions, Verb};
 
 /// Accepts the names, publishes the resources, then says so.
 pub(crate) fn establish(api: &Arc<Api>, name: &str) {
-    let Some(definition) = api
-        .store
-        .get(DEFINITIONS, name)
-        .map(|stored| stored.value())
-    else {
+    let Some(definition) = api.store.get(DEFINITIONS, name).map(|stored| stored.value()) else {
         return;
     };
     let conflict = name_conflict(api, &definition);
@@ -37,26 +33,14 @@ pub(crate) fn establish(api: &Arc<Api>, name: &str) {
                 meta::remove(&mut names, "categories");
             }
             definition["status"]["acceptedNames"] = names;
-            condition(
-                definition,
-                "NamesAccepted",
-                true,
-                "NoConflicts",
-                "no conflicts found",
-            );
+            condition(definition, "NamesAccepted", true, "NoConflicts", "no conflicts found");
         }
     });
     api.refresh();
     if conflict.is_none() {
         rewrite(api, name, |definition| {
             let message = "the initial names have been accepted";
-            condition(
-                definition,
-                "Established",
-                true,
-                "InitialNamesAccepted",
-                message,
-            );
+            condition(definition, "Established", true, "InitialNamesAccepted", message);
         });
     }
 }
@@ -77,11 +61,7 @@ fn name_conflict(api: &Api, definition: &Value) -> Option<String> {
     let names = &definition["spec"]["names"];
     let plural = names["plural"].as_str().unwrap_or_default();
     let registry = api.registry();
-    let others = || {
-        registry
-            .all()
-            .filter(|r| r.group == group && r.plural != plural)
-    };
+    let others = || registry.all().filter(|r| r.group == group && r.plural != plural);
     let taken = |name: &str| {
         others().any(|other| {
             other.plural == name
@@ -113,11 +93,7 @@ fn rewrite(api: &Arc<Api>, name: &str, change: impl Fn(&mut Value)) -> bool {
             return true;
         }
         let gone = meta::is_deleting(&definition) && meta::finalizers(&definition).is_empty();
-        let write = if gone {
-            Write::Delete(definition)
-        } else {
-            Write::Put(definition)
-        };
+        let write = if gone { Write::Delete(definition) } else { Write::Put(definition) };
         let expect = Expect::Revision(stored.revision);
         if let Ok(written) = api.store.commit(&resource.table, name, expect, 0, write) {
             if gone {
@@ -131,11 +107,7 @@ fn rewrite(api: &Arc<Api>, name: &str, change: impl Fn(&mut Value)) -> bool {
 
 /// Deletes the objects of a terminating definition; true when the definition is released.
 pub(crate) fn clean_up(api: &Arc<Api>, name: &str) -> bool {
-    let Some(stored) = api
-        .store
-        .get(DEFINITIONS, name)
-        .filter(|stored| stored.deleting)
-    else {
+    let Some(stored) = api.store.get(DEFINITIONS, name).filter(|stored| stored.deleting) else {
         return true;
     };
     let definition = stored.value();
@@ -164,13 +136,7 @@ pub(crate) fn clean_up(api: &Arc<Api>, name: &str) -> bool {
             list.retain(|finalizer| finalizer != CLEANUP);
         }
         let message = "removed all instances";
-        condition(
-            definition,
-            "Terminating",
-            false,
-            "InstanceDeletionCompleted",
-            message,
-        );
+        condition(definition, "Terminating", false, "InstanceDeletionCompleted", message);
     })
 }
 
@@ -182,9 +148,5 @@ pub(crate) fn closed(api: &Arc<Api>, stored: &Stored) {
 fn table(definition: &Value) -> String {
     let spec = &definition["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    format!(
-        "{}/{}",
-        text(&spec["group"]),
-        text(&spec["names"]["plural"])
-    )
+    format!("{}/{}", text(&spec["group"]), text(&spec["names"]["plural"]))
 }

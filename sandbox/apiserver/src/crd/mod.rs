@@ -31,8 +31,7 @@ pub(crate) struct Definitions {
 impl Definitions {
     /// The resources of all definitions whose names are accepted.
     pub(crate) fn resources(&mut self, stored: &[(String, Arc<Stored>)]) -> Vec<Arc<Resource>> {
-        self.parsed
-            .retain(|name, _| stored.iter().any(|(key, _)| key == name));
+        self.parsed.retain(|name, _| stored.iter().any(|(key, _)| key == name));
         let mut all = Vec::new();
         for (name, stored) in stored {
             let definition = stored.value();
@@ -43,11 +42,7 @@ impl Definitions {
             {
                 continue;
             }
-            let state = (
-                stored.uid.clone(),
-                meta::generation(&definition),
-                stored.deleting,
-            );
+            let state = (stored.uid.clone(), meta::generation(&definition), stored.deleting);
             match self.parsed.get(name) {
                 Some((known, resources)) if *known == state => {
                     all.extend(resources.iter().cloned());
@@ -65,10 +60,7 @@ impl Definitions {
 
 /// The resources that a valid definition serves.
 fn served(definition: &Value) -> Vec<Arc<Resource>> {
-    let versions = definition["spec"]["versions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let versions = definition["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     versions
         .iter()
         .filter(|version| version["served"] == true)
@@ -81,16 +73,12 @@ fn resource(definition: &Value, version: &Value, versions: &[Value]) -> Resource
     let names = &spec["names"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| -> Vec<String> {
-        value
-            .as_array()
-            .map_or_else(Vec::new, |list| list.iter().map(text).collect())
+        value.as_array().map_or_else(Vec::new, |list| list.iter().map(text).collect())
     };
     let group = text(&spec["group"]);
     let plural = text(&names["plural"]);
     let storage = versions.iter().find(|version| version["storage"] == true);
-    let storage = storage
-        .map(|version| text(&version["name"]))
-        .unwrap_or_default();
+    let storage = storage.map(|version| text(&version["name"])).unwrap_or_default();
     let document = document(version);
     // The definition was validated before it was stored.
     let schema = Schema::parse(&document, "schema").unwrap_or_default();
@@ -101,14 +89,9 @@ fn resource(definition: &Value, version: &Value, versions: &[Value]) -> Resource
             ToOwned::to_owned,
         )
     });
-    let selectable = version["selectableFields"]
-        .as_array()
-        .map_or_else(Vec::new, |fields| {
-            fields
-                .iter()
-                .map(|f| text(&f["jsonPath"]).trim_start_matches('.').to_owned())
-                .collect()
-        });
+    let selectable = version["selectableFields"].as_array().map_or_else(Vec::new, |fields| {
+        fields.iter().map(|f| text(&f["jsonPath"]).trim_start_matches('.').to_owned()).collect()
+    });
     Resource {
         version: text(&version["name"]),
         kind,
@@ -146,19 +129,13 @@ fn document(version: &Value) -> Value {
 /// Fills in the names and status that may be left out.
 pub(crate) fn prepare(definition: &mut Value) {
     let spec = meta::child_mut(definition, "spec");
-    let kind = spec
-        .get("names")
-        .and_then(|names| names["kind"].as_str())
-        .unwrap_or_default()
-        .to_owned();
-    spec.entry("conversion")
-        .or_insert_with(|| json!({"strategy": "None"}));
+    let kind =
+        spec.get("names").and_then(|names| names["kind"].as_str()).unwrap_or_default().to_owned();
+    spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
     let names = spec.entry("names").or_insert_with(|| json!({}));
     if names.is_object() {
-        for (key, value) in [
-            ("singular", kind.to_lowercase()),
-            ("listKind", format!("{kind}List")),
-        ] {
+        for (key, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))]
+        {
             if names[key].as_str().unwrap_or_default().is_empty() {
                 names[key] = json!(value);
             }
@@ -169,9 +146,7 @@ pub(crate) fn prepare(definition: &mut Value) {
         .and_then(|versions| versions.iter().find(|version| version["storage"] == true))
         .map(|version| version["name"].clone());
     let status = meta::child_mut(definition, "status");
-    status
-        .entry("acceptedNames")
-        .or_insert_with(|| json!({"plural": "", "kind": ""}));
+    status.entry("acceptedNames").or_insert_with(|| json!({"plural": "", "kind": ""}));
     status.entry("conditions").or_insert_with(|| json!([]));
     let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
     if let (Some(list), Some(storage)) = (stored.as_array_mut(), storage)
@@ -184,9 +159,8 @@ pub(crate) fn prepare(definition: &mut Value) {
 /// Sets or replaces one condition.
 fn condition(definition: &mut Value, kind: &str, status: bool, reason: &str, message: &str) {
     let status = if status { "True" } else { "False" };
-    let list = meta::child_mut(definition, "status")
-        .entry("conditions")
-        .or_insert_with(|| json!([]));
+    let list =
+        meta::child_mut(definition, "status").entry("conditions").or_insert_with(|| json!([]));
     let Some(list) = list.as_array_mut() else {
         return;
     };
@@ -209,9 +183,7 @@ pub(crate) fn mark_terminating(definition: &mut Value) {
     if meta::is_deleting(definition) {
         return;
     }
-    let list = meta::metadata_mut(definition)
-        .entry("finalizers")
-        .or_insert_with(|| json!([]));
+    let list = meta::metadata_mut(definition).entry("finalizers").or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut()
         && !list.iter().any(|finalizer| finalizer == CLEANUP)
     {

@@ -16,11 +16,7 @@ pub(crate) fn definition(object: &Value, old: Option<&Value>) -> Vec<FieldError>
     let expected = format!("{plural}.{group}");
     if meta::name(object) != expected {
         let detail = "must be spec.names.plural+\".\"+spec.group";
-        errors.push(FieldError::invalid(
-            "metadata.name",
-            &json!(meta::name(object)),
-            detail,
-        ));
+        errors.push(FieldError::invalid("metadata.name", &json!(meta::name(object)), detail));
     }
     if group.is_empty() {
         errors.push(FieldError::required("spec.group", ""));
@@ -33,28 +29,16 @@ pub(crate) fn definition(object: &Value, old: Option<&Value>) -> Vec<FieldError>
     }
     if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
         let supported = ["Cluster", "Namespaced"].map(|scope| format!("{scope:?}"));
-        errors.push(FieldError::not_supported(
-            "spec.scope",
-            &spec["scope"],
-            &supported,
-        ));
+        errors.push(FieldError::not_supported("spec.scope", &spec["scope"], &supported));
     }
     if spec["conversion"]["strategy"] != "None" {
         let supported = ["None"].map(|scope| format!("{scope:?}"));
         let strategy = &spec["conversion"]["strategy"];
-        errors.push(FieldError::not_supported(
-            "spec.conversion.strategy",
-            strategy,
-            &supported,
-        ));
+        errors.push(FieldError::not_supported("spec.conversion.strategy", strategy, &supported));
     }
     if spec["preserveUnknownFields"] == true {
         let detail = "must be false in order to use defaults in the schema";
-        errors.push(FieldError::invalid(
-            "spec.preserveUnknownFields",
-            &json!(true),
-            detail,
-        ));
+        errors.push(FieldError::invalid("spec.preserveUnknownFields", &json!(true), detail));
     }
     definition_names(&spec["names"], &mut errors);
     versions(&spec["versions"], &mut errors);
@@ -86,20 +70,14 @@ fn definition_names(definition: &Value, errors: &mut Vec<FieldError>) {
     for key in ["shortNames", "categories"] {
         for (index, name) in definition[key].as_array().into_iter().flatten().enumerate() {
             let field = format!("spec.names.{key}[{index}]");
-            errors.extend(names::check_label(
-                &field,
-                name.as_str().unwrap_or_default(),
-            ));
+            errors.extend(names::check_label(&field, name.as_str().unwrap_or_default()));
         }
     }
 }
 
 fn versions(versions: &Value, errors: &mut Vec<FieldError>) {
     let list = versions.as_array().map(Vec::as_slice).unwrap_or_default();
-    let stored = list
-        .iter()
-        .filter(|version| version["storage"] == true)
-        .count();
+    let stored = list.iter().filter(|version| version["storage"] == true).count();
     if stored != 1 {
         let detail = "must have exactly one version marked as storage version";
         errors.push(FieldError::invalid("spec.versions", versions, detail));
@@ -127,11 +105,7 @@ fn schema(schema: &Value, field: &str, errors: &mut Vec<FieldError>) {
     }
     if schema["type"] != "object" {
         let detail = "must be object at the root";
-        errors.push(FieldError::invalid(
-            format!("{field}.type"),
-            &schema["type"],
-            detail,
-        ));
+        errors.push(FieldError::invalid(format!("{field}.type"), &schema["type"], detail));
     }
     if let Err(mistakes) = Schema::parse(schema, &field) {
         errors.extend(mistakes);
@@ -154,11 +128,7 @@ fn columns(columns: &Value, field: &str, errors: &mut Vec<FieldError>) {
         let path = column["jsonPath"].as_str().unwrap_or_default();
         if !path.starts_with('.') || JsonPath::parse(path).is_none() {
             let detail = "must be a simple json path starting with .";
-            errors.push(FieldError::invalid(
-                format!("{at}.jsonPath"),
-                &column["jsonPath"],
-                detail,
-            ));
+            errors.push(FieldError::invalid(format!("{at}.jsonPath"), &column["jsonPath"], detail));
         }
     }
 }
@@ -168,16 +138,8 @@ fn immutable(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
     for (field, before, after) in [
         ("spec.group", &old["group"], &new["group"]),
         ("spec.scope", &old["scope"], &new["scope"]),
-        (
-            "spec.names.plural",
-            &old["names"]["plural"],
-            &new["names"]["plural"],
-        ),
-        (
-            "spec.names.kind",
-            &old["names"]["kind"],
-            &new["names"]["kind"],
-        ),
+        ("spec.names.plural", &old["names"]["plural"], &new["names"]["plural"]),
+        ("spec.names.kind", &old["names"]["kind"], &new["names"]["kind"]),
     ] {
         if before != after {
             errors.push(FieldError::invalid(field, after, "field is immutable"));

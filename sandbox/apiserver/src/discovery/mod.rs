@@ -27,11 +27,7 @@ pub(crate) fn paths(registry: &Registry) -> Vec<String> {
     for (group, versions) in registry.groups() {
         if !group.is_empty() {
             all.push(format!("/apis/{group}"));
-            all.extend(
-                versions
-                    .iter()
-                    .map(|version| format!("/apis/{group}/{version}")),
-            );
+            all.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
         }
     }
     for path in ["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] {
@@ -44,16 +40,7 @@ fn verbs(resource: &Resource) -> Value {
     if resource.is_review() {
         return json!(["create"]);
     }
-    json!([
-        "create",
-        "delete",
-        "deletecollection",
-        "get",
-        "list",
-        "patch",
-        "update",
-        "watch"
-    ])
+    json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"])
 }
 
 /// `/api` and `/apis`, with their media type.
@@ -125,26 +112,18 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
             entry["categories"] = json!(resource.categories);
         }
         if !resource.is_review() {
-            entry["storageVersionHash"] = json!(
-                openapi::hash(resource.table.as_bytes())
-                    .get(..11)
-                    .unwrap_or_default()
-            );
+            entry["storageVersionHash"] =
+                json!(openapi::hash(resource.table.as_bytes()).get(..11).unwrap_or_default());
         }
         all.push(entry);
         if resource.status {
-            all.push(
-                json!({"name": format!("{}/status", resource.plural), "singularName": "",
+            all.push(json!({"name": format!("{}/status", resource.plural), "singularName": "",
                 "namespaced": resource.namespaced, "kind": resource.kind,
-                "verbs": ["get", "patch", "update"]}),
-            );
+                "verbs": ["get", "patch", "update"]}));
         }
     }
-    let group_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
+    let group_version =
+        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     (!all.is_empty()).then(|| {
         json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
             "resources": all})

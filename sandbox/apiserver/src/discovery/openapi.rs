@@ -87,10 +87,7 @@ fn schema(resource: &Resource) -> (String, Value) {
     };
     let mut schema = (*resource.document).clone();
     schema["x-kubernetes-group-version-kind"] = json!([group_version_kind(resource)]);
-    (
-        format!("{prefix}.{}.{}", resource.version, resource.kind),
-        schema,
-    )
+    (format!("{prefix}.{}.{}", resource.version, resource.kind), schema)
 }
 
 fn path_items(resource: &Resource, schema: &str) -> Vec<(String, Value)> {
@@ -99,11 +96,7 @@ fn path_items(resource: &Resource, schema: &str) -> Vec<(String, Value)> {
     } else {
         format!("/apis/{}/{}", resource.group, resource.version)
     };
-    let space = if resource.namespaced {
-        "/namespaces/{namespace}"
-    } else {
-        ""
-    };
+    let space = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
     let collection = format!("{base}{space}/{}", resource.plural);
     let object = format!("{collection}/{{name}}");
     let create = operation(resource, schema, "post", &["application/json"]);
@@ -150,11 +143,8 @@ fn operation(resource: &Resource, schema: &str, action: &str, accepts: &[&str]) 
         let content: Map<String, Value> = accepts
             .iter()
             .map(|media| {
-                let schema = if action == "patch" {
-                    json!({"type": "object"})
-                } else {
-                    reference.clone()
-                };
+                let schema =
+                    if action == "patch" { json!({"type": "object"}) } else { reference.clone() };
                 ((*media).to_owned(), json!({"schema": schema}))
             })
             .collect();
@@ -168,14 +158,8 @@ fn operation(resource: &Resource, schema: &str, action: &str, accepts: &[&str]) 
                 "dryRun",
                 "When present, indicates that modifications should not be persisted."
             ),
-            parameter(
-                "fieldManager",
-                "The name of the actor that is making these changes."
-            ),
-            parameter(
-                "fieldValidation",
-                "What to do with unknown or duplicate fields."
-            ),
+            parameter("fieldManager", "The name of the actor that is making these changes."),
+            parameter("fieldValidation", "What to do with unknown or duplicate fields."),
         ]);
     }
     operation

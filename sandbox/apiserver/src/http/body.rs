@@ -20,9 +20,7 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes> {
             let message = format!("Request entity too large: limit is {MAXIMUM}");
             Err(Failure::new(413, "RequestEntityTooLarge", message))
         }
-        Err(error) => Err(Failure::bad_request(format!(
-            "unable to read body: {error}"
-        ))),
+        Err(error) => Err(Failure::bad_request(format!("unable to read body: {error}"))),
     }
 }
 
@@ -43,10 +41,7 @@ pub(super) fn object(content_type: &str, body: &[u8]) -> Result<Decoded> {
             decode::yaml(text).map_err(|error| refuse(&error))
         }
         "application/vnd.kubernetes.protobuf" if let Some(value) = protobuf::decode(body) => {
-            Ok(Decoded {
-                value,
-                duplicates: Vec::new(),
-            })
+            Ok(Decoded { value, duplicates: Vec::new() })
         }
         other => Err(Failure::unsupported_media(format!(
             "the body of the request was in an unknown format ({other}) - accepted media types \

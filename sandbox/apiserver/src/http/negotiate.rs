@@ -39,17 +39,11 @@ impl<'a> Range<'a> {
     }
 
     fn parameter(&self, key: &str) -> &'a str {
-        self.parameters
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map_or("", |(_, value)| value)
+        self.parameters.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value)
     }
 
     fn is_json(&self) -> bool {
-        matches!(
-            self.media,
-            "application/json" | "*/*" | "application/*" | ""
-        )
+        matches!(self.media, "application/json" | "*/*" | "application/*" | "")
     }
 }
 
@@ -77,10 +71,7 @@ pub(crate) fn form(accept: &str, include: Option<&str>) -> Result<Form> {
         match range.parameter("as") {
             "" => return Ok(Form::Object),
             "Table" if matches!(range.parameter("v"), "v1" | "v1beta1") => {
-                return Ok(Form::Table {
-                    version: range.parameter("v").to_owned(),
-                    include,
-                });
+                return Ok(Form::Table { version: range.parameter("v").to_owned(), include });
             }
             "PartialObjectMetadata" | "PartialObjectMetadataList" => return Ok(Form::Partial),
             _ => {}
@@ -115,15 +106,9 @@ mod tests {
         assert_eq!(form("", None).unwrap(), Form::Object);
         assert!(form("application/vnd.kubernetes.protobuf", None).is_err());
         assert_eq!(
-            form(
-                "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
-                Some("Object")
-            )
-            .unwrap(),
-            Form::Table {
-                version: "v1".to_owned(),
-                include: Include::Object
-            }
+            form("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some("Object"))
+                .unwrap(),
+            Form::Table { version: "v1".to_owned(), include: Include::Object }
         );
     }
 }

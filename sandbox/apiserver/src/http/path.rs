@@ -96,10 +96,7 @@ mod tests {
         assert_eq!((path.namespace.as_str(), path.name.as_str()), ("a", "w"));
         assert_eq!(path.subresource, "status");
         let path = resource("/api/v1/namespaces/a").unwrap();
-        assert_eq!(
-            (path.plural.as_str(), path.name.as_str()),
-            ("namespaces", "a")
-        );
+        assert_eq!((path.plural.as_str(), path.name.as_str()), ("namespaces", "a"));
         assert_eq!(query("?&a=b%2Fc&d=e+f").get("d").unwrap(), "e f");
         assert!(resource("/apis/example.com/v1").is_none());
     }

@@ -57,11 +57,7 @@ pub(super) fn not_modified(content_type: &str, tag: &str) -> Reply {
 
 /// A plain sentence.
 pub(super) fn plain(code: u16, body: &'static str) -> Reply {
-    reply(
-        code,
-        "text/plain; charset=utf-8",
-        Full::new(Bytes::from_static(body.as_bytes())).boxed(),
-    )
+    reply(code, "text/plain; charset=utf-8", Full::new(Bytes::from_static(body.as_bytes())).boxed())
 }
 
 /// A refusal.

@@ -29,10 +29,7 @@ struct Call {
 
 impl Call {
     fn header(&self, name: &HeaderName) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
@@ -62,24 +59,15 @@ fn authorise(api: &Api, call: &Call) -> Result<()> {
     let header = call.header(&AUTHORIZATION);
     if header.is_empty() {
         let open = ["/healthz", "/livez", "/readyz", "/version"];
-        if open
-            .iter()
-            .any(|path| call.path == *path || call.path.starts_with(&format!("{path}/")))
+        if open.iter().any(|path| call.path == *path || call.path.starts_with(&format!("{path}/")))
         {
             return Ok(());
         }
-        let verb = if call.method == Method::GET {
-            "get"
-        } else {
-            "access"
-        };
+        let verb = if call.method == Method::GET { "get" } else { "access" };
         return Err(Failure::new(
             403,
             "Forbidden",
-            format!(
-                "forbidden: User \"system:anonymous\" cannot {verb} path {:?}",
-                call.path
-            ),
+            format!("forbidden: User \"system:anonymous\" cannot {verb} path {:?}", call.path),
         ));
     }
     let token = header.strip_prefix("Bearer ").unwrap_or_default();
@@ -93,11 +81,7 @@ fn authorise(api: &Api, call: &Call) -> Result<()> {
 /// Compares without telling by its duration where the difference is.
 fn same(given: &[u8], expected: &[u8]) -> bool {
     given.len() == expected.len()
-        && given
-            .iter()
-            .zip(expected)
-            .fold(0, |difference, (a, b)| difference | (a ^ b))
-            == 0
+        && given.iter().zip(expected).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 fn answer(api: &Arc<Api>, call: &Call) -> Result<Reply> {
@@ -135,11 +119,7 @@ fn discover(api: &Arc<Api>, call: &Call, path: &str) -> Result<Option<Reply>> {
         "/openapi/v3" => Some(discovery::openapi::index(&registry)),
         // Protobuf only on the real server; clients that cannot have it fall back to v3.
         "/openapi/v2" => {
-            return Err(Failure::new(
-                406,
-                "NotAcceptable",
-                "OpenAPI v2 is not served; use v3",
-            ));
+            return Err(Failure::new(406, "NotAcceptable", "OpenAPI v2 is not served; use v3"));
         }
         _ => match path.strip_prefix("/openapi/v3/") {
             Some(group_version) => {
@@ -147,11 +127,7 @@ fn discover(api: &Arc<Api>, call: &Call, path: &str) -> Result<Option<Reply>> {
                 let Some((tag, body)) = found else {
                     return Ok(None);
                 };
-                return Ok(Some(respond::tagged(
-                    "application/json",
-                    &format!("\"{tag}\""),
-                    body,
-                )));
+                return Ok(Some(respond::tagged("application/json", &format!("\"{tag}\""), body)));
             }
             None => discovery::group_or_version(&registry, path),
         },
@@ -213,10 +189,7 @@ fn dispatch(verb: &mut Verb<'_>, call: &Call, target: &ResourcePath) -> Result<R
     match (&call.method, collection) {
         (&Method::GET | &Method::HEAD, false) if !target.watch => {
             let stored = verb.get()?;
-            Ok(respond::text(
-                200,
-                list::one(&verb.resource, &stored, &form()?),
-            ))
+            Ok(respond::text(200, list::one(&verb.resource, &stored, &form()?)))
         }
         (&Method::GET | &Method::HEAD, _) => collect(verb, call, target, &form()?),
         (&Method::POST, true) => {
@@ -246,10 +219,7 @@ fn dispatch(verb: &mut Verb<'_>, call: &Call, target: &ResourcePath) -> Result<R
             let options = body::options(content_type, &call.body)?;
             let options = DeleteOptions::parse(&options, &call.query)?;
             let list = ListOptions::parse(&call.query, &verb.resource)?;
-            Ok(respond::json(
-                200,
-                &verb.delete_collection(&options, &list)?,
-            ))
+            Ok(respond::json(200, &verb.delete_collection(&options, &list)?))
         }
         _ => Err(Failure::method_not_allowed()),
     }
@@ -275,10 +245,7 @@ fn collect(
         return Ok(respond::stream(verb.watch(options, form.clone())?));
     }
     let listing = verb.list(&options)?;
-    Ok(respond::text(
-        200,
-        list::list(&verb.resource, &listing, form),
-    ))
+    Ok(respond::text(200, list::list(&verb.resource, &listing, form)))
 }
 
 fn patch_kind(content_type: &str) -> Result<PatchKind> {

@@ -16,21 +16,13 @@ const RENAMED: [(&str, &str); 7] = [
 /// The events.k8s.io view of a stored event.
 pub(crate) fn from_core(core: Value) -> Value {
     renamed(core, "events.k8s.io/v1", |name| {
-        RENAMED
-            .iter()
-            .find(|(core, _)| *core == name)
-            .map(|(_, new)| *new)
+        RENAMED.iter().find(|(core, _)| *core == name).map(|(_, new)| *new)
     })
 }
 
 /// The stored form of an events.k8s.io event.
 pub(crate) fn to_core(event: Value) -> Value {
-    renamed(event, "v1", |name| {
-        RENAMED
-            .iter()
-            .find(|(_, new)| *new == name)
-            .map(|(core, _)| *core)
-    })
+    renamed(event, "v1", |name| RENAMED.iter().find(|(_, new)| *new == name).map(|(core, _)| *core))
 }
 
 fn renamed(event: Value, api_version: &str, name: impl Fn(&str) -> Option<&'static str>) -> Value {

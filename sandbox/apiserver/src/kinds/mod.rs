@@ -47,23 +47,11 @@ impl Builtin {
     ];
 
     pub(crate) fn is_review(self) -> bool {
-        matches!(
-            self,
-            Self::AccessReview | Self::RulesReview | Self::SubjectReview
-        )
+        matches!(self, Self::AccessReview | Self::RulesReview | Self::SubjectReview)
     }
 
     /// Group, kind, plural, short names, namespaced, status.
-    fn names(
-        self,
-    ) -> (
-        &'static str,
-        &'static str,
-        &'static str,
-        &'static str,
-        bool,
-        bool,
-    ) {
+    fn names(self) -> (&'static str, &'static str, &'static str, &'static str, bool, bool) {
         match self {
             Self::Namespace => ("", "Namespace", "namespaces", "ns", false, true),
             Self::Secret => ("", "Secret", "secrets", "", true, false),
@@ -187,10 +175,7 @@ impl Builtin {
 
 /// All built-in resources.
 pub(crate) fn resources() -> Vec<Arc<Resource>> {
-    Builtin::ALL
-        .into_iter()
-        .map(|builtin| Arc::new(builtin.resource()))
-        .collect()
+    Builtin::ALL.into_iter().map(|builtin| Arc::new(builtin.resource())).collect()
 }
 
 #[cfg(test)]

@@ -18,9 +18,7 @@ pub(crate) fn prepare(builtin: Builtin, object: &mut Value, creating: bool) {
     match builtin {
         Builtin::Namespace => {
             let name = meta::name(object).to_owned();
-            let labels = meta::metadata_mut(object)
-                .entry("labels")
-                .or_insert_with(|| json!({}));
+            let labels = meta::metadata_mut(object).entry("labels").or_insert_with(|| json!({}));
             labels[NAME_LABEL] = json!(name);
             if creating {
                 object["spec"] = json!({"finalizers": [NAMESPACE_FINALIZER]});
@@ -80,9 +78,7 @@ fn data_keys(object: &Value, field: &str, errors: &mut Vec<FieldError>) -> usize
         size += value.as_str().map_or(0, str::len);
         let valid = !key.is_empty()
             && key.len() <= 253
-            && key
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+            && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
             && key != "."
             && !key.starts_with("..");
         if !valid {
@@ -121,11 +117,7 @@ fn validate_secret(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     if let Some(old) = old
         && old["type"] != object["type"]
     {
-        errors.push(FieldError::invalid(
-            "type",
-            &object["type"],
-            "field is immutable",
-        ));
+        errors.push(FieldError::invalid("type", &object["type"], "field is immutable"));
     }
     immutable(object, old, &["data"], &mut errors);
     errors
@@ -145,10 +137,7 @@ fn validate_config_map(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 fn validate_lease(object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let spec = &object["spec"];
-    if spec["leaseDurationSeconds"]
-        .as_i64()
-        .is_some_and(|seconds| seconds <= 0)
-    {
+    if spec["leaseDurationSeconds"].as_i64().is_some_and(|seconds| seconds <= 0) {
         let at = "spec.leaseDurationSeconds";
         errors.push(FieldError::invalid(
             at,
@@ -156,10 +145,7 @@ fn validate_lease(object: &Value) -> Vec<FieldError> {
             "must be greater than 0",
         ));
     }
-    if spec["leaseTransitions"]
-        .as_i64()
-        .is_some_and(|count| count < 0)
-    {
+    if spec["leaseTransitions"].as_i64().is_some_and(|count| count < 0) {
         let at = "spec.leaseTransitions";
         let detail = "must be greater than or equal to 0";
         errors.push(FieldError::invalid(at, &spec["leaseTransitions"], detail));

@@ -25,10 +25,7 @@ pub(super) fn document(builtin: Builtin) -> Value {
         ),
         Builtin::RulesReview => kind(
             "SelfSubjectRulesReview enumerates the set of actions the current user can perform.",
-            [
-                ("spec", object([("namespace", string())])),
-                ("status", free()),
-            ],
+            [("spec", object([("namespace", string())])), ("status", free())],
         ),
         Builtin::SubjectReview => kind(
             "SelfSubjectReview contains the user information of the requester.",
@@ -81,14 +78,8 @@ fn config_map() -> Value {
     kind(
         "ConfigMap holds configuration data for pods to consume.",
         [
-            (
-                "binaryData",
-                map(json!({"type": "string", "format": "byte"})),
-            ),
-            (
-                "data",
-                described(map(string()), "Data contains the configuration data."),
-            ),
+            ("binaryData", map(json!({"type": "string", "format": "byte"}))),
+            ("data", described(map(string()), "Data contains the configuration data.")),
             ("immutable", boolean()),
         ],
     )
@@ -111,20 +102,14 @@ fn service_account() -> Value {
         "ServiceAccount binds together a name, a principal and a set of secrets.",
         [
             ("automountServiceAccountToken", boolean()),
-            (
-                "imagePullSecrets",
-                list(atomic(object([("name", string())]))),
-            ),
+            ("imagePullSecrets", list(atomic(object([("name", string())])))),
             ("secrets", keyed(["name"], reference())),
         ],
     )
 }
 
 fn node() -> Value {
-    kind(
-        "Node is a worker node in Kubernetes.",
-        [("spec", free()), ("status", free())],
-    )
+    kind("Node is a worker node in Kubernetes.", [("spec", free()), ("status", free())])
 }
 
 fn micro_time() -> Value {
@@ -236,10 +221,7 @@ fn definition_version() -> Value {
         ("selectableFields", list(object([("jsonPath", string())]))),
         ("served", boolean()),
         ("storage", boolean()),
-        (
-            "subresources",
-            object([("scale", scale), ("status", free())]),
-        ),
+        ("subresources", object([("scale", scale), ("status", free())])),
     ])
 }
 
@@ -250,10 +232,7 @@ fn custom_resource_definition() -> Value {
             (
                 "spec",
                 object([
-                    (
-                        "conversion",
-                        object([("strategy", string()), ("webhook", free())]),
-                    ),
+                    ("conversion", object([("strategy", string()), ("webhook", free())])),
                     ("group", string()),
                     ("names", definition_names()),
                     ("preserveUnknownFields", boolean()),

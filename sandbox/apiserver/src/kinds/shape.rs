@@ -29,10 +29,8 @@ pub(crate) fn any() -> Value {
 }
 
 pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    let properties: Map<String, Value> = fields
-        .into_iter()
-        .map(|(name, schema)| (name.to_owned(), schema))
-        .collect();
+    let properties: Map<String, Value> =
+        fields.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
     json!({"type": "object", "properties": properties})
 }
 

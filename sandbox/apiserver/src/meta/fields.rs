@@ -36,15 +36,9 @@ impl FieldSelector {
                 || path == "metadata.namespace"
                 || selectable.contains(&path);
             if !known {
-                return Err(Failure::bad_request(format!(
-                    "field label not supported: {path}"
-                )));
+                return Err(Failure::bad_request(format!("field label not supported: {path}")));
             }
-            requirements.push(Requirement {
-                path,
-                value: value.trim().to_owned(),
-                equal,
-            });
+            requirements.push(Requirement { path, value: value.trim().to_owned(), equal });
         }
         Ok(Self(requirements))
     }
@@ -55,10 +49,7 @@ impl FieldSelector {
 
     /// The name this selector pins, so that a list need not look further.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|r| r.equal && r.path == "metadata.name")
-            .map(|r| r.value.as_str())
+        self.0.iter().find(|r| r.equal && r.path == "metadata.name").map(|r| r.value.as_str())
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {

@@ -40,10 +40,8 @@ impl LabelSelector {
 
     pub(crate) fn matches(&self, labels: &[(String, String)]) -> bool {
         self.0.iter().all(|requirement| {
-            let value = labels
-                .iter()
-                .find(|(key, _)| *key == requirement.key)
-                .map(|(_, value)| value);
+            let value =
+                labels.iter().find(|(key, _)| *key == requirement.key).map(|(_, value)| value);
             let number = || value.and_then(|value| value.parse::<i64>().ok());
             match &requirement.test {
                 Test::In(values) => value.is_some_and(|value| values.contains(value)),
@@ -82,20 +80,14 @@ fn requirement(part: &str) -> Option<Requirement> {
         let key = key.trim();
         super::names::qualified_problem(key)
             .is_none()
-            .then(|| Requirement {
-                key: key.to_owned(),
-                test,
-            })
+            .then(|| Requirement { key: key.to_owned(), test })
     };
     if let Some(key) = part.strip_prefix('!') {
         return make(key, Test::Absent);
     }
     if let Some((head, set)) = part.split_once('(') {
         let values = set.trim_end().strip_suffix(')')?;
-        let values = values
-            .split(',')
-            .map(|value| value.trim().to_owned())
-            .collect();
+        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
         let (key, operator) = head.trim().rsplit_once(char::is_whitespace)?;
         return match operator {
             "in" => make(key, Test::In(values)),
@@ -125,10 +117,7 @@ mod tests {
 
     #[test]
     fn every_operator_selects_as_documented() {
-        let labels = [
-            ("app".to_owned(), "web".to_owned()),
-            ("n".to_owned(), "5".to_owned()),
-        ];
+        let labels = [("app".to_owned(), "web".to_owned()), ("n".to_owned(), "5".to_owned())];
         for (selector, expected) in [
             ("app=web", true),
             ("app==web,n", true),

@@ -49,9 +49,7 @@ pub(crate) fn remove(value: &mut Value, key: &str) -> Option<Value> {
 pub(crate) fn finalizers(object: &Value) -> Vec<&str> {
     object["metadata"]["finalizers"]
         .as_array()
-        .map_or_else(Vec::new, |list| {
-            list.iter().filter_map(Value::as_str).collect()
-        })
+        .map_or_else(Vec::new, |list| list.iter().filter_map(Value::as_str).collect())
 }
 
 pub(crate) fn is_deleting(object: &Value) -> bool {
@@ -59,7 +57,5 @@ pub(crate) fn is_deleting(object: &Value) -> bool {
 }
 
 pub(crate) fn generation(object: &Value) -> i64 {
-    object["metadata"]["generation"]
-        .as_i64()
-        .unwrap_or_default()
+    object["metadata"]["generation"].as_i64().unwrap_or_default()
 }

@@ -41,11 +41,7 @@ pub(crate) fn check_label(field: &str, text: &str) -> Vec<FieldError> {
     let value = Value::from(text);
     let mut errors = Vec::new();
     if text.len() > 63 {
-        errors.push(FieldError::invalid(
-            field,
-            &value,
-            "must be no more than 63 bytes",
-        ));
+        errors.push(FieldError::invalid(field, &value, "must be no more than 63 bytes"));
     }
     if !is_label(text) {
         errors.push(FieldError::invalid(field, &value, LABEL));
@@ -58,11 +54,7 @@ pub(crate) fn check_subdomain(field: &str, text: &str) -> Vec<FieldError> {
     let value = Value::from(text);
     let mut errors = Vec::new();
     if text.len() > 253 {
-        errors.push(FieldError::invalid(
-            field,
-            &value,
-            "must be no more than 253 bytes",
-        ));
+        errors.push(FieldError::invalid(field, &value, "must be no more than 253 bytes"));
     }
     if !text.split('.').all(is_label) {
         errors.push(FieldError::invalid(field, &value, SUBDOMAIN));
@@ -72,9 +64,7 @@ pub(crate) fn check_subdomain(field: &str, text: &str) -> Vec<FieldError> {
 
 /// `[prefix/]name` of label and annotation keys and of finalizers; the reason when it is not one.
 pub(crate) fn qualified_problem(key: &str) -> Option<&'static str> {
-    let (prefix, name) = key
-        .split_once('/')
-        .map_or((None, key), |(p, n)| (Some(p), n));
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
     if prefix.is_some_and(|prefix| prefix.is_empty() || !prefix.split('.').all(is_label)) {
         return Some(
             "prefix part a lowercase RFC 1123 subdomain must consist of lower case \
@@ -101,9 +91,7 @@ fn is_qualified_text(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// The reason why a label value is not one.

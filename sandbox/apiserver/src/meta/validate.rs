@@ -17,11 +17,7 @@ pub(crate) fn metadata(object: &Value) -> Vec<FieldError> {
     for (index, finalizer) in super::finalizers(object).iter().enumerate() {
         if let Some(problem) = names::qualified_problem(finalizer) {
             let field = format!("metadata.finalizers[{index}]");
-            errors.push(FieldError::invalid(
-                field,
-                &Value::from(*finalizer),
-                problem,
-            ));
+            errors.push(FieldError::invalid(field, &Value::from(*finalizer), problem));
         }
     }
     errors
@@ -30,11 +26,7 @@ pub(crate) fn metadata(object: &Value) -> Vec<FieldError> {
 fn labels(labels: &Value, errors: &mut Vec<FieldError>) {
     for (key, value) in labels.as_object().into_iter().flatten() {
         if let Some(problem) = names::qualified_problem(key) {
-            errors.push(FieldError::invalid(
-                "metadata.labels",
-                &Value::from(&**key),
-                problem,
-            ));
+            errors.push(FieldError::invalid("metadata.labels", &Value::from(&**key), problem));
         }
         if let Some(problem) = names::label_value_problem(value.as_str().unwrap_or_default()) {
             errors.push(FieldError::invalid("metadata.labels", value, problem));
@@ -47,18 +39,11 @@ fn annotations(annotations: &Value, errors: &mut Vec<FieldError>) {
     for (key, value) in annotations.as_object().into_iter().flatten() {
         total += key.len() + value.as_str().map_or(0, str::len);
         if let Some(problem) = names::qualified_problem(&key.to_lowercase()) {
-            errors.push(FieldError::invalid(
-                "metadata.annotations",
-                &Value::from(&**key),
-                problem,
-            ));
+            errors.push(FieldError::invalid("metadata.annotations", &Value::from(&**key), problem));
         }
     }
     if total > ANNOTATIONS_MAXIMUM {
-        errors.push(FieldError::too_long(
-            "metadata.annotations",
-            ANNOTATIONS_MAXIMUM as u64,
-        ));
+        errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS_MAXIMUM as u64));
     }
 }
 
@@ -85,21 +70,15 @@ pub(crate) fn metadata_update(old: &Value, new: &Value) -> Vec<FieldError> {
     }
     if super::is_deleting(old) {
         let before = super::finalizers(old);
-        let fresh: Vec<&str> = super::finalizers(new)
-            .into_iter()
-            .filter(|f| !before.contains(f))
-            .collect();
+        let fresh: Vec<&str> =
+            super::finalizers(new).into_iter().filter(|f| !before.contains(f)).collect();
         if !fresh.is_empty() {
             errors.push(FieldError::forbidden(
                 "metadata.finalizers",
                 &format!(
                     "no new finalizers can be added if the object is being deleted, found new \
                      finalizers []string{{{}}}",
-                    fresh
-                        .iter()
-                        .map(|f| format!("{f:?}"))
-                        .collect::<Vec<_>>()
-                        .join(", ")
+                    fresh.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", ")
                 ),
             ));
         }

@@ -85,11 +85,7 @@ fn list(schema: Option<&Schema>, live: Vec<Value>, patch: &[Value]) -> Vec<Value
 
 fn keyed(below: Option<&Schema>, keys: &[String], live: Vec<Value>, patch: &[Value]) -> Vec<Value> {
     if patch.iter().any(|item| item["$patch"] == "replace") {
-        return patch
-            .iter()
-            .filter(|item| item["$patch"] != "replace")
-            .cloned()
-            .collect();
+        return patch.iter().filter(|item| item["$patch"] != "replace").cloned().collect();
     }
     let mut merged = live;
     for item in patch {

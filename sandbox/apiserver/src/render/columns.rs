@@ -23,6 +23,8 @@ pub(crate) struct Column {
 enum Cell {
     Name,
     Path(JsonPath),
+    /// The first of several paths that has a value.
+    FirstOf(Vec<JsonPath>),
     /// How many entries the maps under these fields have.
     Count(&'static [&'static str]),
     /// How many items a list has.
@@ -56,6 +58,11 @@ impl Column {
         Self::new(name, kind, priority, Cell::Path(path))
     }
 
+    fn first_of(name: &str, kind: &str, priority: i64, paths: &[&str]) -> Self {
+        let paths = paths.iter().filter_map(|path| JsonPath::parse(path)).collect();
+        Self::new(name, kind, priority, Cell::FirstOf(paths))
+    }
+
     fn age() -> Self {
         Self::path("Age", "date", 0, ".metadata.creationTimestamp")
     }
@@ -87,6 +94,11 @@ impl Column {
         match &self.cell {
             Cell::Name => json!(meta::name(object)),
             Cell::Path(path) => self.value(&path.find(object)),
+            Cell::FirstOf(paths) => {
+                let found = paths.iter().map(|path| path.find(object));
+                let mut found = found.filter(|found| found.iter().any(|value| !value.is_null()));
+                self.value(&found.next().unwrap_or_default())
+            }
             Cell::Count(fields) => {
                 let count =
                     |field: &&str| object[*field].as_object().map_or(0, serde_json::Map::len);
@@ -103,14 +115,8 @@ impl Column {
                 json!(format!("{}/{}", text("kind").to_lowercase(), text("name")))
             }
             Cell::EventSource => {
-                let source = object["source"]["component"]
-                    .as_str()
-                    .filter(|text| !text.is_empty());
-                json!(
-                    source
-                        .or(object["reportingComponent"].as_str())
-                        .unwrap_or_default()
-                )
+                let source = object["source"]["component"].as_str().filter(|text| !text.is_empty());
+                json!(source.or(object["reportingComponent"].as_str()).unwrap_or_default())
             }
         }
     }
@@ -144,11 +150,7 @@ fn age(text: &str) -> String {
 fn human(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let pair = |big: i64, unit: &str, small: i64, small_unit: &str| {
-        if small == 0 {
-            format!("{big}{unit}")
-        } else {
-            format!("{big}{unit}{small}{small_unit}")
-        }
+        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit}{small}{small_unit}") }
     };
     match seconds {
         ..-1 => "<invalid>".to_owned(),
@@ -178,12 +180,7 @@ pub(crate) fn builtin(builtin: Builtin) -> Vec<Column> {
             all.push(Column::new("Data", "string", 0, Cell::Count(&["data"])));
         }
         Builtin::ConfigMap => {
-            all.push(Column::new(
-                "Data",
-                "string",
-                0,
-                Cell::Count(&["data", "binaryData"]),
-            ));
+            all.push(Column::new("Data", "string", 0, Cell::Count(&["data", "binaryData"])));
         }
         Builtin::ServiceAccount => {
             all.push(Column::new("Secrets", "string", 0, Cell::Length("secrets")));
@@ -204,22 +201,23 @@ fn events(builtin: Builtin) -> Vec<Column> {
     let (last, first, message, count) = if builtin == Builtin::CoreEvent {
         (".lastTimestamp", ".firstTimestamp", ".message", ".count")
     } else {
-        (
-            ".deprecatedLastTimestamp",
-            ".deprecatedFirstTimestamp",
-            ".note",
-            ".deprecatedCount",
-        )
+        (".deprecatedLastTimestamp", ".deprecatedFirstTimestamp", ".note", ".deprecatedCount")
     };
     vec![
-        Column::path("Last Seen", "date", 0, last),
+        // Events of the newer group carry their time elsewhere; a repeated one in its series.
+        Column::first_of(
+            "Last Seen",
+            "date",
+            0,
+            &[".series.lastObservedTime", last, ".eventTime", first],
+        ),
         Column::path("Type", "string", 0, ".type"),
         Column::path("Reason", "string", 0, ".reason"),
         Column::new("Object", "string", 0, Cell::EventObject),
         Column::path("Subobject", "string", 1, ".involvedObject.fieldPath"),
         Column::new("Source", "string", 1, Cell::EventSource),
         Column::path("Message", "string", 0, message),
-        Column::path("First Seen", "date", 1, first),
+        Column::first_of("First Seen", "date", 1, &[first, ".eventTime"]),
         Column::path("Count", "string", 1, count),
         Column::path("Name", "string", 1, ".metadata.name"),
     ]

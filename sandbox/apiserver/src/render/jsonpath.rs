@@ -31,11 +31,7 @@ impl JsonPath {
             rest = rest.strip_prefix('.').unwrap_or(rest);
             let (name, after) = field(rest);
             if !name.is_empty() {
-                steps.push(if name == "*" {
-                    Step::Wildcard
-                } else {
-                    Step::Field(name)
-                });
+                steps.push(if name == "*" { Step::Wildcard } else { Step::Field(name) });
             } else if !after.starts_with('[') && !after.is_empty() {
                 return None;
             }
@@ -48,10 +44,7 @@ impl JsonPath {
     pub(crate) fn find<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         let mut found = vec![value];
         for step in &self.0 {
-            found = found
-                .into_iter()
-                .flat_map(|value| step.find(value))
-                .collect();
+            found = found.into_iter().flat_map(|value| step.find(value)).collect();
         }
         found
     }
@@ -67,11 +60,7 @@ impl Step {
                 };
                 let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
                 let at = if *index < 0 { index + length } else { *index };
-                usize::try_from(at)
-                    .ok()
-                    .and_then(|at| items.get(at))
-                    .into_iter()
-                    .collect()
+                usize::try_from(at).ok().and_then(|at| items.get(at)).into_iter().collect()
             }
             Self::Wildcard => match value {
                 Value::Array(items) => items.iter().collect(),
@@ -162,10 +151,7 @@ mod tests {
             (".spec.list[1]", json!([2])),
             (".spec.list[-1]", json!([3])),
             (".spec.list[*]", json!([1, 2, 3])),
-            (
-                r#".status.conditions[?(@.type=="Ready")].status"#,
-                json!(["True"]),
-            ),
+            (r#".status.conditions[?(@.type=="Ready")].status"#, json!(["True"])),
             (r".metadata.labels.a\.b/c", json!(["x"])),
             (".metadata.labels['a.b/c']", json!(["x"])),
             (".gone.deep", json!([])),

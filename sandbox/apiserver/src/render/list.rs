@@ -11,10 +11,7 @@ use crate::verbs::read::Listing;
 
 fn list_metadata(listing: &Listing) -> Value {
     let mut metadata = Map::new();
-    metadata.insert(
-        "resourceVersion".to_owned(),
-        json!(listing.revision.to_string()),
-    );
+    metadata.insert("resourceVersion".to_owned(), json!(listing.revision.to_string()));
     if let Some(token) = &listing.token {
         metadata.insert("continue".to_owned(), json!(token));
     }
@@ -27,13 +24,8 @@ fn list_metadata(listing: &Listing) -> Value {
 /// A list in the asked form; stored texts are joined without being parsed where possible.
 pub(crate) fn list(resource: &Resource, listing: &Listing, form: &Form) -> Bytes {
     let metadata = list_metadata(listing);
-    let objects = || {
-        listing
-            .items
-            .iter()
-            .map(|stored| view::of(resource, stored))
-            .collect::<Vec<_>>()
-    };
+    let objects =
+        || listing.items.iter().map(|stored| view::of(resource, stored)).collect::<Vec<_>>();
     match form {
         Form::Object => {
             let head = format!(
@@ -41,11 +33,7 @@ pub(crate) fn list(resource: &Resource, listing: &Listing, form: &Form) -> Bytes
                 json!(resource.list_kind),
                 json!(resource.api_version())
             );
-            let size = listing
-                .items
-                .iter()
-                .map(|stored| stored.bytes.len() + 1)
-                .sum::<usize>();
+            let size = listing.items.iter().map(|stored| stored.bytes.len() + 1).sum::<usize>();
             let mut body = BytesMut::with_capacity(head.len() + size + 2);
             body.extend_from_slice(head.as_bytes());
             for (index, stored) in listing.items.iter().enumerate() {
@@ -90,14 +78,7 @@ pub(crate) fn rendered(
         Form::Partial => view::partial(&object),
         Form::Table { version, include } => {
             let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-            table::table(
-                resource,
-                version,
-                &[object],
-                *include,
-                with_columns,
-                &metadata,
-            )
+            table::table(resource, version, &[object], *include, with_columns, &metadata)
         }
     }
 }

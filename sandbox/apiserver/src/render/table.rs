@@ -41,10 +41,7 @@ pub(crate) fn table(
         })
         .collect();
     let definitions: Vec<Value> = if with_columns {
-        columns
-            .iter()
-            .map(super::columns::Column::definition)
-            .collect()
+        columns.iter().map(super::columns::Column::definition).collect()
     } else {
         Vec::new()
     };

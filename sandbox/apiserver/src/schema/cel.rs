@@ -56,14 +56,9 @@ impl Rules {
                 .first()
                 .and_then(|rule| rule.as_ref().ok())
                 .is_some_and(|rule| rule.is_transition_rule);
-            all.push(Rule {
-                compiled,
-                transition,
-            });
+            all.push(Rule { compiled, transition });
         }
-        Some(Self {
-            rules: Arc::new(all),
-        })
+        Some(Self { rules: Arc::new(all) })
     }
 
     fn check(&self, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
@@ -132,13 +127,7 @@ pub(crate) fn validate(
                 if let Some(below) = schema.properties.get(key) {
                     validate(below, child, old_child(old, key), &join(path, key), errors);
                 } else if let Some(below) = schema.additional.as_deref() {
-                    validate(
-                        below,
-                        child,
-                        old_child(old, key),
-                        &join_key(path, key),
-                        errors,
-                    );
+                    validate(below, child, old_child(old, key), &join_key(path, key), errors);
                 }
             }
         }
@@ -194,29 +183,14 @@ mod tests {
                 {"rule": "self.max == oldSelf.max", "message": "max is immutable"}]});
         let schema = Schema::parse(&schema, "root").unwrap();
         let mut errors = Vec::new();
-        validate(
-            &schema,
-            &json!({"min": 3, "max": 2}),
-            None,
-            "spec",
-            &mut errors,
-        );
+        validate(&schema, &json!({"min": 3, "max": 2}), None, "spec", &mut errors);
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert_eq!(errors[0].to_string(), "spec.min: Forbidden: 3 is above 2");
         errors.clear();
         let old = json!({"min": 1, "max": 2});
-        validate(
-            &schema,
-            &json!({"min": 1, "max": 3}),
-            Some(&old),
-            "spec",
-            &mut errors,
-        );
+        validate(&schema, &json!({"min": 1, "max": 3}), Some(&old), "spec", &mut errors);
         assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(
-            errors[0].message.ends_with("max is immutable"),
-            "{errors:?}"
-        );
+        assert!(errors[0].message.ends_with("max is immutable"), "{errors:?}");
     }
 
     #[test]

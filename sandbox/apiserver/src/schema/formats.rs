@@ -10,9 +10,7 @@ pub(crate) fn holds(format: &str, text: &str) -> bool {
         "date" => chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok(),
         "date-time" | "datetime" => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
         "duration" => is_duration(text),
-        "byte" => base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .is_ok(),
+        "byte" => base64::engine::general_purpose::STANDARD.decode(text).is_ok(),
         "email" => text.split_once('@').is_some_and(|(user, host)| {
             !user.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace)
         }),
@@ -22,9 +20,7 @@ pub(crate) fn holds(format: &str, text: &str) -> bool {
                 && text.trim_end_matches('.').split('.').all(|label| {
                     !label.is_empty()
                         && label.len() <= 63
-                        && label
-                            .bytes()
-                            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
                         && !label.starts_with('-')
                         && !label.ends_with('-')
                 })
@@ -39,17 +35,13 @@ pub(crate) fn holds(format: &str, text: &str) -> bool {
         "mac" => {
             let parts: Vec<&str> = text.split([':', '-']).collect();
             matches!(parts.len(), 6 | 8)
-                && parts
-                    .iter()
-                    .all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))
+                && parts.iter().all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))
         }
         "uri" => {
             text.split_once(':').is_some_and(|(scheme, rest)| {
                 !rest.is_empty()
                     && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                    && scheme
-                        .chars()
-                        .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+                    && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
             }) || text.starts_with('/')
         }
         "uuid" | "uuid3" | "uuid4" | "uuid5" => uuid::Uuid::try_parse(text).is_ok(),
@@ -66,14 +58,10 @@ fn is_duration(text: &str) -> bool {
     let mut left = rest;
     let mut parts = 0;
     while !left.is_empty() {
-        let digits = left
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(left.len());
+        let digits = left.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(left.len());
         let (number, after) = left.split_at(digits);
         let after = after.trim_start();
-        let letters = after
-            .find(|c: char| !c.is_alphabetic())
-            .unwrap_or(after.len());
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let (unit, next) = after.split_at(letters);
         let known = matches!(
             unit,

@@ -88,10 +88,7 @@ pub(crate) struct Combined {
 
 /// One node of a structural schema.
 #[derive(Debug, Clone, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the schema format"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the schema format")]
 pub(crate) struct Schema {
     pub(crate) kind: Type,
     pub(crate) nullable: bool,

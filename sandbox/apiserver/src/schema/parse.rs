@@ -13,11 +13,7 @@ impl Schema {
     pub(crate) fn parse(json: &Value, field: &str) -> Result<Self, Vec<FieldError>> {
         let mut parser = Parser { errors: Vec::new() };
         let schema = parser.schema(json, field, 0, true);
-        if parser.errors.is_empty() {
-            Ok(schema)
-        } else {
-            Err(parser.errors)
-        }
+        if parser.errors.is_empty() { Ok(schema) } else { Err(parser.errors) }
     }
 }
 
@@ -28,8 +24,7 @@ struct Parser {
 impl Parser {
     fn schema(&mut self, json: &Value, field: &str, depth: usize, structural: bool) -> Schema {
         if depth > DEPTH {
-            self.errors
-                .push(FieldError::forbidden(field, "nested too deeply"));
+            self.errors.push(FieldError::forbidden(field, "nested too deeply"));
             return Schema::default();
         }
         let flag = |key: &str| json[key].as_bool().unwrap_or_default();
@@ -47,9 +42,7 @@ impl Parser {
         };
         for (key, child) in json["properties"].as_object().into_iter().flatten() {
             let at = format!("{field}.properties[{key}]");
-            schema
-                .properties
-                .insert(key.clone(), self.schema(child, &at, depth + 1, structural));
+            schema.properties.insert(key.clone(), self.schema(child, &at, depth + 1, structural));
         }
         if json["additionalProperties"].is_object() {
             let at = format!("{field}.additionalProperties");
@@ -79,8 +72,7 @@ impl Parser {
             "array" => {
                 if structural && !json["items"].is_object() {
                     let at = format!("{field}.items");
-                    self.errors
-                        .push(FieldError::required(at, "must be specified"));
+                    self.errors.push(FieldError::required(at, "must be specified"));
                 }
                 Type::Array
             }
@@ -102,11 +94,7 @@ impl Parser {
                 let supported = ["array", "boolean", "integer", "number", "object", "string"]
                     .map(|t| format!("{t:?}"));
                 let at = format!("{field}.type");
-                self.errors.push(FieldError::not_supported(
-                    at,
-                    &Value::from(other),
-                    &supported,
-                ));
+                self.errors.push(FieldError::not_supported(at, &Value::from(other), &supported));
                 Type::Any
             }
         }
@@ -116,18 +104,15 @@ impl Parser {
         let number = |key: &str| json[key].as_f64();
         let count = |key: &str| json[key].as_u64();
         let flag = |key: &str| json[key].as_bool().unwrap_or_default();
-        let pattern = json["pattern"]
-            .as_str()
-            .and_then(|text| match Regex::new(text) {
-                Ok(pattern) => Some(pattern),
-                Err(error) => {
-                    let at = format!("{field}.pattern");
-                    let detail = format!("must be a valid regular expression, but isn't: {error}");
-                    self.errors
-                        .push(FieldError::invalid(at, &json["pattern"], &detail));
-                    None
-                }
-            });
+        let pattern = json["pattern"].as_str().and_then(|text| match Regex::new(text) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                let at = format!("{field}.pattern");
+                let detail = format!("must be a valid regular expression, but isn't: {error}");
+                self.errors.push(FieldError::invalid(at, &json["pattern"], &detail));
+                None
+            }
+        });
         Bounds {
             minimum: number("minimum"),
             maximum: number("maximum"),
@@ -196,11 +181,7 @@ impl Parser {
         let mut pruned = value.clone();
         super::prune(schema, &mut pruned, false);
         if pruned != value {
-            self.errors.push(FieldError::invalid(
-                at,
-                default,
-                "must not have unknown fields",
-            ));
+            self.errors.push(FieldError::invalid(at, default, "must not have unknown fields"));
         }
     }
 }
@@ -217,8 +198,6 @@ fn summarise(schema: &mut Schema) {
 
 fn strings(json: &Value) -> Vec<String> {
     json.as_array().map_or_else(Vec::new, |list| {
-        list.iter()
-            .filter_map(|item| item.as_str().map(ToOwned::to_owned))
-            .collect()
+        list.iter().filter_map(|item| item.as_str().map(ToOwned::to_owned)).collect()
     })
 }

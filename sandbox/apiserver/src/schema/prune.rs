@@ -13,14 +13,7 @@ pub(crate) fn prune(schema: &Schema, value: &mut Value, root: bool) {
 pub(crate) fn unknown_fields(schema: &Schema, value: &Value, root: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut copy = value.clone();
-    walk(
-        schema,
-        &mut copy,
-        root,
-        "",
-        &mut |path| found.push(path),
-        true,
-    );
+    walk(schema, &mut copy, root, "", &mut |path| found.push(path), true);
     found
 }
 
@@ -38,11 +31,7 @@ fn walk(
             let open = schema.preserve_unknown;
             let mut gone = Vec::new();
             for (key, child) in map.iter_mut() {
-                let at = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
+                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 if let Some(below) = schema.child(key) {
                     walk(below, child, false, &at, report, remove);
                 } else if !(open
@@ -61,14 +50,7 @@ fn walk(
         Value::Array(items) => {
             if let Some(below) = schema.items.as_deref() {
                 for (index, item) in items.iter_mut().enumerate() {
-                    walk(
-                        below,
-                        item,
-                        false,
-                        &format!("{path}[{index}]"),
-                        report,
-                        remove,
-                    );
+                    walk(below, item, false, &format!("{path}[{index}]"), report, remove);
                 }
             }
         }

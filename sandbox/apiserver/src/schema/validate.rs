@@ -30,11 +30,8 @@ fn check(
     }
     if !has_type(schema.kind, value) {
         let found = Value::from(type_of(value));
-        let detail = format!(
-            "{} in body must be of type {}: {found}",
-            name(path),
-            schema.kind.name()
-        );
+        let detail =
+            format!("{} in body must be of type {}: {found}", name(path), schema.kind.name());
         errors.push(FieldError::type_invalid(path, &found, &detail));
         return;
     }
@@ -49,13 +46,7 @@ fn check(
         Value::Array(items) => array(schema, value, items, old, path, errors),
         Value::String(text) => string(&schema.bounds, text, value, path, errors),
         Value::Number(number) => {
-            numeric(
-                &schema.bounds,
-                number.as_f64().unwrap_or_default(),
-                value,
-                path,
-                errors,
-            );
+            numeric(&schema.bounds, number.as_f64().unwrap_or_default(), value, path, errors);
         }
         Value::Null | Value::Bool(_) => {}
     }
@@ -96,10 +87,7 @@ fn object(
         errors.push(FieldError::too_many(path, map.len(), maximum));
     }
     if let Some(minimum) = bounds.min_properties.filter(|m| (map.len() as u64) < *m) {
-        let detail = format!(
-            "{} in body should have at least {minimum} properties",
-            name(path)
-        );
+        let detail = format!("{} in body should have at least {minimum} properties", name(path));
         errors.push(FieldError::invalid(path, &Value::from(map.len()), &detail));
     }
     for (key, child) in map {
@@ -122,15 +110,8 @@ fn array(
         errors.push(FieldError::too_many(path, items.len(), maximum));
     }
     if let Some(minimum) = bounds.min_items.filter(|m| (items.len() as u64) < *m) {
-        let detail = format!(
-            "{} in body should have at least {minimum} items",
-            name(path)
-        );
-        errors.push(FieldError::invalid(
-            path,
-            &Value::from(items.len()),
-            &detail,
-        ));
+        let detail = format!("{} in body should have at least {minimum} items", name(path));
+        errors.push(FieldError::invalid(path, &Value::from(items.len()), &detail));
     }
     if bounds.unique_items && (1..items.len()).any(|i| items[..i].contains(&items[i])) {
         let detail = format!("{} in body shouldn't contain duplicates", name(path));
@@ -138,13 +119,7 @@ fn array(
     }
     if let Some(below) = schema.items.as_deref() {
         for (index, item) in items.iter().enumerate() {
-            check(
-                below,
-                item,
-                old_item(schema, old, item),
-                &format!("{path}[{index}]"),
-                errors,
-            );
+            check(below, item, old_item(schema, old, item), &format!("{path}[{index}]"), errors);
         }
     }
     duplicates(schema, items, path, errors);
@@ -177,25 +152,14 @@ fn string(bounds: &Bounds, text: &str, value: &Value, path: &str, errors: &mut V
         errors.push(FieldError::too_long(path, maximum));
     }
     if let Some(minimum) = bounds.min_length.filter(|minimum| length < *minimum) {
-        let detail = format!(
-            "{} in body should be at least {minimum} chars long",
-            name(path)
-        );
+        let detail = format!("{} in body should be at least {minimum} chars long", name(path));
         errors.push(FieldError::invalid(path, value, &detail));
     }
-    if let Some(pattern) = bounds
-        .pattern
-        .as_ref()
-        .filter(|pattern| !pattern.is_match(text))
-    {
+    if let Some(pattern) = bounds.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
         let detail = format!("{} in body should match '{pattern}'", name(path));
         errors.push(FieldError::invalid(path, value, &detail));
     }
-    if let Some(format) = bounds
-        .format
-        .as_deref()
-        .filter(|format| !formats::holds(format, text))
-    {
+    if let Some(format) = bounds.format.as_deref().filter(|format| !formats::holds(format, text)) {
         let detail = format!("{} in body must be of type {format}: {value}", name(path));
         errors.push(FieldError::invalid(path, value, &detail));
     }
@@ -203,11 +167,7 @@ fn string(bounds: &Bounds, text: &str, value: &Value, path: &str, errors: &mut V
 
 fn numeric(bounds: &Bounds, number: f64, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let mut refuse = |detail: String| {
-        errors.push(FieldError::invalid(
-            path,
-            value,
-            &format!("{} in body {detail}", name(path)),
-        ));
+        errors.push(FieldError::invalid(path, value, &format!("{} in body {detail}", name(path))));
     };
     if let Some(minimum) = bounds.minimum {
         if bounds.exclusive_minimum && number <= minimum {
@@ -234,11 +194,8 @@ fn combined(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldEr
     let valid = |branch: &Schema| validate(branch, value, None, path).is_empty();
     let combined = &schema.combined;
     let mut refuse = |what: &str| {
-        let detail = if path.is_empty() {
-            what.to_owned()
-        } else {
-            format!("{path} in body {what}")
-        };
+        let detail =
+            if path.is_empty() { what.to_owned() } else { format!("{path} in body {what}") };
         errors.push(FieldError::invalid(path, value, &detail));
     };
     if !combined.any.is_empty() && !combined.any.iter().any(valid) {
@@ -269,10 +226,7 @@ mod tests {
 
     fn messages(schema: &Value, value: &Value) -> Vec<String> {
         let schema = Schema::parse(schema, "root").unwrap();
-        validate(&schema, value, None, "spec")
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        validate(&schema, value, None, "spec").iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -296,10 +250,8 @@ mod tests {
         );
         assert_eq!(
             messages(&schema, &json!({"size": "1"})),
-            [
-                "spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \
-              \"string\""
-            ]
+            ["spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \
+              \"string\""]
         );
     }
 
@@ -310,9 +262,6 @@ mod tests {
         let schema = Schema::parse(&schema, "root").unwrap();
         let old = json!({"a": 0, "b": 1});
         assert!(validate(&schema, &json!({"a": 0, "b": 2}), Some(&old), "").is_empty());
-        assert_eq!(
-            validate(&schema, &json!({"a": -1, "b": 1}), Some(&old), "").len(),
-            1
-        );
+        assert_eq!(validate(&schema, &json!({"a": -1, "b": 1}), Some(&old), "").len(), 1);
     }
 }

@@ -13,9 +13,7 @@ pub(super) fn old_item<'a>(
     let ListType::Map(keys) = &list.list_type else {
         return None;
     };
-    old?.as_array()?
-        .iter()
-        .find(|candidate| keys.iter().all(|key| candidate[key] == item[key]))
+    old?.as_array()?.iter().find(|candidate| keys.iter().all(|key| candidate[key] == item[key]))
 }
 
 pub(super) fn old_child<'a>(old: Option<&'a Value>, key: &str) -> Option<&'a Value> {
@@ -23,11 +21,7 @@ pub(super) fn old_child<'a>(old: Option<&'a Value>, key: &str) -> Option<&'a Val
 }
 
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// The path of the value under a map key, as field.Path prints it.

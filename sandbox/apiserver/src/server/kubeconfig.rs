@@ -34,10 +34,7 @@ pub(super) fn render(url: &str, ca_pem: &str, token: &str) -> String {
 
 /// Writes the file so that nobody else can read it, not even for a moment.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), WriteError> {
-    let failed = |source| WriteError {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| WriteError { path: path.to_owned(), source };
     // A new file beside it, then a rename: an existing file's mode does not matter, and readers
     // see the old or the new one.
     let mut beside = path.as_os_str().to_owned();

@@ -43,11 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            token: None,
-            history: 8192,
-        }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, history: 8192 }
     }
 }
 
@@ -86,10 +82,7 @@ impl Server {
     /// Starts a server with an empty world: the standard namespaces and nothing else.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let asked = options.listen;
-        let listen = |source| StartError::Listen {
-            address: asked,
-            source,
-        };
+        let listen = |source| StartError::Listen { address: asked, source };
         let listener = TcpListener::bind(asked).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let tls = tls::Identity::generate(address)
@@ -103,11 +96,7 @@ impl Server {
         tasks.spawn(controllers::run(Arc::clone(&api)));
         let acceptor = TlsAcceptor::from(tls.config);
         tasks.spawn(accept(listener, acceptor, Arc::clone(&api), tasks.clone()));
-        Ok(Self {
-            api,
-            address,
-            tasks,
-        })
+        Ok(Self { api, address, tasks })
     }
 
     /// The base URL, such as `https://127.0.0.1:6443`.
@@ -144,14 +133,8 @@ impl Server {
     pub async fn shutdown(self) {
         self.api.closing.cancel();
         self.tasks.close();
-        if tokio::time::timeout(DRAIN, self.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                open = self.tasks.len(),
-                "connections were still open at the end"
-            );
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(open = self.tasks.len(), "connections were still open at the end");
         }
     }
 }
@@ -163,11 +146,7 @@ impl Drop for Server {
 }
 
 fn generated_token() -> String {
-    format!(
-        "{}{}",
-        uuid::Uuid::new_v4().simple(),
-        uuid::Uuid::new_v4().simple()
-    )
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, api: Arc<Api>, tasks: TaskTracker) {
@@ -207,14 +186,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>) {
         async move { Ok::<_, Infallible>(http::handle(api, request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .max_buf_size(MAXIMUM_HEADERS as usize * 2);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MAXIMUM_HEADERS);
+    builder.http1().timer(TokioTimer::new()).max_buf_size(MAXIMUM_HEADERS as usize * 2);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(MAXIMUM_HEADERS);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let outcome = tokio::select! {

@@ -40,10 +40,7 @@ impl Identity {
             .with_single_cert(chain, key)
             .map_err(CertificateError::Configure)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self {
-            config: Arc::new(config),
-            ca_pem,
-        })
+        Ok(Self { config: Arc::new(config), ca_pem })
     }
 }
 
@@ -52,13 +49,9 @@ type Chain = (String, Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 fn certificates(address: SocketAddr) -> Result<Chain, rcgen::Error> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::<String>::new())?;
-    ca.distinguished_name
-        .push(DnType::CommonName, "embedded-kube-api-ca");
+    ca.distinguished_name.push(DnType::CommonName, "embedded-kube-api-ca");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     let ca_certificate = ca.self_signed(&ca_key)?;
     let issuer = Issuer::new(ca, ca_key);
 
@@ -72,9 +65,7 @@ fn certificates(address: SocketAddr) -> Result<Chain, rcgen::Error> {
         address.ip().to_string(),
     ];
     let mut server = CertificateParams::new(names.to_vec())?;
-    server
-        .distinguished_name
-        .push(DnType::CommonName, "embedded-kube-api");
+    server.distinguished_name.push(DnType::CommonName, "embedded-kube-api");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     server.use_authority_key_identifier_extension = true;

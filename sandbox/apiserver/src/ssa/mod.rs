@@ -88,11 +88,7 @@ pub(crate) fn track_update(
             }
         }
         None if !gained.is_empty() => {
-            entries.0.push(Entry {
-                who: who.clone(),
-                time: now,
-                set: gained,
-            });
+            entries.0.push(Entry { who: who.clone(), time: now, set: gained });
         }
         None => {}
     }
@@ -102,11 +98,7 @@ pub(crate) fn track_update(
 
 fn compare(schema: &Schema, old: &Value, new: &Value) -> typed::Comparison {
     let mut comparison = typed::compare(Some(schema), old, new);
-    for set in [
-        &mut comparison.added,
-        &mut comparison.modified,
-        &mut comparison.removed,
-    ] {
+    for set in [&mut comparison.added, &mut comparison.modified, &mut comparison.removed] {
         managers::strip(set);
     }
     comparison
@@ -157,11 +149,7 @@ pub(crate) fn apply(
             entries.0[at].set = set;
             entries.0[at].who.api_version.clone_from(&who.api_version);
         }
-        None => entries.0.push(Entry {
-            who: who.clone(),
-            time: None,
-            set,
-        }),
+        None => entries.0.push(Entry { who: who.clone(), time: None, set }),
     }
     let object = match last {
         Some(last) if !last.is_empty() => prune(schema, &merged, &entries, &last),
@@ -174,11 +162,7 @@ pub(crate) fn apply(
         refuse_conflicts(&entries, &changed, &who)?;
     }
     take_away(&mut entries, &changed, &comparison.removed, Some(&who));
-    Ok(Applied {
-        object,
-        entries,
-        who,
-    })
+    Ok(Applied { object, entries, who })
 }
 
 impl Applied {
@@ -226,11 +210,7 @@ fn before_first_apply(schema: &Schema, live: &Value, who: &Identity) -> Entry {
         api_version: who.api_version.clone(),
         subresource: String::new(),
     };
-    Entry {
-        who,
-        time: Some(clock::timestamp()),
-        set,
-    }
+    Entry { who, time: Some(clock::timestamp()), set }
 }
 
 /// Removes what this manager applied before, applies no more, and nobody else owns.
@@ -270,22 +250,13 @@ fn refuse_conflicts(entries: &Managers, changed: &Set, who: &Identity) -> Result
     let mut message = format!("Apply failed with {total} conflict");
     if total == 1 {
         let (entry, fields) = &conflicts[0];
-        let _ = write!(
-            message,
-            ": conflict with {}: {}",
-            entry.who.shown(),
-            fields[0]
-        );
+        let _ = write!(message, ": conflict with {}: {}", entry.who.shown(), fields[0]);
     } else {
         message.push_str("s: ");
         let groups: Vec<String> = conflicts
             .iter()
             .map(|(entry, fields)| {
-                format!(
-                    "conflicts with {}:\n- {}",
-                    entry.who.shown(),
-                    fields.join("\n- ")
-                )
+                format!("conflicts with {}:\n- {}", entry.who.shown(), fields.join("\n- "))
             })
             .collect();
         message.push_str(&groups.join("\n"));

@@ -129,10 +129,7 @@ impl Set {
                 (!both.is_empty()).then(|| (step.clone(), both))
             })
             .collect();
-        Set {
-            member: self.member && other.member,
-            children,
-        }
+        Set { member: self.member && other.member, children }
     }
 
     pub(crate) fn difference(&self, other: &Set) -> Set {
@@ -147,10 +144,7 @@ impl Set {
                 (!left.is_empty()).then(|| (step.clone(), left))
             })
             .collect();
-        Set {
-            member: self.member && !other.member,
-            children,
-        }
+        Set { member: self.member && !other.member, children }
     }
 
     /// Drops a whole branch.
@@ -190,10 +184,7 @@ impl Set {
                 (step.clone(), node_with)
             })
             .collect();
-        Set {
-            member: self.member,
-            children,
-        }
+        Set { member: self.member, children }
     }
 
     /// Every member's path as conflict messages show it.

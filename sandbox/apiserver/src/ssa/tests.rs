@@ -27,14 +27,7 @@ fn who(manager: &str, apply: bool) -> Identity {
 }
 
 fn applied(live: &Value, config: &Value, manager: &str, force: bool) -> Result<Value> {
-    let applied = apply(
-        &schema(),
-        live,
-        config,
-        who(manager, true),
-        Scope::Main,
-        force,
-    )?;
+    let applied = apply(&schema(), live, config, who(manager, true), Scope::Main, force)?;
     let mut object = applied.object.clone();
     applied.write_entries(None, &mut object);
     meta::metadata_mut(&mut object).insert("uid".to_owned(), json!("u"));
@@ -50,10 +43,7 @@ fn dropped_fields_vanish_unless_another_manager_owns_them() {
     let live = applied(&live, &two, "bob", false).unwrap();
     let three = json!({"metadata": {}, "spec": {"ports": [{"name": "dns", "port": 53}]}});
     let live = applied(&live, &three, "alice", false).unwrap();
-    assert_eq!(
-        live["spec"],
-        json!({"size": 1, "ports": [{"name": "dns", "port": 53}]})
-    );
+    assert_eq!(live["spec"], json!({"size": 1, "ports": [{"name": "dns", "port": 53}]}));
     assert_eq!(live["metadata"].get("labels"), None);
     let fields = &live["metadata"]["managedFields"];
     assert_eq!(
@@ -65,12 +55,7 @@ fn dropped_fields_vanish_unless_another_manager_owns_them() {
 
 #[test]
 fn a_conflict_names_manager_and_field_and_force_takes_over() {
-    let live = applied(
-        &json!({"metadata": {}}),
-        &json!({"spec": {"size": 1}}),
-        "alice",
-        false,
-    );
+    let live = applied(&json!({"metadata": {}}), &json!({"spec": {"size": 1}}), "alice", false);
     let live = live.unwrap();
     let refused = applied(&live, &json!({"spec": {"size": 2}}), "bob", false).unwrap_err();
     assert_eq!(refused.code(), 409);
@@ -87,23 +72,12 @@ fn a_conflict_names_manager_and_field_and_force_takes_over() {
 
 #[test]
 fn an_update_owns_parents_and_takes_fields_from_appliers() {
-    let live = applied(
-        &json!({"metadata": {}}),
-        &json!({"spec": {"size": 1}}),
-        "alice",
-        false,
-    );
+    let live = applied(&json!({"metadata": {}}), &json!({"spec": {"size": 1}}), "alice", false);
     let live = live.unwrap();
     let mut new = live.clone();
     new["spec"]["size"] = json!(5);
     new["status"] = json!({"ready": true});
-    track_update(
-        &schema(),
-        Some(&live),
-        &mut new,
-        &who("bob", false),
-        Scope::Whole,
-    );
+    track_update(&schema(), Some(&live), &mut new, &who("bob", false), Scope::Whole);
     let fields = &new["metadata"]["managedFields"];
     assert_eq!(fields.as_array().unwrap().len(), 1, "{fields}");
     assert_eq!(

@@ -49,10 +49,9 @@ fn list(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<String>) 
     let mut seen = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let step = Step::of_item(schema, item);
-        let at = step.as_ref().map_or_else(
-            || format!("{path}[{index}]"),
-            |step| format!("{path}{}", step.shown()),
-        );
+        let at = step
+            .as_ref()
+            .map_or_else(|| format!("{path}[{index}]"), |step| format!("{path}{}", step.shown()));
         if let (None, ListType::Map(keys)) = (&step, &schema.list_type) {
             errors.push(format!(
                 "{path}: element {index}: associative list with keys has an element that omits \
@@ -63,10 +62,7 @@ fn list(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<String>) 
         }
         if let Some(step) = step {
             if seen.contains(&step) {
-                errors.push(format!(
-                    "{path}: duplicate entries for key {}",
-                    step.shown()
-                ));
+                errors.push(format!("{path}: duplicate entries for key {}", step.shown()));
             }
             seen.push(step);
         }

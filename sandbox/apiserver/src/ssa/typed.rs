@@ -91,13 +91,7 @@ impl Comparison {
 /// Compares two values.
 pub(crate) fn compare(schema: Option<&Schema>, old: &Value, new: &Value) -> Comparison {
     let mut comparison = Comparison::default();
-    differ(
-        schema,
-        Some(old),
-        Some(new),
-        &mut Vec::new(),
-        &mut comparison,
-    );
+    differ(schema, Some(old), Some(new), &mut Vec::new(), &mut comparison);
     comparison
 }
 
@@ -117,10 +111,7 @@ fn differ(
     path: &mut Vec<Step>,
     out: &mut Comparison,
 ) {
-    let shapes = (
-        old.map(|old| shape(schema, old)),
-        new.map(|new| shape(schema, new)),
-    );
+    let shapes = (old.map(|old| shape(schema, old)), new.map(|new| shape(schema, new)));
     if is_empty(old) && is_empty(new) {
         return leaf(old, new, path, out);
     }
@@ -165,9 +156,7 @@ fn objects(
     path: &mut Vec<Step>,
     out: &mut Comparison,
 ) {
-    let keys = old
-        .keys()
-        .chain(new.keys().filter(|key| !old.contains_key(*key)));
+    let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
     for key in keys {
         let (before, after) = (old.get(key), new.get(key));
         // Equal subtrees are the common case of a status write; nothing below can differ.
@@ -175,13 +164,7 @@ fn objects(
             continue;
         }
         path.push(Step::Field(key.clone()));
-        differ(
-            schema.and_then(|schema| schema.child(key)),
-            before,
-            after,
-            path,
-            out,
-        );
+        differ(schema.and_then(|schema| schema.child(key)), before, after, path, out);
         path.pop();
     }
 }
@@ -236,9 +219,7 @@ fn merge_lists(schema: Option<&Schema>, live: &[Value], applied: &[Value]) -> Va
     let below = schema.and_then(|schema| schema.items.as_deref());
     let (left, right) = (items(schema, live), items(schema, applied));
     let find = |list: &[(Step, &Value)], step: &Step| {
-        list.iter()
-            .find(|(s, _)| s == step)
-            .map(|(_, value)| (*value).clone())
+        list.iter().find(|(s, _)| s == step).map(|(_, value)| (*value).clone())
     };
     let both = |step: &Step| match (find(&left, step), find(&right, step)) {
         (Some(live), Some(applied)) => merge(below, &live, &applied),
@@ -247,11 +228,7 @@ fn merge_lists(schema: Option<&Schema>, live: &[Value], applied: &[Value]) -> Va
     };
     let in_left = |step: &Step| left.iter().any(|(s, _)| s == step);
     let in_right = |step: &Step| right.iter().any(|(s, _)| s == step);
-    let mut shared = right
-        .iter()
-        .map(|(step, _)| step)
-        .filter(|step| in_left(step))
-        .peekable();
+    let mut shared = right.iter().map(|(step, _)| step).filter(|step| in_left(step)).peekable();
     let (mut l, mut r) = (0, 0);
     let mut merged: Vec<&Step> = Vec::new();
     let mut out = Vec::new();

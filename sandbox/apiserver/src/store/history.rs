@@ -45,12 +45,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            events: VecDeque::new(),
-            bytes: 0,
-            compacted: 0,
-        }
+        Self { limit, events: VecDeque::new(), bytes: 0, compacted: 0 }
     }
 
     pub(super) fn push(&mut self, event: Arc<Event>) {
@@ -75,9 +70,7 @@ impl History {
     }
 
     pub(super) fn since(&self, revision: u64) -> Vec<Arc<Event>> {
-        let start = self
-            .events
-            .partition_point(|event| event.revision() <= revision);
+        let start = self.events.partition_point(|event| event.revision() <= revision);
         self.events.range(start..).cloned().collect()
     }
 }

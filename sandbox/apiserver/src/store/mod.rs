@@ -89,9 +89,7 @@ struct Inner {
 impl Inner {
     fn table(&mut self, table: &TableId) -> &mut Table {
         let history = self.history;
-        self.tables
-            .entry(Arc::clone(table))
-            .or_insert_with(|| Table::new(history))
+        self.tables.entry(Arc::clone(table)).or_insert_with(|| Table::new(history))
     }
 }
 
@@ -103,13 +101,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(history: usize) -> Self {
         // Clients treat revision 0 as "any", so the world starts at 1.
-        Self {
-            inner: Mutex::new(Inner {
-                revision: 1,
-                history,
-                tables: HashMap::new(),
-            }),
-        }
+        Self { inner: Mutex::new(Inner { revision: 1, history, tables: HashMap::new() }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -152,10 +144,7 @@ impl Store {
                 .map(|(key, stored)| (key.clone(), Arc::clone(stored)))
                 .collect()
         });
-        Page {
-            items,
-            revision: inner.revision,
-        }
+        Page { items, revision: inner.revision }
     }
 
     /// The same page as it was at an older revision, as far as the history reaches.
@@ -171,10 +160,7 @@ impl Store {
             return Err(OutOfRange::Future(inner.revision));
         }
         let Some(found) = inner.tables.get(table) else {
-            return Ok(Page {
-                items: Vec::new(),
-                revision,
-            });
+            return Ok(Page { items: Vec::new(), revision });
         };
         if revision < found.history.compacted() {
             return Err(OutOfRange::TooOld);
@@ -185,11 +171,7 @@ impl Store {
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, stored)| (key.as_str(), Arc::clone(stored)))
             .collect();
-        for event in found
-            .history
-            .newest_first()
-            .take_while(|event| event.revision() > revision)
-        {
+        for event in found.history.newest_first().take_while(|event| event.revision() > revision) {
             if !event.key.starts_with(prefix) {
                 continue;
             }
@@ -276,10 +258,7 @@ impl Store {
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, stored)| (key.clone(), Arc::clone(stored)))
             .collect();
-        (
-            Page { items, revision },
-            table.watchers.subscribe(Vec::new()),
-        )
+        (Page { items, revision }, table.watchers.subscribe(Vec::new()))
     }
 
     /// Ends every watch of a table; used when its resource goes away.
@@ -306,24 +285,17 @@ mod tests {
         let store = Store::new(3);
         let first = put(&store, "a", Expect::Absent).unwrap();
         assert_eq!(put(&store, "a", Expect::Absent).unwrap_err(), Stale);
-        assert_eq!(
-            put(&store, "a", Expect::Revision(first.revision + 1)).unwrap_err(),
-            Stale
-        );
+        assert_eq!(put(&store, "a", Expect::Revision(first.revision + 1)).unwrap_err(), Stale);
         assert_eq!(store.revision(), first.revision);
         let second = put(&store, "b", Expect::Absent).unwrap();
-        let page = store
-            .snapshot_at("/things", "", None, first.revision)
-            .unwrap();
+        let page = store.snapshot_at("/things", "", None, first.revision).unwrap();
         assert_eq!(page.items.len(), 1);
         let ahead = store.snapshot_at("/things", "", None, 99).unwrap_err();
         assert_eq!(ahead, OutOfRange::Future(second.revision));
         for key in ["c", "d", "e"] {
             put(&store, key, Expect::Absent).unwrap();
         }
-        let gone = store
-            .snapshot_at("/things", "", None, first.revision)
-            .unwrap_err();
+        let gone = store.snapshot_at("/things", "", None, first.revision).unwrap_err();
         assert_eq!(gone, OutOfRange::TooOld);
         assert!(store.watch(&"/things".into(), first.revision).is_err());
     }

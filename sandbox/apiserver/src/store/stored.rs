@@ -22,40 +22,22 @@ pub(crate) struct Stored {
 impl Stored {
     pub(super) fn encode(mut object: Value, revision: u64, epoch: u64) -> Self {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert(
-                "resourceVersion".to_owned(),
-                Value::String(revision.to_string()),
-            );
+            metadata.insert("resourceVersion".to_owned(), Value::String(revision.to_string()));
         }
         let metadata = &object["metadata"];
-        let labels = metadata["labels"]
-            .as_object()
-            .map_or_else(Vec::new, |labels| {
-                labels
-                    .iter()
-                    .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-                    .collect()
-            });
-        let owners = metadata["ownerReferences"]
-            .as_array()
-            .map_or_else(Vec::new, |owners| {
-                owners
-                    .iter()
-                    .filter_map(|owner| Some(owner["uid"].as_str()?.to_owned()))
-                    .collect()
-            });
+        let labels = metadata["labels"].as_object().map_or_else(Vec::new, |labels| {
+            labels
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect()
+        });
+        let owners = metadata["ownerReferences"].as_array().map_or_else(Vec::new, |owners| {
+            owners.iter().filter_map(|owner| Some(owner["uid"].as_str()?.to_owned())).collect()
+        });
         let deleting = !metadata["deletionTimestamp"].is_null();
         let uid = metadata["uid"].as_str().unwrap_or_default().to_owned();
         let bytes = Bytes::from(object.to_string());
-        Self {
-            revision,
-            bytes,
-            labels,
-            uid,
-            owners,
-            deleting,
-            epoch,
-        }
+        Self { revision, bytes, labels, uid, owners, deleting, epoch }
     }
 
     /// The object, parsed anew.

@@ -16,18 +16,14 @@ pub(super) struct Watchers(Vec<mpsc::Sender<Arc<Event>>>);
 impl Watchers {
     /// Hands the change to everyone; who cannot take it is dropped and must list again.
     pub(super) fn tell(&mut self, event: &Arc<Event>) {
-        self.0
-            .retain(|watcher| watcher.try_send(Arc::clone(event)).is_ok());
+        self.0.retain(|watcher| watcher.try_send(Arc::clone(event)).is_ok());
     }
 
     pub(super) fn subscribe(&mut self, backlog: Vec<Arc<Event>>) -> Subscription {
         self.0.retain(|watcher| !watcher.is_closed());
         let (sender, receiver) = mpsc::channel(QUEUE);
         self.0.push(sender);
-        Subscription {
-            backlog: backlog.into(),
-            receiver,
-        }
+        Subscription { backlog: backlog.into(), receiver }
     }
 
     pub(super) fn close(&mut self) {
@@ -53,8 +49,6 @@ impl Subscription {
 
     /// The next change that is already there.
     pub(crate) fn ready(&mut self) -> Option<Arc<Event>> {
-        self.backlog
-            .pop_front()
-            .or_else(|| self.receiver.try_recv().ok())
+        self.backlog.pop_front().or_else(|| self.receiver.try_recv().ok())
     }
 }

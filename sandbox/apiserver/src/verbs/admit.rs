@@ -100,19 +100,13 @@ impl Verb<'_> {
         if self.options.validation == Validation::Ignore {
             schema::prune(&schema, object, root);
         } else {
-            let mut complaints: Vec<String> = duplicates
-                .iter()
-                .map(|path| format!("duplicate field \"{path}\""))
-                .collect();
+            let mut complaints: Vec<String> =
+                duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect();
             let unknown = schema::unknown_fields(&schema, object, root);
             if !unknown.is_empty() {
                 schema::prune(&schema, object, root);
             }
-            complaints.extend(
-                unknown
-                    .iter()
-                    .map(|path| format!("unknown field \"{path}\"")),
-            );
+            complaints.extend(unknown.iter().map(|path| format!("unknown field \"{path}\"")));
             if !complaints.is_empty() {
                 if self.options.validation == Validation::Strict {
                     return Err(self.strict_refusal(object, &complaints, origin));
@@ -157,10 +151,7 @@ impl Verb<'_> {
         if errors.is_empty() {
             return Ok(());
         }
-        Err(Failure::invalid(
-            self.resource.kind_named(meta::name(object)),
-            &errors,
-        ))
+        Err(Failure::invalid(self.resource.kind_named(meta::name(object)), &errors))
     }
 
     fn validate_custom(
@@ -170,10 +161,7 @@ impl Verb<'_> {
         errors: &mut Vec<FieldError>,
     ) {
         if old.is_none() {
-            errors.extend(meta::names::check_subdomain(
-                "metadata.name",
-                meta::name(object),
-            ));
+            errors.extend(meta::names::check_subdomain("metadata.name", meta::name(object)));
         }
         let schema = &self.resource.schema;
         let mistakes = schema::validate(schema, object, old, "");

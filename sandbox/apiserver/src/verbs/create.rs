@@ -133,13 +133,7 @@ impl Verb<'_> {
                 Write::Put(view::to_storage(&self.resource, object)),
             )
             .map_err(|_| Failure::already_exists(self.resource.named(&self.name)))?;
-        controllers::created(
-            self.api,
-            &self.resource,
-            &self.namespace,
-            &self.name,
-            &stored,
-        );
+        controllers::created(self.api, &self.resource, &self.namespace, &self.name, &stored);
         Ok(view::of(&self.resource, &stored))
     }
 
@@ -167,12 +161,7 @@ impl Verb<'_> {
         }
         let has_generation = self.resource.has_generation();
         let metadata = meta::metadata_mut(object);
-        for key in [
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "generation",
-        ] {
+        for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
             metadata.shift_remove(key);
         }
         metadata.insert("uid".to_owned(), json!(uuid::Uuid::new_v4().to_string()));

@@ -93,9 +93,8 @@ impl Verb<'_> {
             && !meta::is_deleting(live)
             && !meta::finalizers(live).contains(&FOREGROUND)
         {
-            let list = meta::metadata_mut(&mut next)
-                .entry("finalizers")
-                .or_insert_with(|| json!([]));
+            let list =
+                meta::metadata_mut(&mut next).entry("finalizers").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
                 list.push(json!(FOREGROUND));
             }
@@ -134,11 +133,7 @@ impl Verb<'_> {
             ));
         }
         let current = stored.revision.to_string();
-        if let Some(version) = options
-            .resource_version
-            .as_deref()
-            .filter(|v| *v != current)
-        {
+        if let Some(version) = options.resource_version.as_deref().filter(|v| *v != current) {
             return Err(Failure::conflict(
                 named,
                 &format!(
@@ -179,9 +174,7 @@ impl Verb<'_> {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(
-            json!({"kind": self.resource.list_kind, "apiVersion": self.resource.api_version(),
-            "metadata": {"resourceVersion": revision.to_string()}, "items": items}),
-        )
+        Ok(json!({"kind": self.resource.list_kind, "apiVersion": self.resource.api_version(),
+            "metadata": {"resourceVersion": revision.to_string()}, "items": items}))
     }
 }

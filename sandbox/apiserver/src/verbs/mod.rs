@@ -74,11 +74,7 @@ impl<'a> Verb<'a> {
             manager: self.options.manager.clone(),
             apply,
             api_version: self.resource.api_version(),
-            subresource: if self.status {
-                "status".to_owned()
-            } else {
-                String::new()
-            },
+            subresource: if self.status { "status".to_owned() } else { String::new() },
         }
     }
 }

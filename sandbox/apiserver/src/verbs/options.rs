@@ -33,11 +33,7 @@ impl WriteOptions {
         user_agent: &str,
         kind: &str,
     ) -> Result<Self> {
-        let named = Named {
-            group: "meta.k8s.io",
-            what: kind,
-            name: "",
-        };
+        let named = Named { group: "meta.k8s.io", what: kind, name: "" };
         let validation = match query.get("fieldValidation").map(String::as_str) {
             None | Some("" | "Warn") => Validation::Warn,
             Some("Ignore") => Validation::Ignore,
@@ -49,32 +45,19 @@ impl WriteOptions {
                 return Err(Failure::invalid(named, &[error]));
             }
         };
-        let given = query
-            .get("fieldManager")
-            .filter(|manager| !manager.is_empty());
+        let given = query.get("fieldManager").filter(|manager| !manager.is_empty());
         // Without a name the first word of the user agent owns the fields.
         let manager = given.cloned().unwrap_or_else(|| {
-            user_agent
-                .split('/')
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .take(128)
-                .collect()
+            user_agent.split('/').next().unwrap_or_default().chars().take(128).collect()
         });
         if manager.len() > 128 {
-            return Err(Failure::invalid(
-                named,
-                &[FieldError::too_long("fieldManager", 128)],
-            ));
+            return Err(Failure::invalid(named, &[FieldError::too_long("fieldManager", 128)]));
         }
         Ok(Self {
             manager,
             validation,
             dry_run: dry_run(query.get("dryRun").map(String::as_str))?,
-            force: query
-                .get("force")
-                .is_some_and(|force| force == "true" || force == "1"),
+            force: query.get("force").is_some_and(|force| force == "true" || force == "1"),
         })
     }
 }
@@ -111,30 +94,21 @@ impl DeleteOptions {
     /// Reads the body, then the query, which older clients use instead.
     pub(crate) fn parse(body: &Value, query: &HashMap<String, String>) -> Result<Self> {
         let text = |key: &str| {
-            body[key]
-                .as_str()
-                .map(ToOwned::to_owned)
-                .or_else(|| query.get(key).cloned())
+            body[key].as_str().map(ToOwned::to_owned).or_else(|| query.get(key).cloned())
         };
         let orphan = body["orphanDependents"] == true
-            || query
-                .get("orphanDependents")
-                .is_some_and(|orphan| orphan == "true");
+            || query.get("orphanDependents").is_some_and(|orphan| orphan == "true");
         let propagation = match text("propagationPolicy").as_deref() {
             Some("Foreground") => Propagation::Foreground,
             Some("Orphan") => Propagation::Orphan,
             _ if orphan => Propagation::Orphan,
             _ => Propagation::Background,
         };
-        let in_body = body["dryRun"]
-            .as_array()
-            .and_then(|list| list.first()?.as_str());
+        let in_body = body["dryRun"].as_array().and_then(|list| list.first()?.as_str());
         let preconditions = &body["preconditions"];
         Ok(Self {
             uid: preconditions["uid"].as_str().map(ToOwned::to_owned),
-            resource_version: preconditions["resourceVersion"]
-                .as_str()
-                .map(ToOwned::to_owned),
+            resource_version: preconditions["resourceVersion"].as_str().map(ToOwned::to_owned),
             propagation,
             dry_run: dry_run(in_body.or_else(|| query.get("dryRun").map(String::as_str)))?,
         })
@@ -161,12 +135,7 @@ pub(crate) struct ListOptions {
 
 impl ListOptions {
     pub(crate) fn parse(query: &HashMap<String, String>, resource: &Resource) -> Result<Self> {
-        let text = |key: &str| {
-            query
-                .get(key)
-                .map(String::as_str)
-                .filter(|text| !text.is_empty())
-        };
+        let text = |key: &str| query.get(key).map(String::as_str).filter(|text| !text.is_empty());
         let flag = |key: &str| text(key).is_some_and(|value| value == "true" || value == "1");
         let revision = text("resourceVersion")
             .map(|text| {
@@ -183,9 +152,7 @@ impl ListOptions {
                 text("fieldSelector").unwrap_or_default(),
                 &resource.selectable,
             )?,
-            limit: text("limit")
-                .and_then(|limit| limit.parse().ok())
-                .unwrap_or_default(),
+            limit: text("limit").and_then(|limit| limit.parse().ok()).unwrap_or_default(),
             token: text("continue").map(ToOwned::to_owned),
             revision,
             exact: text("resourceVersionMatch") == Some("Exact"),
@@ -200,16 +167,9 @@ impl ListOptions {
     }
 
     fn check(&self, initial_given: bool) -> Result<()> {
-        let named = Named {
-            group: "meta.k8s.io",
-            what: "ListOptions",
-            name: "",
-        };
+        let named = Named { group: "meta.k8s.io", what: "ListOptions", name: "" };
         let refuse = |detail: &str, field: &str| {
-            Err(Failure::invalid(
-                named,
-                &[FieldError::forbidden(field, detail)],
-            ))
+            Err(Failure::invalid(named, &[FieldError::forbidden(field, detail)]))
         };
         if self.watch && self.match_given && !initial_given {
             let detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is \
@@ -221,10 +181,7 @@ impl ListOptions {
             return refuse(detail, "resourceVersionMatch");
         }
         if !self.watch && initial_given {
-            return refuse(
-                "sendInitialEvents is forbidden for list",
-                "sendInitialEvents",
-            );
+            return refuse("sendInitialEvents is forbidden for list", "sendInitialEvents");
         }
         if !self.watch && self.match_given && self.revision.is_none() {
             let detail = "resourceVersionMatch is forbidden unless resourceVersion is provided";

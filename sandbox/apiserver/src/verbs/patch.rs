@@ -168,11 +168,7 @@ impl Verb<'_> {
         if self.options.manager.is_empty() {
             let detail = "is required for apply patch";
             return Err(Failure::invalid(
-                Named {
-                    group: "meta.k8s.io",
-                    what: "PatchOptions",
-                    name: "",
-                },
+                Named { group: "meta.k8s.io", what: "PatchOptions", name: "" },
                 &[FieldError::required("fieldManager", detail)],
             ));
         }
@@ -198,10 +194,8 @@ impl Verb<'_> {
         if self.resource.namespaced {
             meta::metadata_mut(config).insert("namespace".to_owned(), json!(self.namespace));
         }
-        let mut errors: Vec<String> = duplicates
-            .iter()
-            .map(|path| format!(".{path}: duplicate field"))
-            .collect();
+        let mut errors: Vec<String> =
+            duplicates.iter().map(|path| format!(".{path}: duplicate field")).collect();
         errors.extend(ssa::type_errors(&self.resource.schema, config));
         if errors.is_empty() {
             return Ok(());
@@ -226,13 +220,7 @@ impl Verb<'_> {
 fn owned_part(config: &Value) -> Value {
     let mut config = config.clone();
     let metadata = meta::metadata_mut(&mut config);
-    for key in [
-        "resourceVersion",
-        "uid",
-        "creationTimestamp",
-        "generation",
-        "selfLink",
-    ] {
+    for key in ["resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
         metadata.shift_remove(key);
     }
     config

@@ -35,11 +35,8 @@ impl Verb<'_> {
     pub(crate) fn list(&self, options: &ListOptions) -> Result<Listing> {
         let (mut chosen, revision) = self.choose(options)?;
         // The watch cache of the real server ignores limits at resourceVersion 0.
-        let limit = if options.revision == Some(0) && options.token.is_none() {
-            0
-        } else {
-            options.limit
-        };
+        let limit =
+            if options.revision == Some(0) && options.token.is_none() { 0 } else { options.limit };
         let (mut token, mut remaining) = (None, None);
         if limit > 0 && chosen.len() > limit {
             let left = chosen.len() - limit;
@@ -49,12 +46,7 @@ impl Verb<'_> {
             remaining = whole.then_some(left);
         }
         let items = chosen.into_iter().map(|(_, stored)| stored).collect();
-        Ok(Listing {
-            items,
-            revision,
-            token,
-            remaining,
-        })
+        Ok(Listing { items, revision, token, remaining })
     }
 
     /// Everything that the selectors choose, from the continue token on, and its revision.
@@ -65,37 +57,30 @@ impl Verb<'_> {
         let store = &self.api.store;
         let page = if let Some(token) = &options.token {
             let (revision, after) = decode_token(token)?;
-            store
-                .snapshot_at(table, &prefix, Some(&after), revision)
-                .map_err(|_| {
-                    Failure::expired(
-                        "The provided continue parameter is too old to display a consistent list \
+            store.snapshot_at(table, &prefix, Some(&after), revision).map_err(|_| {
+                Failure::expired(
+                    "The provided continue parameter is too old to display a consistent list \
                      result. You can start a new list without the continue parameter, or use the \
                      continue token in this response to retrieve the remainder of the results.",
-                    )
-                    .with_metadata(json!({"continue": encode_token(store.revision(), &after)}))
-                })?
+                )
+                .with_metadata(json!({"continue": encode_token(store.revision(), &after)}))
+            })?
         } else if options.exact
             && let Some(revision) = options.revision
         {
-            store
-                .snapshot_at(table, &prefix, None, revision)
-                .map_err(|error| match error {
-                    OutOfRange::TooOld => Failure::expired(format!(
-                        "The resourceVersion for the provided list is too old: {revision}"
-                    )),
-                    OutOfRange::Future(current) => Failure::too_large_version(revision, current),
-                })?
+            store.snapshot_at(table, &prefix, None, revision).map_err(|error| match error {
+                OutOfRange::TooOld => Failure::expired(format!(
+                    "The resourceVersion for the provided list is too old: {revision}"
+                )),
+                OutOfRange::Future(current) => Failure::too_large_version(revision, current),
+            })?
         } else {
             if let Some(revision) = options.revision.filter(|asked| *asked > store.revision()) {
                 return Err(Failure::too_large_version(revision, store.revision()));
             }
             self.page(options, &prefix)
         };
-        let Page {
-            mut items,
-            revision,
-        } = page;
+        let Page { mut items, revision } = page;
         items.retain(|(_, stored)| view::selected(&self.resource, options, stored));
         Ok((items, revision))
     }
@@ -108,10 +93,7 @@ impl Verb<'_> {
                 let revision = store.revision();
                 let key = format!("{prefix}{name}");
                 let found = store.get(&self.resource.table, &key);
-                Page {
-                    items: found.map(|stored| (key, stored)).into_iter().collect(),
-                    revision,
-                }
+                Page { items: found.map(|stored| (key, stored)).into_iter().collect(), revision }
             }
             _ => store.snapshot(&self.resource.table, prefix, None),
         }

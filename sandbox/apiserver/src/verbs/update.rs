@@ -52,11 +52,7 @@ impl Verb<'_> {
             let detail = "must be specified for an update";
             return Err(Failure::invalid(
                 self.resource.kind_named(&self.name),
-                &[FieldError::invalid(
-                    "metadata.resourceVersion",
-                    &json!(0),
-                    detail,
-                )],
+                &[FieldError::invalid("metadata.resourceVersion", &json!(0), detail)],
             ));
         }
         self.place(&mut object)?;
@@ -161,15 +157,9 @@ impl Verb<'_> {
         let gone = meta::is_deleting(&candidate)
             && meta::finalizers(&candidate).is_empty()
             && (!self.resource.is(Builtin::Namespace)
-                || candidate["spec"]["finalizers"]
-                    .as_array()
-                    .is_none_or(Vec::is_empty));
+                || candidate["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty));
         let object = view::to_storage(&self.resource, candidate);
-        let write = if gone {
-            Write::Delete(object)
-        } else {
-            Write::Put(object)
-        };
+        let write = if gone { Write::Delete(object) } else { Write::Put(object) };
         let expect = Expect::Revision(stored.revision);
         let written = self.api.store.commit(
             &self.resource.table,
@@ -237,8 +227,6 @@ impl Verb<'_> {
         let (Some(old), Some(new)) = (live.as_object(), candidate.as_object()) else {
             return live != candidate;
         };
-        old.keys()
-            .chain(new.keys())
-            .any(|key| !skip(key) && old.get(key) != new.get(key))
+        old.keys().chain(new.keys()).any(|key| !skip(key) && old.get(key) != new.get(key))
     }
 }

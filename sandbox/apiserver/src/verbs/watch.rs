@@ -55,9 +55,7 @@ impl Verb<'_> {
         let from = options.revision.unwrap_or_default();
         let wants_state = options.initial_events || from == 0;
         let now = Instant::now();
-        let lifetime = options
-            .timeout_seconds
-            .map_or(LIFETIME, Duration::from_secs);
+        let lifetime = options.timeout_seconds.map_or(LIFETIME, Duration::from_secs);
         let mut watch = Watch {
             api: Arc::clone(self.api),
             resource: Arc::clone(&self.resource),
@@ -163,11 +161,7 @@ impl Watch {
     }
 
     fn last(&mut self) -> Option<Bytes> {
-        let lines = if self.options.bookmarks {
-            self.caught_up()
-        } else {
-            None
-        };
+        let lines = if self.options.bookmarks { self.caught_up() } else { None };
         self.subscription = None;
         lines
     }

@@ -33,10 +33,7 @@ pub(crate) async fn with_widgets() -> (Server, Client, Api<DynamicObject>) {
     let definition: Value = serde_saphyr::from_str(WIDGETS).expect("definition parses");
     let definitions = Api::all_with(client.clone(), &definition_resource());
     let object: DynamicObject = serde_json::from_value(definition).expect("an object");
-    definitions
-        .create(&PostParams::default(), &object)
-        .await
-        .expect("definition is created");
+    definitions.create(&PostParams::default(), &object).await.expect("definition is created");
     let widgets = Api::namespaced_with(client.clone(), "default", &widget_resource());
     (server, client, widgets)
 }
@@ -69,10 +66,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "not within {PATIENCE:?}: {what}"
-        );
+        assert!(tokio::time::Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
