@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::channel::mpsc::UnboundedSender;
@@ -46,6 +47,9 @@ pub struct Context {
     pub stop: CancellationToken,
     /// Whether a ProviderDefinition may take a built-in's name.
     pub allow_definition_override: bool,
+    /// The longest that one provider call may take, and so the longest that a request may still be
+    /// under way after the process that sent it died.
+    pub call_deadline: Duration,
     /// What the last verification of each Provider gave.
     pub verifications: Mutex<HashMap<String, Verification>>,
     /// Definitions to look at again.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use infrafabric::run::{self, Options};
@@ -53,6 +54,9 @@ struct Run {
     /// Id of this installation in marks; read from or kept in ConfigMap infrafabric-installation.
     #[arg(long)]
     installation_id: Option<String>,
+    /// Seconds that one provider call may take, and that a restart waits before it trusts a list.
+    #[arg(long, hide = true, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=300))]
+    call_deadline: u32,
     /// Format of the log on stderr; its level is set by RUST_LOG.
     #[arg(long, default_value = "text")]
     log_format: LogFormat,
@@ -99,6 +103,7 @@ async fn start(args: Run) -> Result<(), Box<dyn std::error::Error>> {
         listen: args.listen,
         trust: Trust { world: args.world, allowed: args.allowed_endpoints },
         allow_definition_override: args.allow_definition_override,
+        call_deadline: Duration::from_secs(args.call_deadline.into()),
     };
     Ok(run::run(client, options, stop).await?)
 }

@@ -47,6 +47,8 @@ pub struct Options {
     pub trust: Trust,
     /// Whether a ProviderDefinition may take a built-in's name.
     pub allow_definition_override: bool,
+    /// The longest that one provider call may take.
+    pub call_deadline: Duration,
 }
 
 /// Why the operator could not start, or ended.
@@ -166,6 +168,7 @@ impl Controllers {
             metrics,
             stop: stop.clone(),
             allow_definition_override: options.allow_definition_override,
+            call_deadline: options.call_deadline,
             verifications: Mutex::default(),
             wake_definitions,
             wake_machines,

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{ExitCode, Stdio};
 
-use crate::cargo::{TaskError, cargo, shown};
+use crate::cargo::{TaskError, cargo, must, shown};
 use crate::counts::Counts;
 
 pub(crate) fn run() -> Result<ExitCode, TaskError> {
@@ -13,6 +13,8 @@ pub(crate) fn run() -> Result<ExitCode, TaskError> {
 /// Runs the tests, shows what they say as they say it, and counts.
 #[expect(clippy::print_stdout, reason = "the tests' own output is passed on")]
 pub(crate) fn counted() -> Result<Counts, TaskError> {
+    // The end-to-end tests start the binaries themselves.
+    must(&mut cargo(&["build", "--package", "infrafabric", "--package", "ifctl"]))?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     let failed = |source| TaskError::Run { command: "cargo test".to_owned(), source };
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
 use infrafabric_crds::cloud_machine::{State, reason};
+use infrafabric_crds::condition::{self, Condition};
 use infrafabric_crds::engine::{Attempt, DeletionPolicy, Operation};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINALIZER};
 
@@ -204,6 +205,7 @@ fn resolve(operation: &Operation, observed: &Observed) -> Decision {
 /// The machine exists: say how it is.
 fn follow(status: &CloudMachineStatus, observed: &Observed) -> Decision {
     let known = status.state.unwrap_or(State::Creating);
+    let again = Some(observed.now + TimeDelta::seconds(30));
     match &observed.active {
         Seen::Here(machine) => followed(status, machine),
         Seen::Absent => hold(
@@ -213,9 +215,9 @@ fn follow(status: &CloudMachineStatus, observed: &Observed) -> Decision {
             Phase::Stalled,
             None,
         ),
+        Seen::Unlisted => as_before(known, status, again),
         Seen::None => hold(known, reason::CREATING, "", Phase::Reconciling, None),
         Seen::Unreachable(why) => {
-            let again = Some(observed.now + TimeDelta::seconds(30));
             match known {
                 State::Running => {
                     // What ran when last seen still runs as far as anybody knows.
@@ -225,6 +227,26 @@ fn follow(status: &CloudMachineStatus, observed: &Observed) -> Decision {
             }
         }
     }
+}
+
+/// What was said when it was last seen, or made, still holds until a list shows more.
+fn as_before(
+    known: State,
+    status: &CloudMachineStatus,
+    again_at: Option<DateTime<Utc>>,
+) -> Decision {
+    let holds = |type_| condition::find(&status.conditions, type_).is_some_and(Condition::is_true);
+    let phase = match (holds(condition::READY), holds(condition::STALLED)) {
+        (true, _) => Phase::Ready,
+        (_, true) => Phase::Stalled,
+        _ => Phase::Reconciling,
+    };
+    let ready = condition::find(&status.conditions, condition::READY);
+    let all = [reason::CREATING, reason::RUNNING, reason::NOT_RUNNING, reason::LOST];
+    let same = |ready: &Condition| all.into_iter().find(|known| *known == ready.reason);
+    let reason = ready.and_then(same).unwrap_or(reason::CREATING);
+    let message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
+    hold(known, reason, message, phase, again_at)
 }
 
 fn followed(status: &CloudMachineStatus, machine: &Machine) -> Decision {
@@ -305,7 +327,7 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
         }
         Seen::Here(_) => Decision::Delete { external_id: active.external_id.clone() },
         Seen::Unreachable(why) => deleting(why.clone()),
-        Seen::None => deleting(String::new()),
+        Seen::None | Seen::Unlisted => deleting(String::new()),
     }
 }
 

@@ -13,9 +13,6 @@ use crate::engine::accounts::{Known, OpenAccount};
 use crate::engine::catalogs::NoOffering;
 use crate::engine::failover::{self, Candidate, Failure, Refusal, Standing};
 
-/// The longest a request of ours may still be under way after the process that sent it died.
-pub const CALL_DEADLINE: TimeDelta = TimeDelta::seconds(30);
-
 /// What was seen, and when.
 pub struct Observed {
     /// When.
@@ -39,6 +36,8 @@ pub enum Seen {
     None,
     /// Its provider was not asked yet, or cannot be; why.
     Unreachable(String),
+    /// No list that must show it was asked yet.
+    Unlisted,
     /// It is there.
     Here(Machine),
     /// The provider says that it does not exist.
@@ -88,7 +87,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         }
         let creating = status.operation.as_ref().is_some_and(|op| op.verb == "create");
         if creating || (deleting && matches!(observed.active, Seen::Absent)) {
-            observed.found = found(machine, &observed, unreachable, region).await;
+            observed.found = found(machine, &observed, unreachable, region, context).await;
         }
     } else if machine.metadata.deletion_timestamp.is_none() {
         candidates(machine, context, &mut observed).await;
@@ -137,7 +136,7 @@ async fn active(
     if newest.is_none_or(|list| list.asked_at < active.since + late)
         && machine.metadata.deletion_timestamp.is_none()
     {
-        return Seen::Unreachable("waiting for the provider's first list".to_owned());
+        return Seen::Unlisted;
     }
     match account.account.read_machine(&active.external_id, region).await {
         Ok(Some(seen)) if seen.state != MachineState::Gone => Seen::Here(seen),
@@ -156,15 +155,17 @@ async fn found(
     observed: &Observed,
     unreachable: Option<String>,
     region: &str,
+    context: &Context,
 ) -> Found {
     let account = match (unreachable, &observed.account) {
         (None, Some(account)) => account,
         (why, _) => return Found::Unreachable(why.unwrap_or_default()),
     };
     let operation = machine.status.as_ref().and_then(|status| status.operation.as_ref());
+    let under_way = TimeDelta::from_std(context.call_deadline).unwrap_or(TimeDelta::MAX);
     let settles_at = operation
         .filter(|operation| operation.verb == "create")
-        .map_or(observed.now, |operation| operation.started_at + lag(account) + CALL_DEADLINE);
+        .map_or(observed.now, |operation| operation.started_at + lag(account) + under_way);
     match account.observer.fresh(region, observed.now).await {
         Ok(list) => {
             let uid = machine.uid().unwrap_or_default();

@@ -159,9 +159,9 @@ fn open(
             region: provider.spec.region.clone(),
             parameters: provider.spec.parameters.clone(),
             secrets: values.clone(),
+            timeout: context.call_deadline,
             clock: Arc::clone(&context.clock),
             metrics: Arc::clone(&context.metrics.pipeline),
-            ..AccountOptions::default()
         },
     )?;
     let refusal =

@@ -1,0 +1,337 @@
+//! The stage of one test: API server, providers, operator.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use embedded_kube_api::Server;
+use infrafabric::witness;
+use infrafabric_adapters::compile::Compiled;
+use infrafabric_adapters::registry::Registry;
+use infrafabric_world::{
+    Effect, FaultSpec, LedgerEntry, LedgerPage, ThingShown, World, WorldClient, WorldOptions,
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config, ResourceExt};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::operator::Operator;
+use super::{SOON, manifests, poll};
+
+/// The tokens that the simulated accounts accept.
+pub(crate) const TOKENS: [(&str, &str, &str); 3] = [
+    ("digitalocean", "token", "dop_v1_sandbox"),
+    ("linode", "token", "linode-sandbox-token"),
+    ("shelf", "token", "bench-token"),
+];
+
+/// What a stage is set up with.
+pub(crate) struct Setup {
+    /// Definitions that are simulated besides the built-in ones.
+    pub(crate) definitions: Vec<Value>,
+    /// Arguments of the operator besides the harness's own.
+    pub(crate) arguments: Vec<String>,
+    /// Whether every call goes to the simulated providers.
+    pub(crate) to_world: bool,
+    /// The operator's log filter.
+    pub(crate) log: &'static str,
+    /// How long each phase of a simulated machine lasts.
+    pub(crate) phase: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            definitions: vec![manifests::shelf("shelf")],
+            arguments: Vec::new(),
+            to_world: true,
+            log: "info,infrafabric=debug",
+            phase: Duration::from_millis(50),
+        }
+    }
+}
+
+impl Setup {
+    /// With further arguments of the operator.
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+}
+
+/// The stage of one test. Dropping it stops everything.
+pub(crate) struct Stage {
+    /// The operator, unless it is stopped.
+    pub(crate) operator: Option<Operator>,
+    pub(crate) client: Client,
+    /// The namespace of the test.
+    pub(crate) namespace: String,
+    pub(crate) world: WorldClient,
+    pub(crate) dir: TempDir,
+    setup: Setup,
+    simulated: World,
+    _server: Option<Server>,
+    _alone: Option<OwnedMutexGuard<()>>,
+}
+
+impl Stage {
+    /// The usual stage.
+    pub(crate) async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// A stage whose operator is slow to give up only for a second.
+    pub(crate) async fn hasty() -> Self {
+        Self::with(Setup::default().arguments(&["--call-deadline=1"])).await
+    }
+
+    /// A stage with its own setup; the operator runs.
+    pub(crate) async fn with(setup: Setup) -> Self {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::tempdir().expect("a folder");
+        let alone = alone().await;
+        let (server, kubeconfig) = kubernetes().await;
+        std::fs::write(dir.path().join("kubeconfig"), &kubeconfig).expect("the kubeconfig");
+        let simulated = World::start(WorldOptions {
+            definitions: definitions(&setup.definitions),
+            phase: setup.phase,
+            ..WorldOptions::default()
+        });
+        let simulated = simulated.await.expect("the world starts");
+        let mut stage = Self {
+            operator: None,
+            client: client(&kubeconfig).await,
+            namespace: namespace(),
+            world: simulated.client(),
+            dir,
+            setup,
+            simulated,
+            _server: server,
+            _alone: alone,
+        };
+        stage.prepare().await;
+        stage.launch().await;
+        stage
+    }
+
+    async fn prepare(&self) {
+        let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        for crd in infrafabric_crds::all() {
+            let params = PatchParams::apply("e2e").force();
+            crds.patch(&crd.name_any(), &params, &Patch::Apply(&crd)).await.expect("a CRD");
+        }
+        let list = async || {
+            let found = self.api("CloudMachine").list(&kube::api::ListParams::default()).await;
+            found.is_ok().then_some(())
+        };
+        poll(SOON, list).await.expect("the CRDs are served");
+        if self._server.is_none() {
+            self.sweep().await;
+        }
+        self.namespaces().await;
+    }
+
+    /// Removes what an earlier test left on a server that is not ours alone: no operator runs that
+    /// could do it.
+    async fn sweep(&self) {
+        for kind in super::api::KINDS {
+            for left in self.everywhere(kind).await {
+                self.drop_finalizers(kind, &left).await;
+            }
+        }
+    }
+
+    /// The operator's own namespace.
+    pub(crate) fn system(&self) -> String {
+        format!("{}-system", self.namespace)
+    }
+
+    /// Starts the operator, also again after it was stopped.
+    pub(crate) async fn launch(&mut self) {
+        let path = |name: &str| self.dir.path().join(name).display().to_string();
+        let mut arguments = vec![
+            format!("--kubeconfig={}", path("kubeconfig")),
+            format!("--namespace={}", self.system()),
+            format!("--witness-dir={}", path("witness")),
+        ];
+        if self.setup.to_world {
+            arguments.push(format!("--world={}", self.simulated.url()));
+        }
+        arguments.extend(self.setup.arguments.iter().cloned());
+        let log = self.log_path();
+        self.operator = Some(Operator::start(&arguments, &log, self.setup.log).await);
+    }
+
+    /// SIGKILL.
+    pub(crate) fn crash(&mut self) {
+        self.operator.take().expect("the operator runs").kill();
+    }
+
+    /// SIGTERM.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.operator.take().expect("the operator runs").terminate().await
+    }
+
+    /// The running operator.
+    pub(crate) fn running_operator(&self) -> &Operator {
+        self.operator.as_ref().expect("the operator runs")
+    }
+
+    /// The base URL of the simulated providers.
+    pub(crate) fn world_url(&self) -> String {
+        self.simulated.url()
+    }
+
+    /// Where the simulated providers listen.
+    pub(crate) fn world_address(&self) -> std::net::SocketAddr {
+        self.simulated.address()
+    }
+
+    /// The file that the operator logs to.
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.dir.path().join("operator.log")
+    }
+
+    /// The end of the operator's log.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+
+    /// Applies a Provider of that type with the credentials that its simulation accepts.
+    pub(crate) async fn account(&self, name: &str, definition: &str, region: &str) {
+        let known = TOKENS.iter().find(|(known, ..)| *known == definition).expect("a known type");
+        self.apply(&manifests::secret(name, json!({known.1: known.2}))).await;
+        self.apply(&manifests::provider(name, definition, region)).await;
+    }
+
+    /// Two accounts, `first` at DigitalOcean and `second` at Linode.
+    pub(crate) async fn two_accounts(&self) {
+        self.account("first", "digitalocean", "fra1").await;
+        self.account("second", "linode", "eu-central").await;
+    }
+
+    /// An account `first` at the shelf cloud, whose definition is applied.
+    pub(crate) async fn shelf_account(&self) {
+        self.apply(&manifests::shelf("shelf")).await;
+        self.account("first", "shelf", "north").await;
+        self.reason("Provider", "first", "CredentialsVerified").await;
+    }
+
+    /// Sets a fault; gives its id.
+    pub(crate) async fn fault(&self, fault: FaultSpec) -> u64 {
+        self.world.set_fault(&fault).await.expect("the fault is known")
+    }
+
+    /// Waits until a fault holds an answer.
+    pub(crate) async fn held(&self, fault: u64) {
+        let held = async || {
+            let faults = self.world.faults().await.expect("faults");
+            faults.iter().any(|shown| shown.id == fault && shown.held > 0).then_some(())
+        };
+        if poll(SOON, held).await.is_none() {
+            panic!("no answer is held\n{}", self.log_tail());
+        }
+    }
+
+    /// Waits until a fault met that many requests.
+    pub(crate) async fn met(&self, fault: u64, times: u64) {
+        let met = async || {
+            let faults = self.world.faults().await.expect("faults");
+            faults.iter().any(|shown| shown.id == fault && shown.met >= times).then_some(())
+        };
+        if poll(SOON, met).await.is_none() {
+            panic!("fault {fault} did not meet {times} requests\n{}", self.log_tail());
+        }
+    }
+
+    /// What the simulated providers did.
+    pub(crate) async fn ledger(&self) -> LedgerPage {
+        self.world.ledger(None, 0).await.expect("the ledger")
+    }
+
+    /// Creations by the providers' own books.
+    pub(crate) async fn creations(&self) -> Vec<LedgerEntry> {
+        let entries = self.ledger().await.entries.into_iter();
+        entries.filter(|entry| entry.effect == Effect::Create).collect()
+    }
+
+    /// How often a definition's operation was asked for.
+    pub(crate) async fn asked(&self, definition: &str, operation: &str) -> u64 {
+        let page = self.ledger().await;
+        let operations = page.requests.get(definition);
+        operations.and_then(|all| all.get(operation)).copied().unwrap_or(0)
+    }
+
+    /// All requests to a definition.
+    pub(crate) async fn asked_in_all(&self, definition: &str) -> u64 {
+        let page = self.ledger().await;
+        page.requests.get(definition).map_or(0, |all| all.values().sum())
+    }
+
+    /// Living things at all providers.
+    pub(crate) async fn things(&self) -> Vec<ThingShown> {
+        self.world.things(None).await.expect("things")
+    }
+
+    /// Verifies the witness log with the key that the operator printed, and gives its entries.
+    pub(crate) fn witnessed(&self, operator: &Value) -> Vec<witness::Entry> {
+        let key = operator["verifier"].as_str().expect("a verifier key");
+        let dir = self.dir.path().join("witness");
+        let report = witness::verify(&dir, key).expect("the log verifies");
+        let entries = witness::read(&dir).expect("the log is read");
+        let entries: Vec<_> = entries.map(|entry| entry.expect("an entry").1).collect();
+        assert!(report.entries <= entries.len() as u64, "entries do not vanish");
+        entries
+    }
+}
+
+/// Only one test at a time uses a server that is not its own.
+async fn alone() -> Option<OwnedMutexGuard<()>> {
+    static ONE: std::sync::OnceLock<Arc<Mutex<()>>> = std::sync::OnceLock::new();
+    std::env::var_os("INFRAFABRIC_TEST_KUBECONFIG")?;
+    Some(Arc::clone(ONE.get_or_init(Arc::default)).lock_owned().await)
+}
+
+/// The embedded server, or the one that was named; with the kubeconfig.
+async fn kubernetes() -> (Option<Server>, String) {
+    if let Some(path) = std::env::var_os("INFRAFABRIC_TEST_KUBECONFIG") {
+        return (None, std::fs::read_to_string(path).expect("INFRAFABRIC_TEST_KUBECONFIG"));
+    }
+    let server = Server::start(embedded_kube_api::Options::default());
+    let server = server.await.expect("the API server starts");
+    let kubeconfig = server.kubeconfig();
+    (Some(server), kubeconfig)
+}
+
+async fn client(kubeconfig: &str) -> Client {
+    let file = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+    Client::try_from(config.expect("a configuration")).expect("a client")
+}
+
+/// A namespace that no other test has.
+fn namespace() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("e2e-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn definitions(further: &[Value]) -> Vec<Arc<Compiled>> {
+    let registry = Registry::built_in().expect("the built-in definitions compile");
+    let built_in = registry.names().into_iter();
+    let built_in = built_in.filter_map(|(name, _)| Some(registry.get(&name)?.0));
+    let further = further.iter().map(|manifest| {
+        let name = manifest["metadata"]["name"].as_str().expect("a name");
+        let spec = serde_json::from_value(manifest["spec"].clone()).expect("a definition");
+        Arc::new(Compiled::new(name, spec).expect("it compiles"))
+    });
+    built_in.chain(further).collect()
+}
