@@ -121,7 +121,11 @@ fn every_pattern_is_one_that_the_server_can_read() {
 fn status_as_a_whole_has_its_default() {
     for (kind, schema) in schemas() {
         let status = &schema["properties"]["status"];
-        assert_eq!(status["default"], json!({"observedGeneration": -1}), "{kind}");
+        let wanted = match kind.as_str() {
+            "CloudMachine" => json!({"observedGeneration": -1, "state": "Pending"}),
+            _ => json!({"observedGeneration": -1}),
+        };
+        assert_eq!(status["default"], wanted, "{kind}");
         assert_eq!(status["properties"]["observedGeneration"]["default"], json!(-1), "{kind}");
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::channel::mpsc;
+use futures::{FutureExt, StreamExt};
 use infrafabric_adapters::clock::SystemClock;
 use infrafabric_adapters::compile::Problem;
 use infrafabric_adapters::registry::Registry;
@@ -14,7 +14,7 @@ use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use kube::api::{Api, ListParams};
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource};
 use thiserror::Error;
@@ -182,19 +182,47 @@ impl Controllers {
 
     /// Runs all until their triggers end and what is under way is done.
     async fn run(self, context: Arc<Context>) {
+        let stop = &context.stop;
+        let store = self.machines.store();
         let machines = self
             .machines
             .run(cloud_machine::reconcile, retry, Arc::clone(&context))
             .for_each(count::<CloudMachine, _>(&context, "CloudMachine"));
+        let machines = until_drained(machines, store, stop);
+        let store = self.providers.store();
         let providers = self
             .providers
             .run(provider::reconcile, retry, Arc::clone(&context))
             .for_each(count::<Provider, _>(&context, "Provider"));
+        let providers = until_drained(providers, store, stop);
+        let store = self.definitions.store();
         let definitions = self
             .definitions
             .run(provider_definition::reconcile, retry, Arc::clone(&context))
             .for_each(count::<ProviderDefinition, _>(&context, "ProviderDefinition"));
+        let definitions = until_drained(definitions, store, stop);
         tokio::join!(machines, providers, definitions);
+    }
+}
+
+/// Runs a controller to its end. One that is stopped before its first list would wait for that
+/// list forever; it has looked at nothing yet, so there is nothing to drain.
+async fn until_drained<K>(
+    running: impl Future<Output = ()>,
+    store: Store<K>,
+    stop: &CancellationToken,
+) where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let stopped_unready = async {
+        stop.cancelled().await;
+        if store.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = running => {}
+        () = stopped_unready => {}
     }
 }
 

@@ -3,7 +3,9 @@
 use infrafabric_definition::Span;
 use infrafabric_world::{Delivery, FaultSpec};
 
-use crate::harness::{Setup, Stage, condition, ready, shelf, web};
+use serde_json::json;
+
+use crate::harness::{Setup, Stage, condition, provider, ready, secret, shelf, web};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn create_twice_is_one() {
@@ -106,4 +108,25 @@ async fn several_found_are_listed_and_none_is_touched() {
     stage.merge("CloudMachine", "web", touched).await;
     let machine = stage.running("web").await;
     assert_eq!(machine["status"]["active"]["externalId"], first.as_str());
+}
+
+/// Where the provider honours the token, the same create is sent again and is one machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyed_create_is_repeated_and_is_one() {
+    let stage = Stage::start().await;
+    let keys = json!({"accessKeyId": "AKIASANDBOX000000000", "secretAccessKey": "sandbox-secret-access-key"});
+    stage.apply(&secret("first", &keys)).await;
+    stage.apply(&provider("first", "aws", "eu-central-1")).await;
+    stage.reason("Provider", "first", "CredentialsVerified").await;
+    stage.fault(FaultSpec::new("aws", "lost").on("machine.create").times(1)).await;
+    stage.apply(&web(&["first"])).await;
+    let machine = stage.running("web").await;
+    assert_eq!(stage.asked("aws", "machine.create").await, 2, "asked again with the same token");
+    let creations = stage.creations().await;
+    assert_eq!(creations.len(), 1, "{creations:?}");
+    assert_eq!(machine["status"]["active"]["externalId"], creations[0].id.as_str());
+    stage.delete("CloudMachine", "web").await;
+    stage.gone("CloudMachine", "web").await;
+    assert!(stage.things().await.is_empty());
+    stage.witness_fits_the_ledger().await;
 }

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod chaos;
 mod crash;
 mod definitions;
 mod deletion;

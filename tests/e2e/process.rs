@@ -67,7 +67,7 @@ async fn no_secret_in_log_status_event_witness() {
     stage.two_accounts().await;
     // Failures too: their messages quote what came back.
     stage.fault(FaultSpec::new("digitalocean", "revoked").on("machine.create").times(1)).await;
-    stage.apply(&crate::harness::secret("boot", json!({"user-data": DATA}))).await;
+    stage.apply(&crate::harness::secret("boot", &json!({"user-data": DATA}))).await;
     let mut machine = web(&["first", "second"]);
     machine["spec"]["userData"] = json!({"secretRef": {"name": "boot", "key": "user-data"}});
     stage.apply(&machine).await;

@@ -8,6 +8,9 @@ use crate::harness::{QUIET, Stage, condition, poll, ready, web};
 async fn a_machine_runs_on_the_preferred_provider() {
     let stage = Stage::start().await;
     stage.two_accounts().await;
+    for name in ["first", "second"] {
+        stage.reason("Provider", name, "CredentialsVerified").await;
+    }
     stage.apply(&web(&["first", "second"])).await;
 
     let machine = stage.running("web").await;

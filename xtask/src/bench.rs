@@ -1,11 +1,15 @@
-//! `cargo xtask bench`: dispatch point of the measurements.
+//! `cargo xtask bench`: builds what is measured and what measures (`tests/bench`), with
+//! optimisation, and runs it.
 
 use std::process::ExitCode;
 
-use crate::cargo::{TaskError, cargo, pass_on};
+use crate::cargo::{TaskError, cargo, must, pass_on};
 
-/// Builds and runs the measurements with optimisation; their exit code is ours.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, TaskError> {
-    let mut command = cargo(&["run", "--quiet", "--release", "--package", "bench", "--"]);
+    // One build for all three: the shared dependencies are compiled once.
+    let packages = ["--package", "infrafabric", "--package", "ifctl"];
+    must(cargo(&["build", "--release", "--package", "infrafabric-bench"]).args(packages))?;
+    let mut command =
+        cargo(&["run", "--quiet", "--release", "--package", "infrafabric-bench", "--"]);
     pass_on(command.args(arguments))
 }

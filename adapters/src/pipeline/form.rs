@@ -1,14 +1,25 @@
 //! Form bodies: lists and maps flattened with dots and indices from 1.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
 use crate::compile::plain;
+
+/// What stays as it is: RFC 3986's unreserved characters and no others. A browser's form leaves `*`
+/// and encodes `~`; who verifies a signature by encoding the form anew does neither.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The form of a JSON map, `TagSpecification.1.Tag.2.Key=…`, in the order of the map.
 pub(crate) fn encode(value: &Json) -> String {
     let mut pairs = Vec::new();
     flatten("", value, &mut pairs);
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    let pairs: Vec<String> =
+        pairs.iter().map(|(key, value)| format!("{}={}", escape(key), escape(value))).collect();
+    pairs.join("&")
+}
+
+fn escape(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string().replace("%20", "+")
 }
 
 fn flatten(prefix: &str, value: &Json, pairs: &mut Vec<(String, String)>) {
@@ -37,6 +48,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_unreserved_characters_stay_and_a_space_is_a_plus() {
+        let form = json!({"Filter": ["ubuntu*-24.04 ~x/%20é"]});
+        assert_eq!(encode(&form), "Filter.1=ubuntu%2A-24.04+~x%2F%2520%C3%A9");
+    }
 
     #[test]
     fn lists_count_from_one_and_the_order_stays() {

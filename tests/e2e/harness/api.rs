@@ -2,7 +2,7 @@
 
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch,
-    PatchParams, ValidationDirective,
+    PatchParams, PostParams, ValidationDirective,
 };
 use serde_json::{Value, json};
 
@@ -66,6 +66,29 @@ impl Stage {
         Ok(serde_json::to_value(applied).expect("JSON"))
     }
 
+    /// Applies a manifest as kubectl does without `--server-side`: a create, or another whole
+    /// in its place, under strict validation.
+    pub(crate) async fn apply_by_client(&self, manifest: &Value) -> Result<Value, kube::Error> {
+        let kind = manifest["kind"].as_str().expect("a kind");
+        let name = manifest["metadata"]["name"].as_str().expect("a name");
+        let mut manifest = manifest.clone();
+        let namespace = self.api(kind).namespace().map(ToOwned::to_owned);
+        manifest["metadata"]["namespace"] = namespace.into();
+        let api = self.api(kind);
+        let url = kube::core::Request::new(api.resource_url());
+        let mut request = if let Some(there) = self.get(kind, name).await {
+            manifest["metadata"]["resourceVersion"] = there["metadata"]["resourceVersion"].clone();
+            let body = serde_json::to_vec(&manifest).expect("JSON");
+            url.replace(name, &PostParams::default(), body).expect("a request")
+        } else {
+            let body = serde_json::to_vec(&manifest).expect("JSON");
+            url.create(&PostParams::default(), body).expect("a request")
+        };
+        let strict = format!("{}?fieldValidation=Strict", request.uri().path());
+        *request.uri_mut() = strict.parse().expect("a path");
+        self.client.request(request).await
+    }
+
     /// Applies a manifest that must be accepted.
     pub(crate) async fn apply(&self, manifest: &Value) -> Value {
         let (kind, name) = (&manifest["kind"], &manifest["metadata"]["name"]);
@@ -74,7 +97,7 @@ impl Stage {
 
     /// Applies a manifest that must be refused; gives the refusal.
     pub(crate) async fn refusal(&self, manifest: &Value) -> String {
-        match self.try_apply(manifest).await {
+        match self.apply_by_client(manifest).await {
             Err(error) => error.to_string(),
             Ok(_) => panic!("accepted, and must be refused: {manifest}"),
         }

@@ -22,9 +22,9 @@ pub(crate) async fn request(
     let mut stream = TcpStream::connect(address).await?;
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text = format!("{text}{name}: {value}\r\n");
     }
-    text.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+    text = format!("{text}content-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await?;

@@ -39,7 +39,7 @@ pub(crate) fn documents(path: &Path) -> Vec<Value> {
 }
 
 /// A Secret with text values.
-pub(crate) fn secret(name: &str, values: Value) -> Value {
+pub(crate) fn secret(name: &str, values: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values})
 }
 
@@ -65,6 +65,8 @@ pub(crate) fn web(providers: &[&str]) -> Value {
             "failover": {"after": "1s"},
             "requirements": {"cpus": 2, "memory": "4Gi"},
             "image": "ubuntu-24.04",
+            // Some clouds make no machine that nobody could enter.
+            "sshKeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm ops@example.com"],
         },
     })
 }

@@ -6,6 +6,7 @@ mod manifests;
 mod operator;
 mod stage;
 mod truth;
+mod world;
 
 pub(crate) use api::{condition, ready};
 pub(crate) use http::request;

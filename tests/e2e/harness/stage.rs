@@ -10,9 +10,7 @@ use embedded_kube_api::Server;
 use infrafabric::witness;
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::registry::Registry;
-use infrafabric_world::{
-    Effect, FaultSpec, LedgerEntry, LedgerPage, ThingShown, World, WorldClient, WorldOptions,
-};
+use infrafabric_world::{World, WorldClient, WorldOptions};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -76,7 +74,7 @@ pub(crate) struct Stage {
     pub(crate) dir: TempDir,
     setup: Setup,
     simulated: World,
-    _server: Option<Server>,
+    server: Option<Server>,
     _alone: Option<OwnedMutexGuard<()>>,
 }
 
@@ -113,7 +111,7 @@ impl Stage {
             dir,
             setup,
             simulated,
-            _server: server,
+            server,
             _alone: alone,
         };
         stage.prepare().await;
@@ -132,7 +130,7 @@ impl Stage {
             found.is_ok().then_some(())
         };
         poll(SOON, list).await.expect("the CRDs are served");
-        if self._server.is_none() {
+        if self.server.is_none() {
             self.sweep().await;
         }
         self.namespaces().await;
@@ -184,11 +182,6 @@ impl Stage {
         self.operator.as_ref().expect("the operator runs")
     }
 
-    /// The base URL of the simulated providers.
-    pub(crate) fn world_url(&self) -> String {
-        self.simulated.url()
-    }
-
     /// Where the simulated providers listen.
     pub(crate) fn world_address(&self) -> std::net::SocketAddr {
         self.simulated.address()
@@ -209,7 +202,7 @@ impl Stage {
     /// Applies a Provider of that type with the credentials that its simulation accepts.
     pub(crate) async fn account(&self, name: &str, definition: &str, region: &str) {
         let known = TOKENS.iter().find(|(known, ..)| *known == definition).expect("a known type");
-        self.apply(&manifests::secret(name, json!({known.1: known.2}))).await;
+        self.apply(&manifests::secret(name, &json!({known.1: known.2}))).await;
         self.apply(&manifests::provider(name, definition, region)).await;
     }
 
@@ -224,62 +217,6 @@ impl Stage {
         self.apply(&manifests::shelf("shelf")).await;
         self.account("first", "shelf", "north").await;
         self.reason("Provider", "first", "CredentialsVerified").await;
-    }
-
-    /// Sets a fault; gives its id.
-    pub(crate) async fn fault(&self, fault: FaultSpec) -> u64 {
-        self.world.set_fault(&fault).await.expect("the fault is known")
-    }
-
-    /// Waits until a fault holds an answer.
-    pub(crate) async fn held(&self, fault: u64) {
-        let held = async || {
-            let faults = self.world.faults().await.expect("faults");
-            faults.iter().any(|shown| shown.id == fault && shown.held > 0).then_some(())
-        };
-        if poll(SOON, held).await.is_none() {
-            panic!("no answer is held\n{}", self.log_tail());
-        }
-    }
-
-    /// Waits until a fault met that many requests.
-    pub(crate) async fn met(&self, fault: u64, times: u64) {
-        let met = async || {
-            let faults = self.world.faults().await.expect("faults");
-            faults.iter().any(|shown| shown.id == fault && shown.met >= times).then_some(())
-        };
-        if poll(SOON, met).await.is_none() {
-            panic!("fault {fault} did not meet {times} requests\n{}", self.log_tail());
-        }
-    }
-
-    /// What the simulated providers did.
-    pub(crate) async fn ledger(&self) -> LedgerPage {
-        self.world.ledger(None, 0).await.expect("the ledger")
-    }
-
-    /// Creations by the providers' own books.
-    pub(crate) async fn creations(&self) -> Vec<LedgerEntry> {
-        let entries = self.ledger().await.entries.into_iter();
-        entries.filter(|entry| entry.effect == Effect::Create).collect()
-    }
-
-    /// How often a definition's operation was asked for.
-    pub(crate) async fn asked(&self, definition: &str, operation: &str) -> u64 {
-        let page = self.ledger().await;
-        let operations = page.requests.get(definition);
-        operations.and_then(|all| all.get(operation)).copied().unwrap_or(0)
-    }
-
-    /// All requests to a definition.
-    pub(crate) async fn asked_in_all(&self, definition: &str) -> u64 {
-        let page = self.ledger().await;
-        page.requests.get(definition).map_or(0, |all| all.values().sum())
-    }
-
-    /// Living things at all providers.
-    pub(crate) async fn things(&self) -> Vec<ThingShown> {
-        self.world.things(None).await.expect("things")
     }
 
     /// Verifies the witness log with the key that the operator printed, and gives its entries.

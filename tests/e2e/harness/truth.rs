@@ -61,14 +61,21 @@ impl Stage {
     /// intent either one outcome or a death before it.
     pub(crate) async fn witness_fits_the_ledger(&self) {
         let entries = self.witnessed(&self.running_operator().serving);
-        let ledger = self.ledger().await.entries;
+        let page = self.ledger().await;
+        assert_eq!(page.unmatched, 0, "{:?}", page.unmatched_requests);
+        let ledger = page.entries;
         for (effect, verb) in
             [(Effect::Create, "machine.create"), (Effect::Delete, "machine.delete")]
         {
             let happened = ledger.iter().filter(|entry| entry.effect == effect).count();
             let intents = entries.iter().filter(|e| e.phase == Phase::Intent && e.verb == verb);
             let intents = intents.count();
+            let known = entries.iter().filter(|e| {
+                e.phase == Phase::Outcome && e.verb == verb && e.class.as_deref() == Some("Ok")
+            });
+            let known = known.count();
             assert!(intents >= happened, "{verb}: {intents} intents, {happened} effects");
+            assert!(known <= happened, "{verb}: {known} successes, {happened} effects");
         }
         for (index, entry) in entries.iter().enumerate() {
             let outcomes = entries.iter().filter(|e| e.intent_index == Some(index as u64)).count();

@@ -36,7 +36,7 @@ def setup():
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ALLOWED, "Resource": "*"}]}
     iam.put_user_policy(UserName="infrafabric", PolicyName="machines", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName="infrafabric")["AccessKey"]
-    images = client("ec2").describe_images(Filters=[{"Name": "name", "Values": ["ubuntu*"]}])["Images"]
+    images = client("ec2").describe_images(Owners=["amazon"], Filters=[{"Name": "name", "Values": ["al2023-ami-2023.*-x86_64"]}])["Images"]
     return {"id": key["AccessKeyId"], "secret": key["SecretAccessKey"], "region": REGION,
             "image": images[0]["ImageId"] if images else None}
 

@@ -14,13 +14,13 @@ use crate::report::Report;
 use crate::tools::{Kubernetes, kubernetes};
 
 const START: Duration = Duration::from_mins(2);
-const COMMAND: Duration = Duration::from_secs(60);
+const COMMAND: Duration = Duration::from_mins(1);
 
 /// etcd and kube-apiserver on loopback, gone when this is dropped.
 struct Cluster {
     kubectl: PathBuf,
     folder: PathBuf,
-    _apiserver: Running,
+    apiserver: Running,
     _etcd: Running,
 }
 
@@ -81,7 +81,7 @@ impl Cluster {
         let mut cluster = Self {
             kubectl: programs.kubectl.clone(),
             folder: folder.to_owned(),
-            _apiserver: apiserver,
+            apiserver,
             _etcd: etcd,
         };
         cluster.ready()?;
@@ -90,7 +90,7 @@ impl Cluster {
 
     fn ready(&mut self) -> Result<(), Error> {
         let mut look = self.kubectl(&["get", "namespace", "default"]);
-        self._apiserver.until(START, || run(&mut look, COMMAND).is_ok_and(|said| said.success))
+        self.apiserver.until(START, || run(&mut look, COMMAND).is_ok_and(|said| said.success))
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Command {

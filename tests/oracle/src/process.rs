@@ -100,19 +100,6 @@ impl Drop for Running {
     }
 }
 
-/// Waits until something holds.
-pub(crate) fn wait(
-    what: &str,
-    limit: Duration,
-    mut holds: impl FnMut() -> bool,
-) -> Result<(), Error> {
-    let held = within(limit, || Ok(holds().then_some(())));
-    if matches!(held, Ok(Some(()))) {
-        return Ok(());
-    }
-    Err(Error::NotReady { what: what.to_owned(), seconds: limit.as_secs(), log: String::new() })
-}
-
 /// A loopback port that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16, Error> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|source| Error::Port { source })?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
 use infrafabric_definition::Definition;
 use infrafabric_world::{World, WorldOptions};
@@ -54,16 +55,33 @@ impl Simulated {
                 names.extend(operation.is_some().then(|| format!("{kind}.{verb}")));
             }
         }
-        names.extend(self.definition.catalogs.keys().map(|catalog| format!("catalogs.{catalog}")));
+        names.extend(self.definition.catalogs.keys().map(|catalog| format!("{catalog}.list")));
         names
+    }
+
+    /// An account of it at that base URL.
+    pub(crate) fn account(&self, endpoint: String) -> Result<Account, Error> {
+        let accepts = self.definition.sandbox.iter().flat_map(|sandbox| &sandbox.accepts);
+        let secrets = accepts.map(|(key, value)| (key.0.clone(), value.0.clone().into()));
+        let options = AccountOptions {
+            endpoint: Some(endpoint),
+            secrets: secrets.collect(),
+            ..AccountOptions::default()
+        };
+        Account::open(self.compiled()?, options).map_err(|source| Error::Adapter { source })
     }
 
     /// A world with this provider only.
     pub(crate) async fn world(&self) -> Result<World, Error> {
-        let compiled = Compiled::new(&self.name, self.definition.clone()).map_err(|problems| {
-            Error::Definition { path: self.name.clone().into(), reason: format!("{problems:?}") }
-        })?;
-        let options = WorldOptions { definitions: vec![Arc::new(compiled)], ..Default::default() };
+        let options = WorldOptions { definitions: vec![self.compiled()?], ..Default::default() };
         World::start(options).await.map_err(|source| Error::World { source })
+    }
+
+    fn compiled(&self) -> Result<Arc<Compiled>, Error> {
+        let compiled = Compiled::new(&self.name, self.definition.clone());
+        compiled.map(Arc::new).map_err(|problems| Error::Definition {
+            path: self.name.clone().into(),
+            reason: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        })
     }
 }

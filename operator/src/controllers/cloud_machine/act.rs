@@ -344,6 +344,9 @@ async fn delete(
     let what = match deleted {
         Ok(()) => What::DeleteAccepted,
         // Whether the provider heard it does not matter: it is asked again until it is gone.
+        Err(error) if error.class == Class::Unknown => {
+            What::Failed { place, failure: Failure::from(&error), duration_ms, attempt: None }
+        }
         Err(error) => {
             account.refusal.note(error.class);
             failed(error, place, duration_ms, None)?
@@ -400,8 +403,12 @@ impl<'a> Effect<'a> {
     }
 
     fn acted(self, what: What) -> Acted {
-        let witness = self.receipts.lock().unwrap_or_else(PoisonError::into_inner).newest();
-        let intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
+        let witness = receipts.newest();
+        let mut intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(operation) = &mut intent {
+            operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
+        }
         Acted { what, witness, intent }
     }
 }

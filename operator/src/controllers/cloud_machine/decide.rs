@@ -13,6 +13,9 @@ use crate::engine::placement::Offering;
 
 /// How long a deletion is given before it is asked for again.
 const DELETE_AGAIN: TimeDelta = TimeDelta::seconds(60);
+/// How long a deletion is given whose end nobody wrote down: the process died over it. Asking twice
+/// does no harm.
+const DELETE_UNANSWERED: TimeDelta = TimeDelta::seconds(5);
 
 /// What to do with a machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -313,7 +316,9 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
     let Some(active) = &status.active else {
         return Decision::Release("nothing was made");
     };
-    let again = Some(observed.now + TimeDelta::seconds(5));
+    let not_before = delete_not_before(status);
+    let soon = observed.now + TimeDelta::seconds(5);
+    let again = Some(not_before.map_or(soon, |at| soon.min(at.max(observed.now))));
     let deleting = |message: String| {
         hold(State::Deleting, reason::DELETING, message, Phase::Reconciling, again)
     };
@@ -322,8 +327,8 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
         Seen::Here(seen) if seen.state == MachineState::Deleting => {
             deleting(format!("machine {} is {}", seen.id, seen.vendor_state))
         }
-        Seen::Here(_) if asked_recently(status, observed.now) => {
-            deleting(format!("waiting until machine {} is gone", active.external_id))
+        Seen::Here(_) if not_before.is_some_and(|at| observed.now < at) => {
+            deleting(delete_waits(status, &active.external_id))
         }
         Seen::Here(_) => Decision::Delete { external_id: active.external_id.clone() },
         Seen::Unreachable(why) => deleting(why.clone()),
@@ -331,13 +336,28 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
     }
 }
 
-fn asked_recently(status: &CloudMachineStatus, now: DateTime<Utc>) -> bool {
-    let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete");
-    let refused = status
-        .attempts
-        .iter()
-        .any(|attempt| asked.is_some_and(|operation| attempt.at >= operation.started_at));
-    asked.is_some_and(|operation| now < operation.started_at + DELETE_AGAIN) && !refused
+/// Before when the deletion is not asked for again: it was accepted and takes its time, or it was
+/// refused and is tried ever more rarely.
+fn delete_not_before(status: &CloudMachineStatus) -> Option<DateTime<Utc>> {
+    let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete")?;
+    // The index is written when the call ended.
+    let ended = asked.witness_index.is_some();
+    let patience = asked.started_at + if ended { DELETE_AGAIN } else { DELETE_UNANSWERED };
+    Some(delete_refused(status).map_or(patience, |refused| refused.until.min(patience)))
+}
+
+/// The failure of the newest deletion, if it failed.
+fn delete_refused(status: &CloudMachineStatus) -> Option<&Attempt> {
+    let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete")?;
+    status.attempts.iter().find(|attempt| attempt.at >= asked.started_at)
+}
+
+/// What a deletion waits for, between two requests.
+fn delete_waits(status: &CloudMachineStatus, id: &str) -> String {
+    delete_refused(status).map_or_else(
+        || format!("waiting until machine {id} is gone"),
+        |refused| format!("{}: {}; it is asked again", refused.provider, refused.message),
+    )
 }
 
 /// The machine is gone: go too, unless another one of ours is found.

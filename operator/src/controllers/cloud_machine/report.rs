@@ -294,11 +294,15 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
             context.event(machine, false, "Adopted", note).await;
         }
         What::Failed { place, failure, .. } => {
-            let note = format!(
-                "{} did not serve: {} ({})",
-                place.provider, failure.message, failure.class
-            );
-            context.event(machine, true, "CandidateFailed", note).await;
+            let deleting = machine.metadata.deletion_timestamp.is_some();
+            let (reason, failed) = if deleting {
+                ("DeleteFailed", "did not delete")
+            } else {
+                ("CandidateFailed", "did not serve")
+            };
+            let note =
+                format!("{} {failed}: {} ({})", place.provider, failure.message, failure.class);
+            context.event(machine, true, reason, note).await;
         }
         What::Unknown { message } => {
             context.event(machine, true, "OutcomeUnknown", message.clone()).await;

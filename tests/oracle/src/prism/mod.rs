@@ -1,85 +1,30 @@
-//! Prism: judges requests and answers by a provider's official description. Requests go
-//! recorder → Prism → simulated provider; the recorder keeps Prism's verdicts.
+//! Prism judges requests and answers by a provider's official description: the operator's own
+//! requests over a machine's life, and the sandbox's answers to them, errors included.
 
+mod judge;
+mod verdict;
+
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use infrafabric_world::{FaultSpec, World, WorldClient};
 use serde_json::{Value, json};
 
+use self::judge::{Judge, OFFICIAL, Official};
+use self::verdict::Verdict;
 use crate::error::{Error, at};
-use crate::http;
-use crate::process::{Running, free_port};
-use crate::recorder::Recorder;
 use crate::report::Report;
 use crate::simulated::Simulated;
 use crate::site::{Site, delete, is_ready, until};
-use crate::tools::{descriptions, prism};
+use crate::tools::descriptions;
 
-const START: Duration = Duration::from_mins(2);
 const CONTROLLER: Duration = Duration::from_mins(1);
 const NAME: &str = "judged";
-
-/// A provider and what is official about it.
-pub(crate) struct Official {
-    /// The definition.
-    pub(crate) definition: &'static str,
-    /// The description, beneath the folder of descriptions.
-    pub(crate) description: &'static str,
-    /// A region that it simulates.
-    pub(crate) region: &'static str,
-}
-
-/// All that are judged.
-pub(crate) const OFFICIAL: [Official; 3] = [
-    Official { definition: "digitalocean", description: "cloud/digitalocean.json", region: "fra1" },
-    Official {
-        definition: "linode",
-        description: "cloud/linode-4.151.1.json",
-        region: "eu-central",
-    },
-    Official { definition: "vultr-by-hand", description: "cloud/vultr.json", region: "fra" },
-];
-
-/// A verdict that is wrong, by name; the judge is never switched off.
-struct Accepted {
-    definition: &'static str,
-    /// What the violation's message contains.
-    message: &'static str,
-    /// Why the judge is wrong, with the source.
-    because: &'static str,
-}
-
-const ACCEPTED: [Accepted; 0] = [];
-
-/// Prism before a simulated provider, and the recorder before Prism.
-pub(crate) struct Judge {
-    /// Where the operator sends its requests.
-    pub(crate) recorder: Recorder,
-    _prism: Running,
-}
-
-impl Judge {
-    /// Starts both; `upstream` is the simulated provider.
-    pub(crate) fn start(official: &Official, upstream: &str, folder: &Path) -> Result<Self, Error> {
-        let description = descriptions()?.join(official.description);
-        let program = prism()?;
-        let port = free_port()?;
-        let mut judge = Running::start(
-            "prism",
-            Command::new(program)
-                .args(["proxy", "-h", "127.0.0.1", "-p", &port.to_string()])
-                .arg(&description)
-                .arg(upstream),
-            &folder.join(format!("prism-{}.log", official.definition)),
-        )?;
-        judge.until(START, || http::answers(port, "/"))?;
-        let recorder = Recorder::start(port, None, folder)?;
-        Ok(Self { recorder, _prism: judge })
-    }
-}
+/// Only the public half ever existed.
+const SSH_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJudgedJudgedJudgedJudgedJudgedJudgedJudged0 oracle";
 
 /// Asks about every provider that has an official description here.
 pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
@@ -98,10 +43,17 @@ async fn one(report: &mut Report, official: &Official, folder: &Path) -> Result<
     let upstream = format!("{}/p/{}", world.url(), simulated.name);
     let judge = Judge::start(official, &upstream, folder)?;
     life(&judge, official, &simulated, folder).await?;
+    catalogs(&judge, official, &simulated).await?;
     let lived = judge.recorder.exchanges()?;
     covered(report, &simulated, &world.client()).await?;
-    verdict(report, official.definition, "a machine's life", &lived);
-    failures(report, &judge, official, &world, &lived).await
+    let life = Verdict::of(official.definition, &lived);
+    life.told(report, "a machine's life");
+    control(report, &judge, official.definition, &lived)?;
+    let failed = failures(&judge, official, &world, &lived).await?;
+    let failures = Verdict::of(official.definition, &failed);
+    failures.told(report, "simulated errors");
+    verdict::stale(report, official.definition, &[&life, &failures]);
+    Ok(())
 }
 
 /// A machine from its manifest to its end, by the operator's own binary.
@@ -139,7 +91,7 @@ async fn life(
         "apiVersion": "infrafabric.io/v1alpha1", "kind": "CloudMachine", "metadata": {"name": NAME},
         "spec": {
             "providers": [{"name": NAME}], "image": "ubuntu-24.04", "tags": ["team-a"],
-            "requirements": {"cpus": 2, "memory": "4Gi"},
+            "requirements": {"cpus": 2, "memory": "4Gi"}, "sshKeys": [SSH_KEY],
             "userData": {"inline": "#cloud-config\npackages: [nginx]\n"},
         },
     }))
@@ -147,6 +99,38 @@ async fn life(
     let machines = site.api::<CloudMachine>();
     until(&machines, NAME, "Ready", CONTROLLER, is_ready).await?;
     delete(&machines, NAME, CONTROLLER).await
+}
+
+/// The catalogs that no controller needs yet, by the requests of the library.
+async fn catalogs(judge: &Judge, official: &Official, simulated: &Simulated) -> Result<(), Error> {
+    let account = simulated.account(judge.recorder.url())?;
+    let failed = |source| Error::Adapter { source };
+    for catalog in simulated.definition.catalogs.keys() {
+        match catalog.as_str() {
+            "sizes" => drop(account.sizes(official.region).await.map_err(failed)?),
+            "images" => drop(account.images(official.region).await.map_err(failed)?),
+            _ => drop(account.regions().await.map_err(failed)?),
+        }
+    }
+    Ok(())
+}
+
+/// The judge itself: a request that lacks what the description requires must be objected to.
+fn control(
+    report: &mut Report,
+    judge: &Judge,
+    definition: &'static str,
+    lived: &[Value],
+) -> Result<(), Error> {
+    let creation = lived.iter().find(|one| one["method"] == "POST" && one["status"] != 404);
+    let mut broken = creation.cloned().unwrap_or_default();
+    broken["body"] = json!("{}");
+    judge.recorder.again(&broken)?;
+    let last = judge.recorder.exchanges()?.pop().unwrap_or_default();
+    let what = format!("{definition}: the judge objects to an empty creation");
+    let objects = !Verdict::of(definition, std::slice::from_ref(&last)).objections.is_empty();
+    report.check(&what, objects, &last.to_string());
+    Ok(())
 }
 
 /// What was not asked was not judged: every operation of the definition must have been.
@@ -165,29 +149,13 @@ async fn covered(
     Ok(())
 }
 
-fn verdict(report: &mut Report, definition: &str, what: &str, exchanges: &[Value]) {
-    let mut objections: Vec<String> = exchanges
-        .iter()
-        .flat_map(|one| {
-            let asked =
-                format!("{} {} → {}", text(one, "method"), text(one, "path"), one["status"]);
-            objections(definition, one).into_iter().map(move |said| format!("{asked}: {said}"))
-        })
-        .collect();
-    objections.sort();
-    objections.dedup();
-    let what = format!("{definition}: no violation in {what} ({} exchanges)", exchanges.len());
-    report.check(&what, !exchanges.is_empty() && objections.is_empty(), &objections.join("\n"));
-}
-
 /// Every simulated error, as the answer to every kind of request of the machine's life.
 async fn failures(
-    report: &mut Report,
     judge: &Judge,
     official: &Official,
     world: &World,
     lived: &[Value],
-) -> Result<(), Error> {
+) -> Result<Vec<Value>, Error> {
     let before = judge.recorder.exchanges()?.len();
     for fault in FAULTS {
         let spec = fault_spec(official.definition, fault);
@@ -199,12 +167,10 @@ async fn failures(
         let cleared = world.client().clear_fault(id).await;
         cleared.map_err(|source| Error::Simulated { source })?;
     }
-    let failed = judge.recorder.exchanges()?.split_off(before);
-    verdict(report, official.definition, "simulated errors", &failed);
-    Ok(())
+    Ok(judge.recorder.exchanges()?.split_off(before))
 }
 
-/// The faults that answer with a status, as `name status`.
+/// The faults that answer with a status.
 const FAULTS: [&str; 7] = ["402", "429", "500", "503", "revoked", "capacity", "quota"];
 
 fn fault_spec(definition: &str, fault: &str) -> FaultSpec {
@@ -226,20 +192,10 @@ fn kinds(lived: &[Value]) -> Vec<&Value> {
         };
         (text(one, "method"), path.split('/').map(name).collect::<Vec<_>>())
     };
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     lived.iter().filter(|one| seen.insert(kind(one))).collect()
 }
 
 fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
-}
-
-/// What Prism objects to in an exchange, without what is accepted by name.
-pub(crate) fn objections(definition: &str, exchange: &Value) -> Vec<String> {
-    let violations = exchange["violations"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let accepted = |violation: &Value| {
-        let message = violation["message"].as_str().unwrap_or_default();
-        ACCEPTED.iter().any(|one| one.definition == definition && message.contains(one.message))
-    };
-    violations.iter().filter(|violation| !accepted(violation)).map(Value::to_string).collect()
 }
