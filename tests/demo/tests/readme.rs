@@ -218,3 +218,27 @@ impl Drop for Operator {
         let _ = self.child.wait();
     }
 }
+
+#[test]
+fn the_architecture_names_every_room() {
+    let text = fs::read_to_string(checkout().join("docs/architecture.md")).expect("it is there");
+    let mut folders = vec![checkout()];
+    let mut missing = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let mut has_code = false;
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && name != "target" {
+                folders.push(path);
+            } else if name.ends_with(".rs") && name != "build.rs" {
+                has_code = true;
+            }
+        }
+        let folder = folder.strip_prefix(checkout()).expect("beneath it").display().to_string();
+        if has_code && !text.contains(&format!("`{folder}/`")) {
+            missing.push(folder);
+        }
+    }
+    assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
+}
