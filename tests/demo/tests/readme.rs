@@ -231,7 +231,7 @@ fn the_architecture_names_every_room() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() && !name.starts_with('.') && name != "target" {
                 folders.push(path);
-            } else if name.ends_with(".rs") && name != "build.rs" {
+            } else if path.extension().is_some_and(|is| is == "rs") && name != "build.rs" {
                 has_code = true;
             }
         }

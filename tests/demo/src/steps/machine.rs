@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use infrafabric_crds::cloud_machine::State;
-use infrafabric_world::Delivery;
+use infrafabric_crds::engine::Active;
+use infrafabric_world::{Delivery, LedgerEntry};
 use kube::ResourceExt;
 use serde_json::Value as Json;
 
@@ -43,13 +44,7 @@ pub(super) async fn run(stage: &mut Stage, board: &Board) -> Result<(), Failure>
     .await?;
     same("states of web as a watch saw them", &life.to_vec(), &seen)?;
 
-    let (size, price) = some("a size that fits in the provider's catalog", offer()?)?;
-    let asked = made.request["size"].as_str().unwrap_or_default();
-    same("size that the provider was asked for", &size.as_str(), &asked)?;
-    same("size in status", &size, &active.size)?;
-    let shown = active.price_per_hour.clone().unwrap_or_default();
-    same("price per hour in status", &Some(price), &shown.parse::<f64>().ok())?;
-
+    let offered = as_offered(&made, &active)?;
     let address = status.address.clone().unwrap_or_default();
     holds("address of web", address.parse::<IpAddr>().is_ok(), "an IP address", &address)?;
     let newest = newest_entry(stage, &machine.uid().unwrap_or_default())?;
@@ -61,12 +56,21 @@ pub(super) async fn run(stage: &mut Stage, board: &Board) -> Result<(), Failure>
         "the ledger of digitalocean has 1 machine with its marks: {} in {REGION}, {address}",
         lives.id
     ));
-    board.proved(&format!(
-        "{size} is the cheapest that fits by the provider's own list: {shown} {}/h",
-        active.currency.unwrap_or_default()
-    ));
+    board.proved(&offered);
     board.proved(&format!("newest witness entry of web: {}", index.unwrap_or_default()));
     Ok(())
+}
+
+/// Size and price are those of the provider's cheapest offer that fits.
+fn as_offered(made: &LedgerEntry, active: &Active) -> Result<String, Failure> {
+    let (size, price) = some("a size that fits in the provider's catalog", offer()?)?;
+    let asked = made.request["size"].as_str().unwrap_or_default();
+    same("size that the provider was asked for", &size.as_str(), &asked)?;
+    same("size in status", &size, &active.size)?;
+    let shown = active.price_per_hour.clone().unwrap_or_default();
+    same("price per hour in status", &Some(price), &shown.parse::<f64>().ok())?;
+    let currency = active.currency.as_deref().unwrap_or_default();
+    Ok(format!("{size} is the cheapest that fits by the provider's own list: {shown} {currency}/h"))
 }
 
 /// The cheapest fitting size by the list that the provider answers with.
