@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 
 use crate::error::Error;
 use crate::process::Running;
-use crate::report::{Row, micros, milliseconds};
+use crate::report::{Row, megabytes, micros, milliseconds};
 use crate::site::{Site, create, machine, until};
 
 /// How often the operator is started again.
@@ -79,7 +79,7 @@ async fn rest(site: &Site, operator: &Running) -> Result<Vec<Row>, Error> {
     let calls = site.requests().await?.values().sum::<u64>() - calls;
     let cpu = after.cpu.saturating_sub(before.cpu);
     Ok(vec![
-        Row::new(format!("resident memory at rest, {FEW} machines"), kib(after.resident_kib))
+        Row::new(format!("resident memory at rest, {FEW} machines"), megabytes(after.resident_kib))
             .target("< 25 MB", after.resident_kib * 1024 < 25_000_000),
         Row::new("CPU time in 10 s at rest", milliseconds(cpu)),
         Row::new("API writes in 10 s at rest", writes.to_string()).target("0", writes == 0),
@@ -88,11 +88,11 @@ async fn rest(site: &Site, operator: &Running) -> Result<Vec<Row>, Error> {
 }
 
 /// From the answer to an apply to the provider's effect, one machine after the other.
-async fn reaction(site: &Site, operator: &Running, applies: usize) -> Result<Vec<Row>, Error> {
+async fn reaction(site: &Site, operator: &Running, count: usize) -> Result<Vec<Row>, Error> {
     let machines: Api<CloudMachine> = site.api();
     let mut seen = site.effects(0).await?.last().map(|effect| effect.seq).unwrap_or_default();
-    let mut took = Vec::with_capacity(applies);
-    for number in 0..applies {
+    let mut took = Vec::with_capacity(count);
+    for number in 0..count {
         let name = format!("one-{number}");
         let machine = machine(&name)?;
         create(&machines, &machine).await?;
@@ -124,12 +124,8 @@ async fn reaction(site: &Site, operator: &Running, applies: usize) -> Result<Vec
     let limit = Duration::from_millis(50);
     Ok(vec![
         Row::new("apply to the provider's create, p50", micros(at(50))),
-        Row::new(format!("apply to the provider's create, p99 of {applies}"), micros(at(99)))
+        Row::new(format!("apply to the provider's create, p99 of {count}"), micros(at(99)))
             .target("< 50 ms", at(99) < limit),
         Row::new("— the longest", micros(at(100))),
     ])
-}
-
-fn kib(kib: u64) -> String {
-    crate::report::megabytes(kib)
 }
