@@ -28,7 +28,7 @@ use crate::report::Report;
 #[derive(Parser)]
 #[command(name = "oracle")]
 struct Cli {
-    /// Ask these only. The default leaves out `kube`, which takes ten minutes the first time.
+    /// Ask these only. The default leaves out `kube`, which builds Kubernetes the first time.
     #[arg(long, value_enum)]
     only: Vec<Part>,
 }
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         }
     }
     if cli.only.is_empty() {
-        report.note("kube was NOT asked: it builds Kubernetes the first time (about ten minutes); run `cargo xtask oracle --only kube`");
+        report.note("kube was NOT asked: the first time it builds Kubernetes (15 minutes of one core); run `cargo xtask oracle --only kube`");
     }
     report.close()
 }

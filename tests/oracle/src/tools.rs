@@ -80,7 +80,7 @@ pub(crate) fn kubernetes() -> Result<Kubernetes, Error> {
     Ok(found)
 }
 
-#[expect(clippy::print_stdout, reason = "a person waits ten minutes")]
+#[expect(clippy::print_stdout, reason = "a person waits for minutes")]
 fn go(module: &str, package: &str, flags: &str, program: &Path) -> Result<(), Error> {
     if program.exists() {
         return Ok(());
