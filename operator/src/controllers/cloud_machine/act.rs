@@ -1,34 +1,26 @@
 //! Performs one decision. Only this module makes an [`Acted`], so that status cannot claim what did
 //! not happen.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use infrafabric_adapters::contract::cloud::{Machine, MachineWant};
+use infrafabric_adapters::contract::cloud::Machine;
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::JournalError;
-use infrafabric_crds::cloud_machine::UserData;
 use infrafabric_crds::engine::{Operation, WitnessRef};
 use infrafabric_crds::{CloudMachine, FINALIZER};
 use infrafabric_definition::Class;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{Api, Patch, PatchParams};
+use kube::ResourceExt;
+use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Resource, ResourceExt};
 use thiserror::Error;
 
 use super::decide::{Decision, Hold};
+use super::effect::Effect;
 use super::observe::Observed;
-use super::report;
+use super::want::{user_data, want};
 use crate::context::Context;
-use crate::engine::accounts::OpenAccount;
 use crate::engine::failover::Failure;
-use crate::engine::journal::{IntentWriter, ObjectJournal, Receipts};
 use crate::engine::naming::{self, Owner};
 use crate::engine::placement::Offering;
 use crate::finalizer;
-use crate::witness::ObjectId;
 
 /// What was done.
 #[derive(Debug)]
@@ -253,60 +245,6 @@ fn failed(
     Ok(What::Failed { place, failure: Failure::from(&error), duration_ms, attempt })
 }
 
-fn want(
-    machine: &CloudMachine,
-    owner: &Owner,
-    offering: Offering,
-    user_data: Option<String>,
-) -> MachineWant {
-    MachineWant {
-        name: owner.thing_name(),
-        region: offering.region,
-        size: offering.size,
-        image: offering.image,
-        ssh_keys: machine.spec.ssh_keys.clone(),
-        user_data,
-        marks: owner.marks(),
-        tags: machine.spec.tags.clone(),
-        labels: owner.labels(),
-    }
-}
-
-/// The user data from where the spec says; what is missing is a reason to wait, not to go on.
-async fn user_data(machine: &CloudMachine, context: &Context) -> Result<Option<String>, Failure> {
-    let Some(source) = &machine.spec.user_data else { return Ok(None) };
-    let namespace = machine.namespace().unwrap_or_default();
-    // Looked for again after half a minute: it may be on its way.
-    let missing = |what: String| Failure {
-        class: Class::NotFound,
-        scope: infrafabric_definition::Scope::Object,
-        code: None,
-        message: format!("userData: {what}"),
-        retry_after: None,
-    };
-    match source {
-        UserData { inline: Some(text), .. } => Ok(Some(text.clone())),
-        UserData { secret_ref: Some(key), .. } => {
-            let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
-            let secret = api.get_opt(&key.name).await.map_err(|e| missing(e.to_string()))?;
-            let bytes = secret.and_then(|secret| secret.data?.remove(&key.key));
-            let bytes = bytes
-                .ok_or_else(|| missing(format!("Secret {} has no key {}", key.name, key.key)))?;
-            String::from_utf8(bytes.0).map(Some).map_err(|_| {
-                missing(format!("Secret {} key {} is not UTF-8 text", key.name, key.key))
-            })
-        }
-        UserData { config_map_ref: Some(key), .. } => {
-            let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
-            let map = api.get_opt(&key.name).await.map_err(|e| missing(e.to_string()))?;
-            let text = map.and_then(|map| map.data?.remove(&key.key));
-            text.map(Some)
-                .ok_or_else(|| missing(format!("ConfigMap {} has no key {}", key.name, key.key)))
-        }
-        UserData { .. } => Ok(None),
-    }
-}
-
 async fn delete(
     machine: &CloudMachine,
     observed: &Observed,
@@ -353,99 +291,4 @@ async fn delete(
         }
     };
     Ok(effect.acted(what))
-}
-
-/// One effect under way on a machine.
-struct Effect<'a> {
-    operation: Operation,
-    receipts: Arc<Mutex<Receipts>>,
-    writer: StatusWriter<'a>,
-    context: &'a Context,
-    object: ObjectId,
-}
-
-impl<'a> Effect<'a> {
-    fn new(
-        machine: &'a CloudMachine,
-        account: &'a OpenAccount,
-        operation: Operation,
-        context: &'a Context,
-    ) -> Self {
-        let uid = machine.uid().unwrap_or_default();
-        account.observer.interest(&operation.region, &uid, ObjectRef::from_obj(machine), true);
-        let object = ObjectId {
-            kind: CloudMachine::kind(&()).into_owned(),
-            namespace: machine.namespace().unwrap_or_default(),
-            name: machine.name_any(),
-            uid,
-        };
-        let writer = StatusWriter { machine, context, written: Mutex::default() };
-        Self { operation, receipts: Arc::default(), writer, context, object }
-    }
-
-    fn journal(&self) -> ObjectJournal<'_> {
-        ObjectJournal {
-            object: self.object.clone(),
-            provider: self.operation.provider.clone(),
-            operation: self.operation.clone(),
-            writer: &self.writer,
-            witness: &self.context.witness,
-            clock: &*self.context.clock,
-            stop: self.context.stop.clone(),
-            actor: self.context.actor.clone(),
-            receipts: Arc::clone(&self.receipts),
-        }
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        let elapsed = self.context.now() - self.operation.started_at;
-        elapsed.num_milliseconds().try_into().unwrap_or_default()
-    }
-
-    fn acted(self, what: What) -> Acted {
-        let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
-        let witness = receipts.newest();
-        let mut intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(operation) = &mut intent {
-            operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
-        }
-        Acted { what, witness, intent }
-    }
-}
-
-/// Writes the intent into the machine's status, on the version that was decided on.
-struct StatusWriter<'a> {
-    machine: &'a CloudMachine,
-    context: &'a Context,
-    written: Mutex<Option<Operation>>,
-}
-
-#[async_trait]
-impl IntentWriter for StatusWriter<'_> {
-    async fn write(&self, operation: &Operation) -> Result<(), JournalError> {
-        let now: DateTime<Utc> = self.context.now();
-        let status = report::with_intent(self.machine, operation, now);
-        let result = report::apply(self.machine, &status, self.context).await;
-        match result {
-            Ok(()) => {
-                let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-                *written = Some(operation.clone());
-                Ok(())
-            }
-            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
-                Err(JournalError::Changed)
-            }
-            Err(error) => Err(JournalError::Write(Box::new(error))),
-        }
-    }
-}
-
-/// A server-side apply by this controller.
-pub(super) fn apply_params() -> PatchParams {
-    PatchParams::apply("infrafabric/cloudmachine").force()
-}
-
-/// The patch of a whole status.
-pub(super) fn apply_patch(body: serde_json::Value) -> Patch<serde_json::Value> {
-    Patch::Apply(body)
 }

@@ -2,8 +2,10 @@
 
 pub mod act;
 pub mod decide;
+mod effect;
 pub mod observe;
 pub mod report;
+mod want;
 
 use std::sync::Arc;
 use std::time::Duration;

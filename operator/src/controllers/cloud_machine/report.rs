@@ -8,10 +8,10 @@ use infrafabric_crds::engine::{Active, Operation, WitnessRef};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::{Class, Scope};
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::act::{Acted, What, apply_params, apply_patch};
+use super::act::{Acted, What};
 use super::decide::{Hold, Phase};
 use super::observe::{Observed, Seen};
 use crate::context::Context;
@@ -358,8 +358,8 @@ async fn write(
         "metadata": metadata,
         "status": status,
     });
-    let written =
-        api.patch_status(&machine.name_any(), &apply_params(), &apply_patch(body)).await?;
+    let params = PatchParams::apply("infrafabric/cloudmachine").force();
+    let written = api.patch_status(&machine.name_any(), &params, &Patch::Apply(body)).await?;
     context.own_writes.wrote(&written);
     Ok(())
 }

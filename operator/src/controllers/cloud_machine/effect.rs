@@ -1,0 +1,107 @@
+//! One effect on a machine, with its journal.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use infrafabric_adapters::journal::JournalError;
+use infrafabric_crds::CloudMachine;
+use infrafabric_crds::engine::Operation;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+
+use super::act::{Acted, What};
+use super::report;
+use crate::context::Context;
+use crate::engine::accounts::OpenAccount;
+use crate::engine::journal::{IntentWriter, ObjectJournal, Receipts};
+use crate::witness::ObjectId;
+
+/// One effect under way on a machine.
+pub(super) struct Effect<'a> {
+    /// What is done, as far as it is known before the request is rendered.
+    pub(super) operation: Operation,
+    receipts: Arc<Mutex<Receipts>>,
+    writer: StatusWriter<'a>,
+    context: &'a Context,
+    object: ObjectId,
+}
+
+impl<'a> Effect<'a> {
+    /// Begins it; the account is watched closely from now on.
+    pub(super) fn new(
+        machine: &'a CloudMachine,
+        account: &'a OpenAccount,
+        operation: Operation,
+        context: &'a Context,
+    ) -> Self {
+        let uid = machine.uid().unwrap_or_default();
+        account.observer.interest(&operation.region, &uid, ObjectRef::from_obj(machine), true);
+        let object = ObjectId {
+            kind: CloudMachine::kind(&()).into_owned(),
+            namespace: machine.namespace().unwrap_or_default(),
+            name: machine.name_any(),
+            uid,
+        };
+        let writer = StatusWriter { machine, context, written: Mutex::default() };
+        Self { operation, receipts: Arc::default(), writer, context, object }
+    }
+
+    /// The journal that the pipeline keeps.
+    pub(super) fn journal(&self) -> ObjectJournal<'_> {
+        ObjectJournal {
+            object: self.object.clone(),
+            provider: self.operation.provider.clone(),
+            operation: self.operation.clone(),
+            writer: &self.writer,
+            witness: &self.context.witness,
+            clock: &*self.context.clock,
+            stop: self.context.stop.clone(),
+            actor: self.context.actor.clone(),
+            receipts: Arc::clone(&self.receipts),
+        }
+    }
+
+    /// How long it took so far.
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        let elapsed = self.context.now() - self.operation.started_at;
+        elapsed.num_milliseconds().try_into().unwrap_or_default()
+    }
+
+    /// What was done, with what the journal wrote.
+    pub(super) fn acted(self, what: What) -> Acted {
+        let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
+        let witness = receipts.newest();
+        let mut intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(operation) = &mut intent {
+            operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
+        }
+        Acted { what, witness, intent }
+    }
+}
+
+/// Writes the intent into the machine's status, on the version that was decided on.
+struct StatusWriter<'a> {
+    machine: &'a CloudMachine,
+    context: &'a Context,
+    written: Mutex<Option<Operation>>,
+}
+
+#[async_trait]
+impl IntentWriter for StatusWriter<'_> {
+    async fn write(&self, operation: &Operation) -> Result<(), JournalError> {
+        let now = self.context.now();
+        let status = report::with_intent(self.machine, operation, now);
+        let result = report::apply(self.machine, &status, self.context).await;
+        match result {
+            Ok(()) => {
+                let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+                *written = Some(operation.clone());
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
+                Err(JournalError::Changed)
+            }
+            Err(error) => Err(JournalError::Write(Box::new(error))),
+        }
+    }
+}
