@@ -14,6 +14,7 @@ mod layout;
 mod open;
 mod read;
 mod store;
+mod sweep;
 mod verify;
 mod writer;
 

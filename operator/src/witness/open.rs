@@ -115,7 +115,7 @@ pub(super) struct Opened {
     pub(super) store: Store,
     /// The first line of its checkpoints.
     pub(super) origin: String,
-    /// Held until the writer ends.
+    /// Held until the writer ends; the last field, because the store ends its removals when dropped.
     _lock: File,
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::edge::TileFile;
 use super::layout;
+use super::sweep::Sweeper;
 use super::writer::CommitError;
 
 /// Writes the files of one log.
@@ -15,12 +16,14 @@ pub(super) struct Store {
     dir: PathBuf,
     /// Folders whose own entry in their parent is known to be on disk.
     durable: HashSet<PathBuf>,
+    sweeper: Sweeper,
 }
 
 impl Store {
     /// A store over `dir`, which exists and is durable.
     pub(super) fn new(dir: PathBuf) -> Store {
-        Store { durable: HashSet::from([dir.clone()]), dir }
+        let durable = HashSet::from([dir.clone()]);
+        Store { dir, durable, sweeper: Sweeper::default() }
     }
 
     /// Writes tiles and bundles, with the folders they need, and waits for the disk.
@@ -99,17 +102,15 @@ impl Store {
     }
 
     /// Removes the partial forms of those of `files` that are full: now the specification allows it.
+    /// The next commit does not wait for that.
     pub(super) fn drop_outgrown(&mut self, files: &[TileFile]) {
-        for (tile, _) in files.iter().filter(|(tile, _)| layout::is_full(tile)) {
-            let folder = self.dir.join(format!("{}.p", layout::path(tile)));
-            self.durable.remove(&folder);
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(?folder, %error, "outgrown partial tiles stay until reopening");
-                }
-                _ => {}
-            }
+        let full = files.iter().filter(|(tile, _)| layout::is_full(tile));
+        let folders: Vec<PathBuf> =
+            full.map(|(tile, _)| self.dir.join(format!("{}.p", layout::path(tile)))).collect();
+        for folder in &folders {
+            self.durable.remove(folder);
         }
+        self.sweeper.remove(folders);
     }
 }
 

@@ -146,7 +146,6 @@ impl Writer {
                 for (reply, receipt) in replies.into_iter().zip(receipts) {
                     let _ = reply.send(Ok(receipt));
                 }
-                // Hundreds of files at a time: nobody waits for their removal.
                 self.opened.store.drop_outgrown(&files);
             }
             Err(error) => {
