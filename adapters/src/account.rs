@@ -185,7 +185,7 @@ impl Account {
             Outputs::render(&self.machine_spec()?.outputs, &vars).ok()?.id()
         };
         let inputs = Inputs {
-            want: serde_json::to_value(want).unwrap_or(Json::Null),
+            want: want.expressible(),
             token: Some(token.to_owned()),
             ..self.inputs(&want.region)
         };

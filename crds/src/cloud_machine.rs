@@ -128,7 +128,7 @@ pub struct CloudMachineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub region: Option<String>,
-    /// A distribution and version (`ubuntu-24.04`), or the provider's own image.
+    /// A distribution and version (`ubuntu-24.04`), or the provider's or your own image by its id there.
     #[schemars(
         length(min = 1, max = 253),
         extend("x-kubernetes-validations" = [{
@@ -137,7 +137,8 @@ pub struct CloudMachineSpec {
         }])
     )]
     pub image: String,
-    /// SSH keys in the provider's form: ids, fingerprints or names of keys it knows, or public keys.
+    /// SSH keys: public keys, which every provider installs, or ids, fingerprints or names of keys
+    /// that the provider knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),

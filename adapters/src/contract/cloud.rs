@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
+use super::boot::boot_data;
 use super::{CatalogContract, DomainContract, Field, Kind, ObjectContract};
 
 /// What a machine is created from: the definition sees it as `want`.
@@ -34,6 +36,18 @@ pub struct MachineWant {
     /// Installation, kind, namespace, name and UID for providers with keys and values.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+}
+
+impl MachineWant {
+    /// `want` as expressions see it: the wish, and `bootData` for providers that take no public
+    /// key in the request.
+    pub(crate) fn expressible(&self) -> Json {
+        let mut want = serde_json::to_value(self).unwrap_or_default();
+        if let Some(text) = boot_data(self.user_data.as_deref(), &self.ssh_keys) {
+            want["bootData"] = Json::from(text);
+        }
+        want
+    }
 }
 
 /// A machine as a provider shows it.
@@ -182,6 +196,7 @@ pub const CONTRACT: DomainContract = DomainContract {
             field("image", Kind::Text, true, "the provider's image"),
             field("sshKeys", Kind::Texts, true, "keys that the provider knows"),
             field("userData", Kind::Text, false, "cloud-init user data, plain text"),
+            field("bootData", Kind::Text, false, "user data that installs the public keys too"),
             field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
             field("tags", Kind::Texts, true, "the user's own tags"),
             field("labels", Kind::Labels, true, "our marks as keys and values"),

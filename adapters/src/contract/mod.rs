@@ -3,6 +3,7 @@
 //! A contract is data for the checker ([`Field`], [`ObjectContract`]) and typed Rust for callers;
 //! tests hold the two together.
 
+pub(crate) mod boot;
 pub mod cloud;
 pub(crate) mod parse;
 

@@ -54,6 +54,7 @@ impl Case {
             "image": first("images", &|row| row["family"] == "ubuntu" && row["version"] == "24.04"),
             "sshKeys": ["key-1", "ssh-ed25519 AAAA user@host"],
             "userData": "#cloud-config\n",
+            "bootData": "#cloud-config\n",
             "marks": [MARK, "if:web-1"],
             "tags": ["team-a"],
             "labels": {"infrafabric.io/name": "web-1"},

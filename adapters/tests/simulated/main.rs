@@ -3,7 +3,9 @@
 
 mod case;
 
-use infrafabric_adapters::compile::{BodyTemplate, Vars, plain};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use infrafabric_adapters::compile::{BodyTemplate, Template, Vars, plain};
 use infrafabric_adapters::contract::{self, Field, Kind};
 use infrafabric_definition::{AnswerFormat, Class, Method};
 use serde_json::{Value as Json, json};
@@ -66,6 +68,36 @@ fn what_is_wanted_fulfils_the_rules() {
             assert_eq!(held, Some(json!(true)), "{}: {}", case.definition.name(), rule.message);
         }
     }
+}
+
+#[test]
+fn a_public_key_reaches_every_provider() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ops@example.com";
+    for mut case in definitions().into_iter().map(Case::new) {
+        let boot = format!("#cloud-config\nssh_authorized_keys: [\"{KEY}\"]\n");
+        let encoded = STANDARD.encode(&boot);
+        case.want["sshKeys"] = json!([KEY]);
+        case.want["bootData"] = json!(boot);
+        let mut request = Vec::new();
+        texts_of(&evaluate_root(&case.request("create"), "req"), &mut request);
+        let carried = request.iter().any(|text| text.contains(KEY) || *text == encoded);
+        assert!(carried, "{}: {request:?}", case.definition.name());
+    }
+}
+
+/// Every text in a value.
+fn texts_of(value: &Json, texts: &mut Vec<String>) {
+    match value {
+        Json::String(text) => texts.push(text.clone()),
+        Json::Array(items) => items.iter().for_each(|item| texts_of(item, texts)),
+        Json::Object(map) => map.values().for_each(|item| texts_of(item, texts)),
+        _ => {}
+    }
+}
+
+fn evaluate_root(vars: &Vars, name: &str) -> Json {
+    let template = Template::compile(&format!("${{{name}}}")).expect("compiles");
+    evaluate(&template, vars).expect("there is one")
 }
 
 #[test]

@@ -110,7 +110,17 @@ fn unlisted(name: String) -> Size {
     }
 }
 
-/// The provider's own image of that name, else the newest one of that family and version.
+/// Whether it is a distribution with its version (`ubuntu-24.04`), as catalogs list them.
+fn is_distribution(image: &str) -> bool {
+    image.split_once('-').is_some_and(|(family, version)| {
+        family.chars().all(|c| c.is_ascii_alphabetic())
+            && version.starts_with(|c: char| c.is_ascii_digit())
+            && version.chars().all(|c| c.is_ascii_digit() || c == '.')
+    })
+}
+
+/// The provider's own image of that name, else the newest one of that family and version, else what
+/// is no distribution as it is.
 fn choose_image(wanted: &str, region: &str, images: &[Image]) -> Result<String, String> {
     let here = |image: &&Image| {
         image.regions.as_ref().is_none_or(|regions| regions.iter().any(|r| r == region))
@@ -127,6 +137,10 @@ fn choose_image(wanted: &str, region: &str, images: &[Image]) -> Result<String, 
         .filter(here)
         .filter(matches)
         .max_by(|a, b| a.created.cmp(&b.created).then_with(|| b.name.cmp(&a.name)));
+    if newest.is_none() && !is_distribution(wanted) {
+        // An image of the account's own, which no catalog lists; the provider knows whether it is.
+        return Ok(wanted.to_owned());
+    }
     newest.map(|image| image.name.clone()).ok_or_else(|| {
         let mut known: Vec<String> = images
             .iter()
@@ -207,5 +221,13 @@ mod tests {
         assert!(chosen(want("nope", "d12"), "b").expect_err("unknown").contains("catalog"));
         let refusal = chosen(want("dear", "arch-1"), "a").expect_err("unknown image");
         assert!(refusal.contains("there are debian-12, ubuntu-24.04"), "{refusal}");
+    }
+
+    #[test]
+    fn an_image_that_no_catalog_lists_is_the_accounts_own() {
+        for own in ["ami-0123456789abcdef0", "7938206", "private/15943292", "my-golden-image"] {
+            let want = json!({"providers": [{"name": "p"}], "size": "dear", "image": own});
+            assert_eq!(chosen(want, "a").expect("passed on").image, own);
+        }
     }
 }
