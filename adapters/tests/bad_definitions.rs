@@ -207,6 +207,29 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         ),
         (bench("2026-11-22", "2026-13-22"), "spec.checked: `2026-13-22` is no day"),
         (bench("[token]", "[token, other]"), "spec.auth.secret: bearer takes one key"),
+        (bench("scheme: bearer", "scheme: ovh"), "spec.auth.secret: ovh takes three keys"),
+        (
+            bench("scheme: bearer, secret: [token]", "scheme: basic, secret: [a, b, c]"),
+            "spec.auth.secret: basic takes the keys of user and password",
+        ),
+        (bench("scheme: bearer", "scheme: header"), "spec.auth.name: missing: the header or query"),
+        (bench("scheme: bearer", "scheme: query"), "spec.auth.name: missing: the header or query"),
+        (
+            bench("scheme: bearer", "scheme: bearer, name: X-Token"),
+            "spec.auth.name: only the schemes header and query take a name",
+        ),
+        (
+            bench("scheme: bearer", "scheme: header, name: Content-Type"),
+            "spec.auth.name: `Content-Type` says what the request is",
+        ),
+        (
+            bench("scheme: bearer", "scheme: query, name: key, prefix: 'Token '"),
+            "spec.auth.prefix: only the scheme header takes a prefix",
+        ),
+        (
+            bench("scheme: bearer", "scheme: header, name: X-Token, prefix: 'Schlüssel '"),
+            "spec.auth.prefix: has characters that no header has",
+        ),
         (aws("service: ec2, ", ""), "spec.auth.service: missing: aws-sigv4 signs for a service"),
         (
             aws("[accessKeyId, secretAccessKey]", "[accessKeyId, accessKeyId]"),
@@ -273,7 +296,7 @@ fn a_file_that_is_no_definition_is_refused_with_its_place() {
         ),
         (bench("status: 201", "status: many"), "spec.sandbox.objects.machine.create.status: "),
         (bench("  docs:", "  title: Twice\n  docs:"), "duplicate"),
-        (bench("scheme: bearer", "scheme: basic"), "spec.auth.scheme: unknown variant `basic`"),
+        (bench("scheme: bearer", "scheme: digest"), "spec.auth.scheme: unknown variant `digest`"),
         (
             bench("kind: ProviderDefinition", "kind: Provider"),
             "test.yaml:3:7 kind: `Provider`, expected `ProviderDefinition`",

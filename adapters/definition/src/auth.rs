@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
+use crate::{Name, Text};
 
 /// The authentication scheme and the Secret keys it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,8 +11,9 @@ use crate::Name;
 pub struct Auth {
     /// Which scheme.
     pub scheme: Scheme,
-    /// Keys that the Secret must hold, in the order the scheme takes them
-    /// (`bearer`: token; `aws-sigv4`: access key id, secret access key).
+    /// Keys that the Secret must hold, in the order the scheme takes them (`bearer`, `header`,
+    /// `query`: token; `basic`: user, password, or the user alone; `aws-sigv4`: access key id, secret
+    /// access key; `ovh`: application key, application secret, consumer key).
     #[schemars(length(min = 1, max = 8))]
     pub secret: Vec<Name>,
     /// Keys that the Secret may hold (`aws-sigv4`: session token).
@@ -22,6 +23,12 @@ pub struct Auth {
     /// Service name for signatures that include one (`aws-sigv4`: `ec2`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Name>,
+    /// Name of the header (`header`) or query parameter (`query`) that carries the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What stands before the token in the header (`header`), its space included: `Token `.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Text>,
 }
 
 /// The schemes the pipeline knows.
@@ -30,6 +37,14 @@ pub struct Auth {
 pub enum Scheme {
     /// `Authorization: Bearer <token>`.
     Bearer,
+    /// `Authorization: Basic <user:password>`.
+    Basic,
+    /// A header of the provider's own.
+    Header,
+    /// A query parameter.
+    Query,
     /// AWS Signature Version 4, in headers.
     AwsSigv4,
+    /// OVHcloud's `$1$` signature with the server's time.
+    Ovh,
 }

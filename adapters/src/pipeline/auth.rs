@@ -1,13 +1,17 @@
 //! Credentials: held, checked, applied and hidden here, and nowhere else.
 
+mod ovh;
+mod query;
 mod redact;
 mod sigv4;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use infrafabric_definition::{Auth, Scheme};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -24,6 +28,10 @@ pub(crate) struct Credentials {
     values: Vec<SecretString>,
     required: usize,
     service: Option<String>,
+    /// The header or query parameter that carries the token.
+    name: String,
+    /// What stands before the token there.
+    prefix: String,
 }
 
 impl fmt::Debug for Credentials {
@@ -60,6 +68,9 @@ pub(crate) enum SignError {
     /// The token does not fit into a header.
     #[error("put the token into a header")]
     Header(#[source] http::header::InvalidHeaderValue),
+    /// The definition's header has no name that a header can have.
+    #[error("use `{name}` as a header")]
+    Name { name: String, source: http::header::InvalidHeaderName },
 }
 
 impl Credentials {
@@ -70,8 +81,9 @@ impl Credentials {
         secrets: &BTreeMap<String, SecretString>,
     ) -> Result<Self, CredentialError> {
         let taken = match auth.scheme {
-            Scheme::Bearer => 1,
+            Scheme::Bearer | Scheme::Basic | Scheme::Header | Scheme::Query => 1,
             Scheme::AwsSigv4 => 2,
+            Scheme::Ovh => 3,
         };
         if auth.secret.len() < taken {
             return Err(CredentialError::Keys { given: auth.secret.len(), taken });
@@ -88,12 +100,15 @@ impl Credentials {
             }
         }
         let service = auth.service.as_ref().map(|name| name.0.clone());
-        Ok(Self { scheme: auth.scheme, values, required: auth.secret.len(), service })
+        let name = auth.name.as_ref().map(|name| name.0.clone()).unwrap_or_default();
+        let prefix = auth.prefix.as_ref().map(|prefix| prefix.0.clone()).unwrap_or_default();
+        let required = auth.secret.len();
+        Ok(Self { scheme: auth.scheme, values, required, service, name, prefix })
     }
 
-    /// Whether the scheme needs a region and the time.
+    /// Whether the scheme needs the provider's time.
     pub(crate) fn signs_time(&self) -> bool {
-        self.scheme == Scheme::AwsSigv4
+        matches!(self.scheme, Scheme::AwsSigv4 | Scheme::Ovh)
     }
 
     /// Adds the authentication to a request that is about to leave.
@@ -104,12 +119,27 @@ impl Credentials {
         now: DateTime<Utc>,
     ) -> Result<(), SignError> {
         match self.scheme {
-            Scheme::Bearer => {
-                let text = format!("Bearer {}", self.value(0));
-                let mut header = HeaderValue::from_str(&text).map_err(SignError::Header)?;
-                header.set_sensitive(true);
-                request.headers_mut().insert(AUTHORIZATION, header);
+            Scheme::Bearer => carry(request, AUTHORIZATION, &format!("Bearer {}", self.value(0))),
+            Scheme::Basic => {
+                let pair = STANDARD.encode(format!("{}:{}", self.value(0), self.value(1)));
+                carry(request, AUTHORIZATION, &format!("Basic {pair}"))
+            }
+            Scheme::Header => {
+                let name = HeaderName::from_bytes(self.name.as_bytes())
+                    .map_err(|source| SignError::Name { name: self.name.clone(), source })?;
+                carry(request, name, &format!("{}{}", self.prefix, self.value(0)))
+            }
+            Scheme::Query => {
+                query::put(request.url_mut(), &self.name, self.value(0));
                 Ok(())
+            }
+            Scheme::Ovh => {
+                let key = ovh::Key {
+                    application: self.value(0),
+                    secret: self.value(1),
+                    consumer: self.value(2),
+                };
+                ovh::sign(&key, &rendered.body, request, now).map_err(SignError::Header)
             }
             Scheme::AwsSigv4 => {
                 let key = sigv4::Key {
@@ -126,12 +156,23 @@ impl Credentials {
 
     /// What hides these credentials in any text.
     pub(crate) fn redactor(&self) -> Redactor {
-        Redactor::new(self.values.iter().map(ExposeSecret::expose_secret))
+        let pair =
+            (self.scheme == Scheme::Basic).then(|| format!("{}:{}", self.value(0), self.value(1)));
+        let values = self.values.iter().map(ExposeSecret::expose_secret);
+        Redactor::new(values.chain(pair.as_deref()))
     }
 
     fn value(&self, i: usize) -> &str {
         self.values.get(i).map_or("", |value| value.expose_secret())
     }
+}
+
+/// Puts a secret into a header, marked so that nothing prints it.
+fn carry(request: &mut reqwest::Request, name: HeaderName, text: &str) -> Result<(), SignError> {
+    let mut value = HeaderValue::from_str(text).map_err(SignError::Header)?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(name, value);
+    Ok(())
 }
 
 fn checked(key: &str, secret: &SecretString) -> Result<SecretString, CredentialError> {
@@ -155,6 +196,8 @@ mod tests {
             secret: vec!["token".into()],
             optional_secret: Vec::new(),
             service: None,
+            name: None,
+            prefix: None,
         };
         let secrets = secret.map(|value| ("token".to_owned(), SecretString::from(value)));
         Credentials::open(&auth, &secrets.into_iter().collect())

@@ -52,6 +52,40 @@ async fn no_secret_in_errors_or_debug() {
 }
 
 #[tokio::test]
+async fn no_secret_of_any_scheme_in_errors_or_debug() {
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{SECRET}:{SECRET}"));
+    for auth in [
+        json!({"scheme": "basic", "secret": ["token", "password"]}),
+        json!({"scheme": "header", "name": "X-Token", "prefix": "Token ", "secret": ["token"]}),
+        json!({"scheme": "query", "name": "key", "secret": ["token"]}),
+        json!({"scheme": "ovh", "secret": ["token", "password", "consumer"]}),
+    ] {
+        let mut spec = spec();
+        spec["auth"] = auth.clone();
+        let secrets = ["token", "password", "consumer"].map(|key| (key.to_owned(), SECRET.into()));
+        let there = format!("/account?key={SECRET}");
+        let replies = [
+            json(401, &json!({"message": format!("{SECRET} or {pair} is bad at {there}")})),
+            with(307, &[("location", &there)], ""),
+            with(200, &[], format!("<html>{SECRET}")),
+        ];
+        let provider = Provider::start(replies).await;
+        let options = AccountOptions { secrets: secrets.into(), ..at(&provider.url) };
+        let account = open(spec, options);
+        let mut texts = vec![format!("{account:?}")];
+        for _ in 0..4 {
+            // The last one finds nobody there.
+            texts.push(everything(&account.verify().await.expect_err("refused")));
+        }
+        for text in texts {
+            assert!(!text.contains(SECRET) && !text.contains(&pair), "{auth}: {text}");
+        }
+        let sent = provider.requests();
+        assert!(sent.len() >= 3, "{auth}: {} requests", sent.len());
+    }
+}
+
+#[tokio::test]
 async fn a_newline_at_the_end_is_never_sent() {
     let provider = Provider::start([json(200, &json!({}))]).await;
     let secrets = BTreeMap::from([("token".to_owned(), "abcd\n".into())]);

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use infrafabric_definition::Scheme;
+use serde_json::Value as Json;
 
+use crate::ovh;
 use crate::provider::{Account, Provider};
 use crate::received::Received;
 use crate::sigv4::{Refused, Signed};
@@ -24,21 +28,60 @@ pub(crate) fn authenticate(
     now: DateTime<Utc>,
 ) -> Result<Authenticated, String> {
     let header = received.header("authorization");
-    match provider.compiled.spec().auth.scheme {
-        Scheme::Bearer => {
-            let token = header
-                .and_then(|header| header.split_once(' '))
-                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-                .map(|(_, token)| token.trim());
-            let account = token.and_then(|token| provider.account(token));
-            account
-                .map(|account| Authenticated { account, region: None })
-                .ok_or_else(|| "Unable to authenticate you".to_owned())
+    let auth = &provider.compiled.spec().auth;
+    let found = match auth.scheme {
+        Scheme::Bearer => scheme(header, "bearer").and_then(|token| provider.account(token)),
+        Scheme::Basic => scheme(header, "basic").and_then(|pair| by_pair(provider, pair)),
+        Scheme::Header => {
+            let name = auth.name.as_ref().map_or("", |name| name.as_str());
+            let prefix = auth.prefix.as_ref().map_or("", |prefix| prefix.as_str());
+            let token = received.header(name).and_then(|text| text.strip_prefix(prefix));
+            token.and_then(|token| provider.account(token))
         }
+        Scheme::Query => {
+            let name = auth.name.as_ref().map_or("", |name| name.as_str());
+            let token = received.query.get(name).and_then(Json::as_str);
+            token.and_then(|token| provider.account(token))
+        }
+        Scheme::Ovh => return ovh::authenticate(provider, received, now).map(without_region),
         Scheme::AwsSigv4 => {
-            signed(provider, received, header, now).map_err(|refused| refused.to_string())
+            return signed(provider, received, header, now).map_err(|refused| refused.to_string());
         }
+    };
+    found.map(without_region).ok_or_else(|| "Unable to authenticate you".to_owned())
+}
+
+/// Takes the credentials out of what templates see.
+pub(crate) fn hide(provider: &Provider, received: &mut Received) {
+    let auth = &provider.compiled.spec().auth;
+    let Some(name) = &auth.name else { return };
+    let values = match auth.scheme {
+        Scheme::Query => &mut received.query,
+        _ => &mut received.headers,
+    };
+    if let Some(values) = values.as_object_mut() {
+        values.retain(|key, _| !key.eq_ignore_ascii_case(name.as_str()));
     }
+}
+
+fn without_region(account: Arc<Account>) -> Authenticated {
+    Authenticated { account, region: None }
+}
+
+/// What stands after the scheme's name in an `Authorization` header.
+fn scheme<'a>(header: Option<&'a str>, name: &str) -> Option<&'a str> {
+    let (scheme, rest) = header?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(name).then(|| rest.trim())
+}
+
+/// The account of a user, if the password is right; without one in the definition it is empty.
+fn by_pair(provider: &Provider, pair: &str) -> Option<Arc<Account>> {
+    let text = String::from_utf8(STANDARD.decode(pair).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    let account = provider.account(user)?;
+    let key = provider.compiled.spec().auth.secret.get(1);
+    let wanted = key.and_then(|key| account.secrets.get(key.as_str())).map_or("", String::as_str);
+    (password == wanted).then_some(account)
 }
 
 fn signed(

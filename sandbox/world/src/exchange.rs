@@ -5,7 +5,7 @@ use infrafabric_adapters::compile::{CompiledAnswer, CompiledOperation};
 use infrafabric_definition::{AnswerFormat, Class};
 
 use crate::answer::{Answer, Failure};
-use crate::auth::{Authenticated, authenticate};
+use crate::auth::{Authenticated, authenticate, hide};
 use crate::capture::Captures;
 use crate::ledger::Unmatched;
 use crate::objects;
@@ -33,7 +33,11 @@ pub(crate) struct Call<'a> {
 pub(crate) type Done = (Answer, Option<u64>);
 
 /// Answers a request; nothing means that the connection closes.
-pub(crate) async fn exchange(world: &Shared, provider: &Provider, received: Received) -> Outgoing {
+pub(crate) async fn exchange(
+    world: &Shared,
+    provider: &Provider,
+    mut received: Received,
+) -> Outgoing {
     if !world.latency.is_zero() {
         tokio::time::sleep(world.latency).await;
     }
@@ -42,6 +46,7 @@ pub(crate) async fn exchange(world: &Shared, provider: &Provider, received: Rece
     let operation = route.map_or("unmatched", |route: &Route| route.name.as_str());
     world.ledger.count(provider.name(), operation);
     let who = authenticate(provider, &received, now);
+    hide(provider, &mut received);
     let digest = who.as_ref().ok().map(|who| who.account.digest.as_str());
     let target = route.map(|route| &route.target);
     let in_force = world.faults.in_force(now);

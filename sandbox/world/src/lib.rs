@@ -16,6 +16,7 @@ mod fault;
 mod form;
 mod ledger;
 mod objects;
+mod ovh;
 mod plan;
 mod provider;
 mod received;

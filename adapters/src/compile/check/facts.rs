@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use infrafabric_definition::{AnswerFormat, Definition, Free, Name, Scheme};
+use infrafabric_definition::{AnswerFormat, Auth, Definition, Free, Name, Scheme};
 use serde_json::Value as Json;
 
 use super::problem;
@@ -62,10 +62,17 @@ fn check_endpoint(url: &Template, path: &str, parameters: &[&str], problems: &mu
 fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
     let auth = &spec.auth;
     let (wanted, words) = match auth.scheme {
-        Scheme::Bearer => (1, "bearer takes one key: the token"),
-        Scheme::AwsSigv4 => (2, "aws-sigv4 takes two keys: the access key id and the secret"),
+        Scheme::Bearer => (1..=1, "bearer takes one key: the token"),
+        Scheme::Header => (1..=1, "header takes one key: the token"),
+        Scheme::Query => (1..=1, "query takes one key: the token"),
+        Scheme::Basic => (1..=2, "basic takes the keys of user and password, or of the user alone"),
+        Scheme::AwsSigv4 => (2..=2, "aws-sigv4 takes two keys: the access key id and the secret"),
+        Scheme::Ovh => (
+            3..=3,
+            "ovh takes three keys: the application key, the application secret and the consumer key",
+        ),
     };
-    if auth.secret.len() != wanted {
+    if !wanted.contains(&auth.secret.len()) {
         problems.push(problem("spec.auth.secret", words.to_owned()));
     }
     let optional = usize::from(auth.scheme == Scheme::AwsSigv4);
@@ -77,6 +84,7 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
         let reason = "missing: aws-sigv4 signs for a service, such as ec2".to_owned();
         problems.push(problem("spec.auth.service", reason));
     }
+    check_carrier(auth, problems);
     let mut seen = BTreeSet::new();
     for key in auth.secret.iter().chain(&auth.optional_secret) {
         if !seen.insert(key.as_str()) {
@@ -97,13 +105,58 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Headers that say what the request is; a token in one of them would break it.
+const TAKEN: [&str; 8] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "cookie",
+    "te",
+    "accept",
+];
+
+/// The header or query parameter that carries the token.
+fn check_carrier(auth: &Auth, problems: &mut Vec<Problem>) {
+    let carried = matches!(auth.scheme, Scheme::Header | Scheme::Query);
+    match &auth.name {
+        None if carried => {
+            let reason = "missing: the header or query parameter that carries the token";
+            problems.push(problem("spec.auth.name", reason.to_owned()));
+        }
+        Some(_) if !carried => {
+            let reason = "only the schemes header and query take a name".to_owned();
+            problems.push(problem("spec.auth.name", reason));
+        }
+        Some(name)
+            if auth.scheme == Scheme::Header
+                && TAKEN.contains(&name.as_str().to_ascii_lowercase().as_str()) =>
+        {
+            let reason = format!("`{name}` says what the request is and cannot carry a token");
+            problems.push(problem("spec.auth.name", reason));
+        }
+        _ => {}
+    }
+    let Some(prefix) = &auth.prefix else { return };
+    if auth.scheme != Scheme::Header {
+        let reason = "only the scheme header takes a prefix".to_owned();
+        problems.push(problem("spec.auth.prefix", reason));
+    }
+    if !prefix.as_str().bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        let reason = "has characters that no header has".to_owned();
+        problems.push(problem("spec.auth.prefix", reason));
+    }
+}
+
 /// Names that people choose are of the form that the API takes.
 fn check_names(spec: &Definition, problems: &mut Vec<Problem>) {
     let endpoints = spec.endpoints.keys().map(|name| ("spec.endpoints", name));
     let parameters = spec.parameters.keys().map(|name| ("spec.parameters", name));
     let secrets = spec.auth.secret.iter().chain(&spec.auth.optional_secret);
     let secrets = secrets.map(|name| ("spec.auth.secret", name));
-    for (path, name) in endpoints.chain(parameters).chain(secrets) {
+    let carrier = spec.auth.name.iter().map(|name| ("spec.auth.name", name));
+    for (path, name) in endpoints.chain(parameters).chain(secrets).chain(carrier) {
         let text = name.as_str();
         let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let fits = (1..=63).contains(&text.len())

@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod aws;
+mod credentials;
 mod definitions;
 mod faults;
 mod harness;
