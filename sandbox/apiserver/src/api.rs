@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controllers::Work;
 use crate::crd::Definitions;
+use crate::faults::{FaultError, FaultSpec, Faults};
 use crate::kinds::{self, Builtin};
 use crate::registry::Registry;
 use crate::resource::Resource;
@@ -30,15 +31,16 @@ pub(crate) struct Api {
     /// What the controllers still have to do.
     pub(crate) work: Mutex<Work>,
     pub(crate) wake: Notify,
+    pub(crate) faults: Faults,
     /// Cancelled when the server stops: ends watches and controllers.
     pub(crate) closing: CancellationToken,
 }
 
 impl Api {
-    pub(crate) fn new(ca_pem: String, token: String, history: usize) -> Self {
+    pub(crate) fn new(ca_pem: String, token: String, store: Store) -> Self {
         let builtins = kinds::resources();
         Self {
-            store: Store::new(history),
+            store,
             ca_pem,
             token,
             registry: RwLock::new(Arc::new(Registry::new(builtins.iter().cloned()))),
@@ -46,6 +48,7 @@ impl Api {
             definitions: Mutex::new(Definitions::default()),
             work: Mutex::new(Work::default()),
             wake: Notify::new(),
+            faults: Faults::default(),
             closing: CancellationToken::new(),
         }
     }
@@ -79,6 +82,21 @@ impl Api {
     pub(crate) fn enqueue(&self, note: impl FnOnce(&mut Work)) {
         note(&mut self.work.lock().unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_one();
+    }
+
+    /// Sets a fault; its number, unless it was over as soon as it happened.
+    pub(crate) fn disturb(&self, spec: FaultSpec) -> Result<Option<u64>, FaultError> {
+        let once = spec == FaultSpec::new(&spec.fault);
+        match spec.fault.as_str() {
+            "drop-watches" if once => self.store.close_all(),
+            "expire" if once => self.store.forget(),
+            "drop-watches" | "expire" => {
+                let wanted = "absent: this happens once, to all";
+                return Err(FaultError::Wrong { param: "every other parameter", wanted });
+            }
+            _ => return self.faults.set(spec).map(Some),
+        }
+        Ok(None)
     }
 
     /// The stored object of a resource.

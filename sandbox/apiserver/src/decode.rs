@@ -24,8 +24,41 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Decoded, serde_json::Error> {
 
 /// Parses YAML; budgets against alias bombs are the parser's.
 pub(crate) fn yaml(text: &str) -> Result<Decoded, serde_saphyr::Error> {
-    let value: Value = serde_saphyr::from_str(text)?;
-    Ok(Decoded { value: normal_numbers(value), duplicates: Vec::new() })
+    use serde_saphyr::options::DuplicateKeyPolicy::{Error, LastWins};
+    match first_document(text, Error) {
+        Ok(value) => Ok(Decoded { value: normal_numbers(value), duplicates: Vec::new() }),
+        Err(error) => {
+            let said = error.to_string();
+            let Some((_, key)) = said.split_once("duplicate mapping key: ") else {
+                return Err(error);
+            };
+            // The last one counts, as it does to the real server; who validates strictly refuses.
+            let key = key.split(',').next().unwrap_or_default().to_owned();
+            let value = first_document(text, LastWins)?;
+            Ok(Decoded { value: normal_numbers(value), duplicates: vec![key] })
+        }
+    }
+}
+
+/// The first of several documents; numbers such as 010 are octal, as in YAML 1.1.
+fn first_document(
+    text: &str,
+    duplicates: serde_saphyr::options::DuplicateKeyPolicy,
+) -> Result<Value, serde_saphyr::Error> {
+    let end = text.match_indices("\n---").find(|(at, _)| {
+        let before = text[..*at].lines().any(|line| {
+            let line = line.trim();
+            !line.is_empty() && !line.starts_with('#') && !line.starts_with("---")
+        });
+        let after = text[at + 4..].chars().next();
+        before && after.is_none_or(char::is_whitespace)
+    });
+    let text = end.map_or(text, |(at, _)| &text[..=at]);
+    let options = serde_saphyr::options! {
+        duplicate_keys: duplicates,
+        legacy_octal_numbers: true,
+    };
+    serde_saphyr::from_str_with_options(text, options)
 }
 
 fn normal_numbers(value: Value) -> Value {

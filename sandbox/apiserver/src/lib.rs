@@ -8,10 +8,14 @@
 //! **Invariant:** everything that is answered was stored by the store's single commit under
 //! one global revision, and every reader sees commits in that order.
 //!
+//! What no real server offers: [`Server::set_fault`], or `POST /debug/faults` with the token, makes
+//! conflicts, overload, errors, lost answers, late or ended watches and forgotten versions.
+//!
 //! # Honest limits
 //!
 //! For trying, testing and rehearsing, never production. One user with one token; no RBAC, no
-//! admission webhooks, no aggregation. State is in memory and gone with the process. Only the
+//! admission webhooks, no aggregation. State is in memory and gone with the process, or with
+//! [`Options::data`] in one folder that survives its death but not a power failure. Only the
 //! kinds that matter to operators exist: Namespace, Secret, ConfigMap, Event, Lease,
 //! ServiceAccount, Node (inert), CustomResourceDefinition and the self reviews; there are no
 //! workloads. Bodies are JSON or YAML; of
@@ -36,6 +40,7 @@ mod controllers;
 mod crd;
 mod decode;
 mod discovery;
+mod faults;
 mod http;
 mod kinds;
 mod meta;
@@ -51,4 +56,5 @@ mod status;
 mod store;
 mod verbs;
 
-pub use server::{CertificateError, Options, Server, StartError, WriteError};
+pub use faults::{FAULTS, FaultError, FaultName, FaultSpec};
+pub use server::{CertificateError, Options, Server, StartError, StorageError, WriteError};

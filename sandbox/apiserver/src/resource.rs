@@ -20,6 +20,14 @@ pub(crate) enum Flavour {
     Custom,
 }
 
+/// The paths of a custom resource's scale.
+#[derive(Debug, Clone)]
+pub(crate) struct Scale {
+    pub(crate) spec_replicas: Vec<String>,
+    pub(crate) status_replicas: Vec<String>,
+    pub(crate) selector: Option<Vec<String>>,
+}
+
 /// A served resource.
 #[derive(Debug, Clone)]
 pub(crate) struct Resource {
@@ -37,6 +45,10 @@ pub(crate) struct Resource {
     pub(crate) flavour: Flavour,
     pub(crate) table: TableId,
     pub(crate) schema: Arc<Schema>,
+    /// The schema of the version that objects are stored in: reads prune and default by it.
+    pub(crate) storage_schema: Arc<Schema>,
+    /// Where custom objects keep their scale, if they have one.
+    pub(crate) scale: Option<Arc<Scale>>,
     /// The same schema as people and OpenAPI see it.
     pub(crate) document: Arc<Value>,
     pub(crate) columns: Arc<Vec<Column>>,
@@ -87,6 +99,7 @@ impl Resource {
     pub(crate) fn scope(&self, status: bool) -> Scope {
         match (self.status, status) {
             (false, _) => Scope::Whole,
+            (true, false) if self.is(Builtin::Namespace) => Scope::Metadata,
             (true, false) => Scope::Main,
             (true, true) => Scope::Status,
         }

@@ -1,5 +1,7 @@
 //! Refusals, in the words and codes of a Kubernetes API server.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 /// Result of everything that answers a request.
@@ -75,6 +77,11 @@ impl FieldError {
         Self::new(field, Mistake::Invalid, format!("Invalid value: {}: {detail}", shown(value)))
     }
 
+    /// Invalid, without repeating the value.
+    pub(crate) fn invalid_bare(field: impl Into<String>, detail: &str) -> Self {
+        Self::new(field, Mistake::Invalid, format!("Invalid value: {detail}"))
+    }
+
     pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
         Self::new(field, Mistake::Type, format!("Invalid value: {}: {detail}", shown(value)))
     }
@@ -127,9 +134,52 @@ impl std::fmt::Display for FieldError {
     }
 }
 
+/// What sort of JSON value it is, in the words of Go's decoder.
+pub(crate) fn json_sort(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// A value as error messages print it: JSON, which quotes strings and leaves numbers bare.
 pub(crate) fn shown(value: &Value) -> String {
-    value.to_string()
+    match value {
+        Value::String(text) => quoted(text),
+        other => other.to_string(),
+    }
+}
+
+/// A text as Go quotes it.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            odd if odd.is_ascii_control() => _ = write!(out, "\\x{:02x}", u32::from(odd)),
+            odd if is_unprintable(odd) => _ = write!(out, "\\u{:04x}", u32::from(odd)),
+            plain => out.push(plain),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}')
 }
 
 /// Joins field errors as the real server does: one bare, several in brackets.
@@ -137,8 +187,16 @@ pub(crate) fn joined(errors: &[FieldError]) -> String {
     match errors {
         [one] => one.to_string(),
         many => {
-            let all: Vec<String> = many.iter().map(ToString::to_string).collect();
-            format!("[{}]", all.join(", "))
+            let mut all: Vec<String> = Vec::new();
+            for text in many.iter().map(ToString::to_string) {
+                if !all.contains(&text) {
+                    all.push(text);
+                }
+            }
+            match all.as_slice() {
+                [one] => one.clone(),
+                all => format!("[{}]", all.join(", ")),
+            }
         }
     }
 }
@@ -188,6 +246,10 @@ impl Failure {
         self
     }
 
+    pub(crate) fn with_empty_details(self) -> Self {
+        self.with_details(json!({}))
+    }
+
     pub(crate) fn with_metadata(mut self, metadata: Value) -> Self {
         self.0.metadata = Some(metadata);
         self
@@ -218,6 +280,13 @@ impl Failure {
             format!("{} \"{}\" already exists", named.qualified(), named.name),
         )
         .with_details(named.details())
+    }
+
+    /// The name is taken by an object whose deletion has begun.
+    pub(crate) fn still_exists(named: Named<'_>) -> Self {
+        let exists = Self::already_exists(named);
+        let message = format!("object is being deleted: {}", exists.message());
+        Self::new(409, "AlreadyExists", message).with_details(named.details())
     }
 
     pub(crate) fn conflict(named: Named<'_>, why: &str) -> Self {
@@ -284,6 +353,14 @@ impl Failure {
         Self::new(409, "Conflict", message).with_details(json!({"causes": causes}))
     }
 
+    /// A verb that a custom resource does not have at this place.
+    pub(crate) fn verb_not_supported(verb: &str, named: Named<'_>) -> Self {
+        let what = Named { name: "", ..named };
+        let message =
+            format!("{verb} is not supported on resources of kind \"{}\"", what.qualified());
+        Self::new(405, "MethodNotAllowed", message).with_details(what.details())
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             405,
@@ -299,6 +376,35 @@ impl Failure {
 
     pub(crate) fn unsupported_media(message: impl Into<String>) -> Self {
         Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// Overload; the client is told when to come back.
+    pub(crate) fn too_many_requests(seconds: u32) -> Self {
+        let message =
+            "the server has received too many requests and has asked us to try again later";
+        Self::new(429, "TooManyRequests", message)
+            .with_details(json!({"retryAfterSeconds": seconds}))
+    }
+
+    /// A refusal of which only the code is known.
+    pub(crate) fn by_code(code: u16) -> Self {
+        let reason = match code {
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "NotFound",
+            409 => "Conflict",
+            410 => "Gone",
+            500 => "InternalError",
+            503 => "ServiceUnavailable",
+            504 => "Timeout",
+            _ => "",
+        };
+        Self::new(code, reason, format!("a fault was set that answers with {code}"))
+    }
+
+    /// Seconds that the client is asked to wait.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.0.details.as_ref()?.get("retryAfterSeconds")?.as_u64()
     }
 
     pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {

@@ -109,7 +109,10 @@ async fn generation_rises_with_meaning_and_status_is_apart() {
 #[tokio::test]
 async fn apply_owns_conflicts_forces_and_removes() {
     let (server, _, widgets) = with_widgets().await;
-    let config = |spec: serde_json::Value| json!({"apiVersion": "example.com/v1", "kind": "Widget", "spec": spec});
+    let config = |spec: serde_json::Value| {
+        json!({"apiVersion": "example.com/v1", "kind": "Widget",
+        "metadata": {"name": "a"}, "spec": spec})
+    };
     let alice = PatchParams::apply("alice");
     let bob = PatchParams::apply("bob");
     let both = config(json!({"size": 3, "color": "red", "ports": [{"name": "http", "port": 80}]}));
@@ -120,8 +123,10 @@ async fn apply_owns_conflicts_forces_and_removes() {
         json!({"f:spec": {"f:color": {}, "f:ports": {"k:{\"name\":\"http\"}":
             {".": {}, "f:name": {}, "f:port": {}}}, "f:size": {}}})
     );
+    // The status's default was shown, and is written now.
+    let settled = widgets.patch("a", &alice, &Patch::Apply(&both)).await.unwrap();
     let again = widgets.patch("a", &alice, &Patch::Apply(&both)).await.unwrap();
-    assert_eq!(again.resource_version(), first.resource_version(), "a repeated apply is nothing");
+    assert_eq!(again.resource_version(), settled.resource_version(), "a repeated apply is nothing");
 
     let more = config(json!({"size": 5}));
     let refused = refusal(widgets.patch("a", &bob, &Patch::Apply(&more)).await);
@@ -264,10 +269,12 @@ async fn namespaces_are_furnished_and_emptied() {
     let space = serde_json::from_value(json!({"metadata": {"name": "work"}})).unwrap();
     spaces.create(&PostParams::default(), &space).await.unwrap();
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "work");
-    accounts.get("default").await.unwrap();
+    eventually("the account is there", async || accounts.get_opt("default").await.unwrap()).await;
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "work");
-    let roots = maps.get("kube-root-ca.crt").await.unwrap();
-    assert_eq!(roots.data.unwrap()["ca.crt"], server.ca_pem());
+    let roots = async || maps.get_opt("kube-root-ca.crt").await.unwrap();
+    let roots = eventually("the certificates are there", roots).await;
+    let pem = &roots.data.unwrap()["ca.crt"];
+    assert!(server.ca_pem().is_none_or(|own| own == pem), "{pem}");
 
     let mut held = widget("held", json!({"size": 1}));
     held.metadata.finalizers = Some(vec!["example.com/hold".into()]);
@@ -298,11 +305,12 @@ async fn events_are_one_thing_in_two_views() {
     use k8s_openapi::api::events::v1::Event as NewEvent;
     let (server, client) = harness::server().await;
     let new: Api<NewEvent> = Api::default_namespaced(client.clone());
-    let core: Api<Event> = Api::default_namespaced(client);
+    let core: Api<Event> = Api::default_namespaced(client.clone());
     let event: NewEvent = serde_json::from_value(json!({"metadata": {"name": "e"},
         "eventTime": "2026-01-02T03:04:05.000006Z", "action": "Create", "reason": "Created",
         "note": "made it", "type": "Normal", "reportingController": "c",
-        "reportingInstance": "c-1", "regarding": {"kind": "Widget", "name": "w"}}))
+        "reportingInstance": "c-1",
+        "regarding": {"kind": "Widget", "name": "w", "namespace": client.default_namespace()}}))
     .unwrap();
     new.create(&PostParams::default(), &event).await.unwrap();
     let params = ListParams::default().fields("involvedObject.name=w,involvedObject.kind=Widget");

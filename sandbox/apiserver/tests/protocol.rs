@@ -249,17 +249,17 @@ async fn bad_definitions_are_refused_by_field() {
         (
             "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/type",
             json!("int"),
-            "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[size].type",
+            "spec.validation.openAPIV3Schema.properties[spec].properties[size].type",
         ),
         (
             "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/limit/default",
             json!("ten"),
-            "spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[limit].default",
+            "spec.validation.openAPIV3Schema.properties[spec].properties[limit].default",
         ),
         (
             "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations/0/rule",
             json!("self.size =="),
-            "spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule",
+            "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule",
         ),
     ] {
         let mut bad = good.clone();

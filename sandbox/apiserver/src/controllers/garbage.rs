@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::meta;
 use crate::resource::Resource;
+use crate::ssa::{self, Identity};
 use crate::store::{Expect, Stored, TableId, Write};
-use crate::verbs::delete::FOREGROUND;
+use crate::verbs::delete::{FOREGROUND, ORPHAN};
 use crate::verbs::{DeleteOptions, Verb};
 
 /// Every stored object that `chosen` picks.
@@ -94,7 +95,15 @@ fn settle(
     }
 }
 
-fn put(api: &Arc<Api>, resource: &Resource, key: &str, stored: &Stored, object: Value) -> bool {
+fn put(api: &Arc<Api>, resource: &Resource, key: &str, stored: &Stored, mut object: Value) -> bool {
+    let who = Identity {
+        manager: "kube-controller-manager".to_owned(),
+        apply: false,
+        api_version: resource.api_version(),
+        subresource: String::new(),
+    };
+    let (live, scope) = (stored.value(), resource.scope(false));
+    ssa::track_update(&resource.schema, Some(&live), &mut object, &who, scope);
     let gone = meta::is_deleting(&object) && meta::finalizers(&object).is_empty();
     let write = if gone { Write::Delete(object) } else { Write::Put(object) };
     let expect = Expect::Revision(stored.revision);
@@ -110,7 +119,7 @@ fn put(api: &Arc<Api>, resource: &Resource, key: &str, stored: &Stored, object: 
 }
 
 /// Removes an owner from all its dependents, which then stay.
-pub(crate) fn orphan_dependents(api: &Arc<Api>, uid: &str) {
+fn orphan_dependents(api: &Arc<Api>, uid: &str) {
     for (resource, key, stored) in find(api, |stored| stored.owners.iter().any(|o| o == uid)) {
         let mut object = stored.value();
         if let Some(owners) = object["metadata"]["ownerReferences"].as_array_mut() {
@@ -123,12 +132,16 @@ pub(crate) fn orphan_dependents(api: &Arc<Api>, uid: &str) {
     }
 }
 
-/// Deletes the dependents of an owner first; true when the owner is released.
-pub(super) fn foreground(api: &Arc<Api>, place: &(TableId, String)) -> bool {
+/// Deletes the dependents of an owner first, or lets them go; true when the owner is released.
+pub(super) fn release_owner(api: &Arc<Api>, place: &(TableId, String)) -> bool {
     let (table, key) = place;
     let Some(owner) = api.store.get(table, key).filter(|owner| owner.deleting) else {
         return true;
     };
+    if meta::finalizers(&owner.value()).contains(&ORPHAN) {
+        orphan_dependents(api, &owner.uid);
+        return release(api, table, key, &owner, ORPHAN);
+    }
     let dependents = find(api, |stored| stored.owners.contains(&owner.uid));
     for (resource, key, stored) in &dependents {
         if !stored.deleting {
@@ -146,13 +159,21 @@ pub(super) fn foreground(api: &Arc<Api>, place: &(TableId, String)) -> bool {
     if still.iter().any(|(_, _, stored)| blocks(stored)) {
         return false;
     }
+    release(api, table, key, &owner, FOREGROUND)
+}
+
+/// Takes a finalizer away, and the object with the last one.
+fn release(api: &Arc<Api>, table: &TableId, key: &str, owner: &Stored, finalizer: &str) -> bool {
     let registry = api.registry();
     let Some(resource) = registry.stored().find(|resource| resource.table == *table) else {
         return true;
     };
     let mut object = owner.value();
     if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
-        list.retain(|finalizer| finalizer != FOREGROUND);
+        list.retain(|found| found != finalizer);
+        if list.is_empty() {
+            meta::metadata_mut(&mut object).shift_remove("finalizers");
+        }
     }
-    put(api, resource, key, &owner, object)
+    put(api, resource, key, owner, object)
 }

@@ -7,13 +7,12 @@ pub(crate) mod namespaces;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
-pub(crate) use garbage::orphan_dependents;
-
-use crate::api::Api;
+use crate::api::{Api, DEFINITIONS};
 use crate::crd;
 use crate::kinds::Builtin;
 use crate::resource::Resource;
 use crate::store::{Stored, TableId};
+use crate::verbs::delete::{FOREGROUND, ORPHAN};
 
 /// What is left to do.
 #[derive(Debug, Default)]
@@ -24,6 +23,8 @@ pub(crate) struct Work {
     dependents: Vec<(TableId, String)>,
     /// Namespaces being emptied.
     namespaces: HashSet<String>,
+    /// Namespaces that have lost something that every namespace has.
+    unfurnished: HashSet<String>,
     /// Definitions being cleaned up.
     definitions: HashSet<String>,
     /// Owners that wait for their dependents: table and key.
@@ -64,7 +65,7 @@ pub(crate) fn changed(api: &Arc<Api>, resource: &Resource, old: &Stored, new: &S
         api.enqueue(|work| _ = work.namespaces.insert(name));
     } else if resource.is(Builtin::CustomResourceDefinition) {
         api.enqueue(|work| _ = work.definitions.insert(name));
-    } else if crate::meta::finalizers(&object).contains(&crate::verbs::delete::FOREGROUND) {
+    } else if crate::meta::finalizers(&object).iter().any(|f| [FOREGROUND, ORPHAN].contains(f)) {
         let table = Arc::clone(&resource.table);
         api.enqueue(|work| _ = work.foreground.insert((table, key)));
     }
@@ -76,8 +77,38 @@ pub(crate) fn removed(api: &Arc<Api>, resource: &Resource, stored: &Stored) {
         api.refresh();
         crd::controller::closed(api, stored);
     }
+    if resource.is(Builtin::ServiceAccount) || resource.is(Builtin::ConfigMap) {
+        let object = stored.value();
+        if ["default", "kube-root-ca.crt"].contains(&crate::meta::name(&object)) {
+            let namespace = crate::meta::namespace(&object).to_owned();
+            api.enqueue(|work| _ = work.unfurnished.insert(namespace));
+        }
+    }
     let uid = stored.uid.clone();
     api.enqueue(|work| _ = work.removed.insert(uid));
+}
+
+/// Takes up what a process that died has left half done.
+pub(crate) fn resume(api: &Arc<Api>) {
+    api.refresh();
+    let everything = api.store.everything();
+    for (_, key, _) in everything.iter().filter(|(table, ..)| **table == *DEFINITIONS) {
+        crd::controller::establish(api, key);
+    }
+    let registry = api.registry();
+    for (table, key, stored) in everything {
+        let Some(resource) = registry.stored().find(|resource| resource.table == table) else {
+            continue;
+        };
+        if stored.deleting {
+            changed(api, resource, &stored, &stored);
+        }
+        if !stored.owners.is_empty() {
+            api.enqueue(|work| work.dependents.push((table, key)));
+        } else if resource.is(Builtin::Namespace) && !stored.deleting {
+            namespaces::furnish(api, &key);
+        }
+    }
 }
 
 /// Works until the server closes.
@@ -94,7 +125,7 @@ pub(crate) async fn run(api: Arc<Api>) {
 
 /// One round over everything that is due. What cannot be finished yet waits for the next removal.
 fn step(api: &Arc<Api>) {
-    let (removed, dependents, spaces, definitions, foreground) = {
+    let (removed, dependents, spaces, definitions, foreground, unfurnished) = {
         let mut work = api.work.lock().unwrap_or_else(PoisonError::into_inner);
         (
             std::mem::take(&mut work.removed),
@@ -102,12 +133,18 @@ fn step(api: &Arc<Api>) {
             work.namespaces.clone(),
             work.definitions.clone(),
             work.foreground.clone(),
+            std::mem::take(&mut work.unfurnished),
         )
     };
     garbage::collect(api, &removed);
+    for name in unfurnished {
+        if api.namespace(&name).is_some_and(|space| !crate::meta::is_deleting(&space)) {
+            namespaces::furnish(api, &name);
+        }
+    }
     garbage::check_owners(api, &dependents);
     for place in foreground {
-        if garbage::foreground(api, &place) {
+        if garbage::release_owner(api, &place) {
             forget(api, |work| _ = work.foreground.remove(&place));
         }
     }

@@ -22,7 +22,11 @@ pub(super) fn furnish(api: &Arc<Api>, namespace: &str) {
             Kubernetes clusters."}},
         "data": {"ca.crt": api.ca_pem}});
     for (builtin, value) in [(Builtin::ServiceAccount, account), (Builtin::ConfigMap, roots)] {
-        let mut verb = Verb::internal(api, api.builtin(builtin), namespace, "");
+        let resource = api.builtin(builtin);
+        if api.stored(&resource, namespace, meta::name(&value)).is_some() {
+            continue;
+        }
+        let mut verb = Verb::internal(api, resource, namespace, "");
         if let Err(failure) = verb.create(Decoded { value, duplicates: Vec::new() }) {
             tracing::warn!(
                 namespace,

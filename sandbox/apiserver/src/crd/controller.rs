@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{CLEANUP, condition};
 use crate::api::{Api, DEFINITIONS};
 use crate::kinds::Builtin;
 use crate::meta;
-use crate::store::{Expect, Stored, Write};
+use crate::ssa::{self, Identity, Scope};
+use crate::store::{Expect, Refused, Stored, Write};
 use crate::verbs::{DeleteOptions, Verb};
 
 /// Accepts the names, publishes the resources, then says so.
@@ -16,10 +17,11 @@ pub(crate) fn establish(api: &Arc<Api>, name: &str) {
     let Some(definition) = api.store.get(DEFINITIONS, name).map(|stored| stored.value()) else {
         return;
     };
-    let conflict = name_conflict(api, &definition);
+    let (accepted, conflict) = accept_names(api, &definition);
     rewrite(api, name, |definition| {
-        if let Some(why) = &conflict {
-            condition(definition, "NamesAccepted", false, "NameConflict", why);
+        definition["status"]["acceptedNames"] = accepted.clone();
+        if let Some((reason, why)) = &conflict {
+            condition(definition, "NamesAccepted", false, reason, why);
             condition(
                 definition,
                 "Established",
@@ -28,11 +30,6 @@ pub(crate) fn establish(api: &Arc<Api>, name: &str) {
                 "not all names are accepted",
             );
         } else {
-            let mut names = definition["spec"]["names"].clone();
-            if names["categories"].is_null() {
-                meta::remove(&mut names, "categories");
-            }
-            definition["status"]["acceptedNames"] = names;
             condition(definition, "NamesAccepted", true, "NoConflicts", "no conflicts found");
         }
     });
@@ -55,33 +52,45 @@ pub(crate) fn changed(api: &Arc<Api>, old: &Stored, new: &Stored) {
     }
 }
 
-/// Why the names of a definition cannot be served beside the others of its group.
-fn name_conflict(api: &Api, definition: &Value) -> Option<String> {
+/// The names of a definition that no other of its group has, and why the rest is not accepted.
+fn accept_names(api: &Api, definition: &Value) -> (Value, Option<(&'static str, String)>) {
     let group = definition["spec"]["group"].as_str().unwrap_or_default();
     let names = &definition["spec"]["names"];
     let plural = names["plural"].as_str().unwrap_or_default();
     let registry = api.registry();
     let others = || registry.all().filter(|r| r.group == group && r.plural != plural);
-    let taken = |name: &str| {
+    let is_taken = |name: &str| {
         others().any(|other| {
             other.plural == name
                 || other.singular == name
                 || other.short_names.iter().any(|short| short == name)
         })
     };
-    for key in ["kind", "listKind"] {
-        let kind = names[key].as_str().unwrap_or_default();
-        if others().any(|other| other.kind == kind || other.list_kind == kind) {
-            return Some(format!("\"{kind}\" is already in use"));
+    let kinds = |kind: &str| others().any(|o| o.kind == kind || o.list_kind == kind);
+    let mut accepted = json!({"plural": "", "kind": ""});
+    let mut conflict = None;
+    for (key, reason) in [
+        ("plural", "PluralConflict"),
+        ("singular", "SingularConflict"),
+        ("shortNames", "ShortNamesConflict"),
+        ("kind", "KindConflict"),
+        ("listKind", "ListKindConflict"),
+    ] {
+        let wanted: Vec<&str> = match &names[key] {
+            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
+        };
+        let taken = |name: &&&str| if key.ends_with("ind") { kinds(name) } else { is_taken(name) };
+        match wanted.iter().find(taken) {
+            Some(name) => conflict = Some((reason, format!("{name:?} is already in use"))),
+            None if wanted.is_empty() => {}
+            None => accepted[key] = names[key].clone(),
         }
     }
-    let short = names["shortNames"].as_array().into_iter().flatten();
-    [&names["plural"], &names["singular"]]
-        .into_iter()
-        .chain(short)
-        .filter_map(Value::as_str)
-        .find(|name| taken(name))
-        .map(|name| format!("\"{name}\" is already in use"))
+    if !names["categories"].is_null() {
+        accepted["categories"] = names["categories"].clone();
+    }
+    (accepted, conflict)
 }
 
 fn rewrite(api: &Arc<Api>, name: &str, change: impl Fn(&mut Value)) -> bool {
@@ -92,14 +101,32 @@ fn rewrite(api: &Arc<Api>, name: &str, change: impl Fn(&mut Value)) -> bool {
         if definition == stored.value() {
             return true;
         }
+        let who = Identity {
+            manager: "kube-apiserver".to_owned(),
+            apply: false,
+            api_version: resource.api_version(),
+            subresource: "status".to_owned(),
+        };
+        let mut live = stored.value();
+        if live["status"]["conditions"].is_null() {
+            live["status"]["conditions"] = json!([]);
+        }
+        ssa::track_update(&resource.schema, Some(&live), &mut definition, &who, Scope::Status);
         let gone = meta::is_deleting(&definition) && meta::finalizers(&definition).is_empty();
         let write = if gone { Write::Delete(definition) } else { Write::Put(definition) };
         let expect = Expect::Revision(stored.revision);
-        if let Ok(written) = api.store.commit(&resource.table, name, expect, 0, write) {
-            if gone {
-                crate::controllers::removed(api, &resource, &written);
+        match api.store.commit(&resource.table, name, expect, 0, write) {
+            Ok(written) => {
+                if gone {
+                    crate::controllers::removed(api, &resource, &written);
+                }
+                return true;
             }
-            return true;
+            Err(Refused::Stale) => {}
+            Err(Refused::Unwritten(why)) => {
+                tracing::warn!(name, why, "the definition's status was not written");
+                return false;
+            }
         }
     }
     false

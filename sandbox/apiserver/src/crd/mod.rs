@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::kinds::shape;
 use crate::meta;
+use crate::registry::priority;
 use crate::render::columns::Column;
-use crate::resource::{Flavour, Resource};
+use crate::resource::{Flavour, Resource, Scale};
 use crate::schema::Schema;
 use crate::store::Stored;
 
@@ -35,11 +36,9 @@ impl Definitions {
         let mut all = Vec::new();
         for (name, stored) in stored {
             let definition = stored.value();
-            if definition["status"]["acceptedNames"]["plural"]
-                .as_str()
-                .unwrap_or_default()
-                .is_empty()
-            {
+            let names = &definition["spec"]["names"];
+            let accepted = &definition["status"]["acceptedNames"];
+            if ["plural", "kind", "listKind"].iter().any(|key| names[*key] != accepted[*key]) {
                 continue;
             }
             let state = (stored.uid.clone(), meta::generation(&definition), stored.deleting);
@@ -81,11 +80,26 @@ fn resource(definition: &Value, version: &Value, versions: &[Value]) -> Resource
     let storage = storage.map(|version| text(&version["name"])).unwrap_or_default();
     let document = document(version);
     // The definition was validated before it was stored.
-    let schema = Schema::parse(&document, "schema").unwrap_or_default();
+    let schema = Arc::new(Schema::parse(&document, "schema").unwrap_or_default());
+    let storage_schema = match versions.iter().find(|version| version["storage"] == true) {
+        Some(stored) if stored["name"] != version["name"] => {
+            let document = self::document(stored);
+            Arc::new(Schema::parse(&document, "schema").unwrap_or_default())
+        }
+        _ => Arc::clone(&schema),
+    };
     let kind = text(&names["kind"]);
+    let own = text(&version["name"]);
     let deprecation = (version["deprecated"] == true).then(|| {
+        let newer = versions.iter().filter(|other| {
+            other["served"] == true
+                && other["deprecated"] != true
+                && priority(&text(&other["name"])) > priority(&own)
+        });
+        let newer = newer.map(|other| text(&other["name"])).max_by_key(|name| priority(name));
+        let instead = newer.map_or_else(String::new, |name| format!("; use {group}/{name} {kind}"));
         version["deprecationWarning"].as_str().map_or_else(
-            || format!("{group}/{} {kind} is deprecated", text(&version["name"])),
+            || format!("{group}/{own} {kind} is deprecated{instead}"),
             ToOwned::to_owned,
         )
     });
@@ -103,7 +117,9 @@ fn resource(definition: &Value, version: &Value, versions: &[Value]) -> Resource
         status: version["subresources"]["status"].is_object(),
         flavour: Flavour::Custom,
         table: format!("{group}/{plural}").into(),
-        schema: Arc::new(schema),
+        schema,
+        storage_schema,
+        scale: scale(&version["subresources"]["scale"]),
         document: Arc::new(document),
         columns: Arc::new(Column::declared(&version["additionalPrinterColumns"])),
         selectable,
@@ -114,6 +130,18 @@ fn resource(definition: &Value, version: &Value, versions: &[Value]) -> Resource
         group,
         plural,
     }
+}
+
+fn scale(declared: &Value) -> Option<Arc<Scale>> {
+    let path = |key: &str| -> Option<Vec<String>> {
+        let path = declared[key].as_str().filter(|path| !path.is_empty())?;
+        Some(path.trim_start_matches('.').split('.').map(ToOwned::to_owned).collect())
+    };
+    Some(Arc::new(Scale {
+        spec_replicas: path("specReplicasPath")?,
+        status_replicas: path("statusReplicasPath")?,
+        selector: path("labelSelectorPath"),
+    }))
 }
 
 /// The schema of a version, with the fields that every object has.
@@ -136,7 +164,7 @@ pub(crate) fn prepare(definition: &mut Value) {
     if names.is_object() {
         for (key, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))]
         {
-            if names[key].as_str().unwrap_or_default().is_empty() {
+            if !kind.is_empty() && names[key].as_str().unwrap_or_default().is_empty() {
                 names[key] = json!(value);
             }
         }
@@ -147,7 +175,7 @@ pub(crate) fn prepare(definition: &mut Value) {
         .map(|version| version["name"].clone());
     let status = meta::child_mut(definition, "status");
     status.entry("acceptedNames").or_insert_with(|| json!({"plural": "", "kind": ""}));
-    status.entry("conditions").or_insert_with(|| json!([]));
+    status.entry("conditions").or_insert(Value::Null);
     let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
     if let (Some(list), Some(storage)) = (stored.as_array_mut(), storage)
         && !list.contains(&storage)
@@ -159,8 +187,10 @@ pub(crate) fn prepare(definition: &mut Value) {
 /// Sets or replaces one condition.
 fn condition(definition: &mut Value, kind: &str, status: bool, reason: &str, message: &str) {
     let status = if status { "True" } else { "False" };
-    let list =
-        meta::child_mut(definition, "status").entry("conditions").or_insert_with(|| json!([]));
+    let list = meta::child_mut(definition, "status").entry("conditions").or_insert(Value::Null);
+    if list.is_null() {
+        *list = json!([]);
+    }
     let Some(list) = list.as_array_mut() else {
         return;
     };

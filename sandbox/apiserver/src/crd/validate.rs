@@ -37,7 +37,8 @@ pub(crate) fn definition(object: &Value, old: Option<&Value>) -> Vec<FieldError>
         errors.push(FieldError::not_supported("spec.conversion.strategy", strategy, &supported));
     }
     if spec["preserveUnknownFields"] == true {
-        let detail = "must be false in order to use defaults in the schema";
+        let detail = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in \
+                      spec.versions[*].schema instead";
         errors.push(FieldError::invalid("spec.preserveUnknownFields", &json!(true), detail));
     }
     definition_names(&spec["names"], &mut errors);
@@ -92,17 +93,25 @@ fn versions(versions: &Value, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid("spec.versions", versions, detail));
         }
         seen.push(name);
-        schema(&version["schema"]["openAPIV3Schema"], &field, errors);
-        columns(&version["additionalPrinterColumns"], &field, errors);
+        // With one version the schema is told of as the definition's.
+        let single = list.len() == 1;
+        let place = if single { "spec" } else { field.as_str() };
+        let validation =
+            if single { "spec.validation".to_owned() } else { format!("{field}.schema") };
+        let openapi = &version["schema"]["openAPIV3Schema"];
+        if openapi.is_object() {
+            schema(openapi, &validation, errors);
+        } else {
+            errors.push(FieldError::required(format!("{field}.schema.openAPIV3Schema"), ""));
+        }
+        columns(&version["additionalPrinterColumns"], place, errors);
+        selectable(&version["selectableFields"], openapi, place, errors);
+        scale(&version["subresources"]["scale"], place, errors);
     }
 }
 
 fn schema(schema: &Value, field: &str, errors: &mut Vec<FieldError>) {
-    let field = format!("{field}.schema.openAPIV3Schema");
-    if !schema.is_object() {
-        errors.push(FieldError::required(field, "schemas are required"));
-        return;
-    }
+    let field = format!("{field}.openAPIV3Schema");
     if schema["type"] != "object" {
         let detail = "must be object at the root";
         errors.push(FieldError::invalid(format!("{field}.type"), &schema["type"], detail));
@@ -120,15 +129,54 @@ fn columns(columns: &Value, field: &str, errors: &mut Vec<FieldError>) {
         }
         let kinds = ["boolean", "date", "integer", "number", "string"];
         if !kinds.iter().any(|kind| column["type"] == *kind) {
-            let supported = kinds.map(|kind| format!("{kind:?}"));
-            let error =
-                FieldError::not_supported(format!("{at}.type"), &column["type"], &supported);
-            errors.push(error);
+            let detail = format!("must be one of {}", kinds.join(","));
+            errors.push(FieldError::invalid(format!("{at}.type"), &column["type"], &detail));
         }
         let path = column["jsonPath"].as_str().unwrap_or_default();
         if !path.starts_with('.') || JsonPath::parse(path).is_none() {
             let detail = "must be a simple json path starting with .";
-            errors.push(FieldError::invalid(format!("{at}.jsonPath"), &column["jsonPath"], detail));
+            errors.push(FieldError::invalid(format!("{at}.JSONPath"), &column["jsonPath"], detail));
+        }
+    }
+}
+
+fn selectable(fields: &Value, schema: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    for (index, selectable) in fields.as_array().into_iter().flatten().enumerate() {
+        let at = format!("{field}.selectableFields[{index}].jsonPath");
+        let path = selectable["jsonPath"].as_str().unwrap_or_default();
+        let steps = path.trim_start_matches('.').split('.');
+        let found = steps.fold(schema, |schema, step| &schema["properties"][step]);
+        if !path.starts_with('.') || found.is_null() {
+            let detail = "is an invalid path: does not refer to a valid field";
+            errors.push(FieldError::invalid(at, &selectable["jsonPath"], detail));
+        } else if !matches!(found["type"].as_str(), Some("string" | "boolean" | "integer")) {
+            let detail = "must point to a field of type string, boolean or integer";
+            errors.push(FieldError::invalid(at, &selectable["jsonPath"], detail));
+        }
+    }
+}
+
+fn scale(scale: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    if !scale.is_object() {
+        return;
+    }
+    let at = format!("{field}.subresources.scale");
+    for (key, root, required) in [
+        ("specReplicasPath", ".spec.", true),
+        ("statusReplicasPath", ".status.", true),
+        ("labelSelectorPath", ".", false),
+    ] {
+        let path = scale[key].as_str().unwrap_or_default();
+        let place = format!("{at}.{key}");
+        if path.is_empty() && required {
+            errors.push(FieldError::required(place, ""));
+        } else if !path.is_empty() && !path.starts_with(root) {
+            let detail = if path.starts_with('.') {
+                format!("should be a json path under {}", root.trim_end_matches('.'))
+            } else {
+                "must be a simple json path starting with .".to_owned()
+            };
+            errors.push(FieldError::invalid(place, &scale[key], &detail));
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod openapi;
 use serde_json::{Value, json};
 
 use crate::http::negotiate::Discovery;
+use crate::kinds::Builtin;
 use crate::registry::Registry;
 use crate::resource::Resource;
 
@@ -39,6 +40,21 @@ pub(crate) fn paths(registry: &Registry) -> Vec<String> {
 fn verbs(resource: &Resource) -> Value {
     if resource.is_review() {
         return json!(["create"]);
+    }
+    if resource.is_custom() {
+        return json!([
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "create",
+            "update",
+            "watch"
+        ]);
+    }
+    if resource.is(Builtin::Namespace) {
+        return json!(["create", "delete", "get", "list", "patch", "update", "watch"]);
     }
     json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"])
 }
@@ -121,12 +137,22 @@ fn resources(registry: &Registry, group: &str, version: &str) -> Option<Value> {
                 "namespaced": resource.namespaced, "kind": resource.kind,
                 "verbs": ["get", "patch", "update"]}));
         }
+        if resource.scale.is_some() {
+            all.push(json!({"name": format!("{}/scale", resource.plural), "singularName": "",
+                "namespaced": resource.namespaced, "group": "autoscaling", "version": "v1",
+                "kind": "Scale", "verbs": ["get", "patch", "update"]}));
+        }
     }
     let group_version =
         if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     (!all.is_empty()).then(|| {
-        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
-            "resources": all})
+        let mut list = json!({"kind": "APIResourceList"});
+        if !group.is_empty() {
+            list["apiVersion"] = json!("v1");
+        }
+        list["groupVersion"] = json!(group_version);
+        list["resources"] = json!(all);
+        list
     })
 }
 
@@ -170,9 +196,18 @@ fn aggregated_resource(resource: &Resource) -> Value {
     if !resource.categories.is_empty() {
         entry["categories"] = json!(resource.categories);
     }
+    let mut below = Vec::new();
     if resource.status {
-        entry["subresources"] = json!([{"subresource": "status", "responseKind": kind,
-            "verbs": ["get", "patch", "update"]}]);
+        below.push(json!({"subresource": "status", "responseKind": kind,
+            "verbs": ["get", "patch", "update"]}));
+    }
+    if resource.scale.is_some() {
+        let kind = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
+        below.push(json!({"subresource": "scale", "responseKind": kind,
+            "verbs": ["get", "patch", "update"]}));
+    }
+    if !below.is_empty() {
+        entry["subresources"] = json!(below);
     }
     entry
 }

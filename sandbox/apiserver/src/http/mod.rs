@@ -1,5 +1,6 @@
 //! From HTTP requests to verbs and back.
 
+mod admin;
 mod body;
 pub(crate) mod negotiate;
 mod path;

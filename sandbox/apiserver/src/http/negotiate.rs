@@ -7,8 +7,10 @@ use crate::status::{Failure, Result};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Form {
     Object,
-    /// Metadata only.
-    Partial,
+    /// Metadata only, of an object or of a list.
+    Partial {
+        list: bool,
+    },
     Table {
         version: String,
         include: Include,
@@ -55,29 +57,42 @@ fn not_acceptable() -> Failure {
     Failure::new(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json, \
-         application/json;stream=watch",
+        "only the following media types are accepted: application/json, application/yaml, \
+         application/vnd.kubernetes.protobuf",
     )
 }
 
 /// Chooses the first accepted form that is served; only JSON is.
-pub(crate) fn form(accept: &str, include: Option<&str>) -> Result<Form> {
-    let include = match include {
-        Some("Object") => Include::Object,
-        Some("None") => Include::Nothing,
-        _ => Include::Metadata,
-    };
+pub(crate) fn form(accept: &str, include: Option<&str>, custom: bool) -> Result<Form> {
     for range in ranges(accept).filter(Range::is_json) {
         match range.parameter("as") {
             "" => return Ok(Form::Object),
             "Table" if matches!(range.parameter("v"), "v1" | "v1beta1") => {
+                let include = match include {
+                    Some("Object") => Include::Object,
+                    Some("None") => Include::Nothing,
+                    None | Some("" | "Metadata") => Include::Metadata,
+                    Some(other) => {
+                        return Err(Failure::bad_request(format!(
+                            "Unable to convert to Table as requested: includeObject: Invalid \
+                             value: {other:?}: must be 'Metadata', 'Object', 'None', or empty"
+                        )));
+                    }
+                };
                 return Ok(Form::Table { version: range.parameter("v").to_owned(), include });
             }
-            "PartialObjectMetadata" | "PartialObjectMetadataList" => return Ok(Form::Partial),
+            "PartialObjectMetadata" => return Ok(Form::Partial { list: false }),
+            "PartialObjectMetadataList" => return Ok(Form::Partial { list: true }),
             _ => {}
         }
     }
-    Err(not_acceptable())
+    if custom {
+        return Err(not_acceptable());
+    }
+    let message = "406: Not Acceptable\n\nAvailable representations: application/json, \
+                   application/yaml, application/vnd.kubernetes.protobuf, \
+                   application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+    Err(Failure::new(406, "NotAcceptable", message).with_empty_details())
 }
 
 /// Chooses the form of `/api` and `/apis`.
@@ -100,14 +115,18 @@ mod tests {
     #[test]
     fn json_is_found_behind_what_is_not_served() {
         assert_eq!(
-            form("application/vnd.kubernetes.protobuf,application/json", None).unwrap(),
+            form("application/vnd.kubernetes.protobuf,application/json", None, true).unwrap(),
             Form::Object
         );
-        assert_eq!(form("", None).unwrap(), Form::Object);
-        assert!(form("application/vnd.kubernetes.protobuf", None).is_err());
+        assert_eq!(form("", None, true).unwrap(), Form::Object);
+        assert!(form("application/vnd.kubernetes.protobuf", None, true).is_err());
         assert_eq!(
-            form("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some("Object"))
-                .unwrap(),
+            form(
+                "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+                Some("Object"),
+                true
+            )
+            .unwrap(),
             Form::Table { version: "v1".to_owned(), include: Include::Object }
         );
     }

@@ -1,6 +1,6 @@
 //! The paths of resources.
 
-use percent::decode;
+use percent::{broken, decode};
 
 /// What a path addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub(super) fn resource(path: &str) -> Option<ResourcePath> {
 pub(super) fn query(text: &str) -> std::collections::HashMap<String, String> {
     let mut all = std::collections::HashMap::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        // As there, a pair with a broken escape is no pair.
+        if broken(pair) {
+            continue;
+        }
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let plain = |text: &str| decode(&text.replace('+', " "));
         all.entry(plain(key)).or_insert_with(|| plain(value));
@@ -64,6 +68,13 @@ pub(super) fn query(text: &str) -> std::collections::HashMap<String, String> {
 }
 
 mod percent {
+    /// Whether a percent sign begins no escape.
+    pub(super) fn broken(text: &str) -> bool {
+        text.split('%').skip(1).any(|rest| {
+            !rest.get(..2).is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        })
+    }
+
     /// Percent-decoding; what is malformed stays as it is.
     pub(super) fn decode(text: &str) -> String {
         let bytes = text.as_bytes();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, WARNING};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -60,9 +60,20 @@ pub(super) fn plain(code: u16, body: &'static str) -> Reply {
     reply(code, "text/plain; charset=utf-8", Full::new(Bytes::from_static(body.as_bytes())).boxed())
 }
 
+/// No body at all.
+pub(super) fn nothing(code: u16) -> Reply {
+    let mut reply = reply(code, "", Full::new(Bytes::new()).boxed());
+    reply.headers_mut().remove(CONTENT_TYPE);
+    reply
+}
+
 /// A refusal.
 pub(super) fn failure(failure: &Failure) -> Reply {
-    json(failure.code(), &failure.to_json())
+    let mut reply = json(failure.code(), &failure.to_json());
+    if let Some(seconds) = failure.retry_after() {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    reply
 }
 
 /// A running watch.

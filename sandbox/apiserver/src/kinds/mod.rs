@@ -133,7 +133,8 @@ impl Builtin {
     fn resource(self) -> Resource {
         let (group, kind, plural, short, namespaced, status) = self.names();
         let document = schemas::document(self);
-        let schema = Schema::parse(&document, "builtin").unwrap_or_default();
+        let mut schema = Schema::parse(&document, "builtin").unwrap_or_default();
+        schema.typed = true;
         // Both views of events share the core table.
         let (table, storage_version) = match self {
             Self::Event => ("/events".to_owned(), "v1".to_owned()),
@@ -161,6 +162,8 @@ impl Builtin {
             status,
             flavour: Flavour::Builtin(self),
             table: table.into(),
+            storage_schema: Arc::default(),
+            scale: None,
             schema: Arc::new(schema),
             document: Arc::new(document),
             columns: Arc::new(columns::builtin(self)),

@@ -4,8 +4,12 @@ use serde_json::{Value, json};
 
 use super::Builtin;
 use super::shape::{
-    any, atomic, boolean, described, free, integer, keyed, kind, list, map, object, string, time,
+    any, atomic, boolean, described, free, integer, keyed, kind, list, map, nullable, object, set,
+    string, time,
 };
+
+/// Times with six decimals, neither more nor fewer.
+pub(super) const MICRO_TIME: &str = "micro-time";
 
 /// The schema of a built-in kind.
 pub(super) fn document(builtin: Builtin) -> Value {
@@ -109,11 +113,36 @@ fn service_account() -> Value {
 }
 
 fn node() -> Value {
-    kind("Node is a worker node in Kubernetes.", [("spec", free()), ("status", free())])
+    let address = object([("address", string()), ("type", string())]);
+    let ports = object([("kubeletEndpoint", object([("Port", integer())]))]);
+    let status = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true,
+    "properties": {
+        "addresses": keyed(["type"], address),
+        "allocatable": map(any()),
+        "capacity": map(any()),
+        "conditions": keyed(["type"], condition()),
+        "daemonEndpoints": ports,
+        "nodeInfo": free(),
+        "phase": string(),
+    }});
+    let taint = object([
+        ("effect", string()),
+        ("key", string()),
+        ("timeAdded", time()),
+        ("value", string()),
+    ]);
+    let spec = object([
+        ("podCIDR", string()),
+        ("podCIDRs", set(string())),
+        ("providerID", string()),
+        ("taints", list(taint)),
+        ("unschedulable", boolean()),
+    ]);
+    kind("Node is a worker node in Kubernetes.", [("spec", spec), ("status", status)])
 }
 
 fn micro_time() -> Value {
-    string()
+    json!({"type": "string", "format": MICRO_TIME, "nullable": true})
 }
 
 fn series() -> Value {
@@ -131,9 +160,9 @@ fn core_event() -> Value {
             ("action", string()),
             ("count", integer()),
             ("eventTime", micro_time()),
-            ("firstTimestamp", time()),
+            ("firstTimestamp", nullable(time())),
             ("involvedObject", reference()),
-            ("lastTimestamp", time()),
+            ("lastTimestamp", nullable(time())),
             ("message", string()),
             ("reason", string()),
             ("related", reference()),
@@ -152,8 +181,8 @@ fn event() -> Value {
         [
             ("action", string()),
             ("deprecatedCount", integer()),
-            ("deprecatedFirstTimestamp", time()),
-            ("deprecatedLastTimestamp", time()),
+            ("deprecatedFirstTimestamp", nullable(time())),
+            ("deprecatedLastTimestamp", nullable(time())),
             ("deprecatedSource", source()),
             ("eventTime", micro_time()),
             ("note", string()),
@@ -244,7 +273,7 @@ fn custom_resource_definition() -> Value {
                 "status",
                 object([
                     ("acceptedNames", definition_names()),
-                    ("conditions", keyed(["type"], condition())),
+                    ("conditions", nullable(keyed(["type"], condition()))),
                     ("observedGeneration", integer()),
                     ("storedVersions", list(string())),
                 ]),

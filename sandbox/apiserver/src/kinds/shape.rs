@@ -18,6 +18,12 @@ pub(crate) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
+/// The same, or null.
+pub(crate) fn nullable(mut schema: Value) -> Value {
+    schema["nullable"] = json!(true);
+    schema
+}
+
 /// Anything below is kept as it comes.
 pub(crate) fn free() -> Value {
     json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})

@@ -24,14 +24,7 @@ enum Test {
 
 impl LabelSelector {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        split(text)
-            .into_iter()
-            .map(|part| requirement(part.trim()))
-            .collect::<Option<Vec<_>>>()
-            .map(Self)
-            .ok_or_else(|| {
-                Failure::bad_request(format!("unable to parse requirement in selector {text:?}"))
-            })
+        Parser::new(text).selector().map_err(Failure::bad_request)
     }
 
     pub(crate) fn is_everything(&self) -> bool {
@@ -55,60 +48,191 @@ impl LabelSelector {
     }
 }
 
-/// Splits at commas outside parentheses.
-fn split(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut depth, mut start) = (0_u32, 0);
-    for (index, character) in text.char_indices() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(&text[start..index]);
-                start = index + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts.retain(|part| !part.trim().is_empty());
-    parts
+/// A word, or one of the signs.
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    End,
+    Word(String),
+    Sign(&'static str),
 }
 
-fn requirement(part: &str) -> Option<Requirement> {
-    let make = |key: &str, test| {
-        let key = key.trim();
-        super::names::qualified_problem(key)
-            .is_none()
-            .then(|| Requirement { key: key.to_owned(), test })
-    };
-    if let Some(key) = part.strip_prefix('!') {
-        return make(key, Test::Absent);
+impl Token {
+    fn text(&self) -> &str {
+        match self {
+            Self::End => "",
+            Self::Word(word) => word,
+            Self::Sign(sign) => sign,
+        }
     }
-    if let Some((head, set)) = part.split_once('(') {
-        let values = set.trim_end().strip_suffix(')')?;
-        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-        let (key, operator) = head.trim().rsplit_once(char::is_whitespace)?;
-        return match operator {
-            "in" => make(key, Test::In(values)),
-            "notin" => make(key, Test::NotIn(values)),
-            _ => None,
+}
+
+const SIGNS: [&str; 9] = ["==", "!=", "=", "!", "(", ")", ",", ">", "<"];
+
+/// The parser of the real server, with its messages.
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+}
+
+impl Parser {
+    fn new(text: &str) -> Self {
+        let mut tokens = Vec::new();
+        let mut rest = text.trim_start();
+        while !rest.is_empty() {
+            let sign = SIGNS.into_iter().find(|sign| rest.starts_with(sign));
+            if let Some(sign) = sign {
+                tokens.push(Token::Sign(sign));
+                rest = rest[sign.len()..].trim_start();
+                continue;
+            }
+            let special = |c: char| c.is_whitespace() || "=!(),><".contains(c);
+            let end = rest.find(special).unwrap_or(rest.len());
+            tokens.push(Token::Word(rest[..end].to_owned()));
+            rest = rest[end..].trim_start();
+        }
+        Self { tokens, at: 0 }
+    }
+
+    fn peek(&self) -> Token {
+        self.tokens.get(self.at).cloned().unwrap_or(Token::End)
+    }
+
+    fn next(&mut self) -> Token {
+        let token = self.peek();
+        self.at += 1;
+        token
+    }
+
+    fn selector(mut self) -> std::result::Result<LabelSelector, String> {
+        let mut all = Vec::new();
+        loop {
+            match self.peek() {
+                Token::End => return Ok(LabelSelector(all)),
+                Token::Word(_) | Token::Sign("!") => {
+                    let requirement = self.requirement();
+                    all.push(requirement.map_err(|e| format!("unable to parse requirement: {e}"))?);
+                    match self.next() {
+                        Token::End => return Ok(LabelSelector(all)),
+                        Token::Sign(",") => {
+                            let after = self.peek();
+                            if !matches!(after, Token::Word(_) | Token::Sign("!")) {
+                                let after = after.text();
+                                return Err(format!(
+                                    "found '{after}', expected: identifier after ','"
+                                ));
+                            }
+                        }
+                        other => {
+                            let found = other.text();
+                            return Err(format!(
+                                "found '{found}', expected: ',' or 'end of string'"
+                            ));
+                        }
+                    }
+                }
+                other @ Token::Sign(_) => {
+                    let found = other.text();
+                    return Err(format!(
+                        "found '{found}', expected: !, identifier, or 'end of string'"
+                    ));
+                }
+            }
+        }
+    }
+
+    fn requirement(&mut self) -> std::result::Result<Requirement, String> {
+        let absent = self.peek() == Token::Sign("!");
+        if absent {
+            self.at += 1;
+        }
+        let key = match self.next() {
+            Token::Word(word) => word,
+            other => return Err(format!("found '{}', expected: identifier", other.text())),
         };
+        if let Some(problem) = super::names::qualified_problem(&key) {
+            return Err(format!("<nil>: Invalid value: {key:?}: {problem}"));
+        }
+        let made = |test| Requirement { key: key.clone(), test };
+        if absent {
+            return Ok(made(Test::Absent));
+        }
+        let operator = match self.peek() {
+            Token::End | Token::Sign(",") => return Ok(made(Test::Exists)),
+            token => token.text().to_owned(),
+        };
+        if !matches!(operator.as_str(), "=" | "==" | "!=" | "in" | "notin" | ">" | "<") {
+            return Err(format!("found '{operator}', expected: in, notin, =, ==, !=, gt, lt"));
+        }
+        self.at += 1;
+        let values = match operator.as_str() {
+            "in" | "notin" => self.values()?,
+            _ => vec![self.value()?],
+        };
+        for (index, value) in values.iter().enumerate() {
+            if let Some(problem) = super::names::label_value_problem(value) {
+                return Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {problem}"));
+            }
+        }
+        let bound = || {
+            values[0].parse::<i64>().map_err(|_| {
+                format!(
+                    "values[0]: Invalid value: {:?}: for 'Gt', 'Lt' operators, the value must be \
+                     an integer",
+                    values[0]
+                )
+            })
+        };
+        Ok(made(match operator.as_str() {
+            "=" | "==" | "in" => Test::In(values),
+            "!=" | "notin" => Test::NotIn(values),
+            ">" => Test::Above(bound()?),
+            _ => Test::Below(bound()?),
+        }))
     }
-    let one = |value: &str| vec![value.trim().to_owned()];
-    if let Some((key, value)) = part.split_once("!=") {
-        return make(key, Test::NotIn(one(value)));
+
+    fn value(&mut self) -> std::result::Result<String, String> {
+        match self.peek() {
+            Token::End | Token::Sign(",") => Ok(String::new()),
+            Token::Word(word) => {
+                self.at += 1;
+                Ok(word)
+            }
+            other @ Token::Sign(_) => {
+                Err(format!("found '{}', expected: identifier", other.text()))
+            }
+        }
     }
-    if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        return make(key, Test::In(one(value)));
+
+    fn values(&mut self) -> std::result::Result<Vec<String>, String> {
+        match self.next() {
+            Token::Sign("(") => {}
+            other => return Err(format!("found '{}' expected: '('", other.text())),
+        }
+        let mut values = Vec::new();
+        loop {
+            match self.next() {
+                Token::Word(word) => {
+                    values.push(word);
+                    match self.next() {
+                        Token::Sign(",") => {}
+                        Token::Sign(")") => return Ok(values),
+                        other => {
+                            return Err(format!("found '{}', expected: ',' or ')'", other.text()));
+                        }
+                    }
+                }
+                Token::Sign(",") => values.push(String::new()),
+                Token::Sign(")") => {
+                    values.push(String::new());
+                    return Ok(values);
+                }
+                other => {
+                    let found = other.text();
+                    return Err(format!("found '{found}', expected: ',', ')' or identifier"));
+                }
+            }
+        }
     }
-    if let Some((key, value)) = part.split_once('>') {
-        return make(key, Test::Above(value.trim().parse().ok()?));
-    }
-    if let Some((key, value)) = part.split_once('<') {
-        return make(key, Test::Below(value.trim().parse().ok()?));
-    }
-    make(part, Test::Exists)
 }
 
 #[cfg(test)]

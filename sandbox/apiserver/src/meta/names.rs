@@ -13,6 +13,12 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
     'example.com', regex used for validation is \
     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
+/// What the part of a qualified name after its prefix must be.
+pub(crate) const NAME_PART: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must \
+                     start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  \
+                     or '123-abc', regex used for validation is \
+                     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
 /// Five characters that cannot spell a word, as `generateName` appends them.
 pub(crate) fn suffix() -> String {
     let random = uuid::Uuid::new_v4();
@@ -41,7 +47,7 @@ pub(crate) fn check_label(field: &str, text: &str) -> Vec<FieldError> {
     let value = Value::from(text);
     let mut errors = Vec::new();
     if text.len() > 63 {
-        errors.push(FieldError::invalid(field, &value, "must be no more than 63 bytes"));
+        errors.push(FieldError::invalid(field, &value, "must be no more than 63 characters"));
     }
     if !is_label(text) {
         errors.push(FieldError::invalid(field, &value, LABEL));
@@ -54,7 +60,7 @@ pub(crate) fn check_subdomain(field: &str, text: &str) -> Vec<FieldError> {
     let value = Value::from(text);
     let mut errors = Vec::new();
     if text.len() > 253 {
-        errors.push(FieldError::invalid(field, &value, "must be no more than 253 bytes"));
+        errors.push(FieldError::invalid(field, &value, "must be no more than 253 characters"));
     }
     if !text.split('.').all(is_label) {
         errors.push(FieldError::invalid(field, &value, SUBDOMAIN));
@@ -65,6 +71,14 @@ pub(crate) fn check_subdomain(field: &str, text: &str) -> Vec<FieldError> {
 /// `[prefix/]name` of label and annotation keys and of finalizers; the reason when it is not one.
 pub(crate) fn qualified_problem(key: &str) -> Option<&'static str> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
+    if name.contains('/') {
+        return Some(
+            "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must \
+             start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or \
+             '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') \
+             with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+        );
+    }
     if prefix.is_some_and(|prefix| prefix.is_empty() || !prefix.split('.').all(is_label)) {
         return Some(
             "prefix part a lowercase RFC 1123 subdomain must consist of lower case \
@@ -74,15 +88,10 @@ pub(crate) fn qualified_problem(key: &str) -> Option<&'static str> {
         );
     }
     if name.len() > 63 {
-        return Some("name part must be no more than 63 bytes");
+        return Some("name part must be no more than 63 characters");
     }
     if name.is_empty() || !is_qualified_text(name) {
-        return Some(
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must \
-                     start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  \
-                     or '123-abc', regex used for validation is \
-                     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
-        );
+        return Some(NAME_PART);
     }
     None
 }

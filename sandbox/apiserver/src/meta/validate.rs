@@ -14,10 +14,10 @@ pub(crate) fn metadata(object: &Value) -> Vec<FieldError> {
     labels(&metadata["labels"], &mut errors);
     annotations(&metadata["annotations"], &mut errors);
     owners(&metadata["ownerReferences"], &mut errors);
-    for (index, finalizer) in super::finalizers(object).iter().enumerate() {
+    for finalizer in super::finalizers(object) {
         if let Some(problem) = names::qualified_problem(finalizer) {
-            let field = format!("metadata.finalizers[{index}]");
-            errors.push(FieldError::invalid(field, &Value::from(*finalizer), problem));
+            let value = Value::from(finalizer);
+            errors.push(FieldError::invalid("metadata.finalizers", &value, problem));
         }
     }
     errors
@@ -48,13 +48,39 @@ fn annotations(annotations: &Value, errors: &mut Vec<FieldError>) {
 }
 
 fn owners(owners: &Value, errors: &mut Vec<FieldError>) {
-    for (index, owner) in owners.as_array().into_iter().flatten().enumerate() {
-        for key in ["apiVersion", "kind", "name", "uid"] {
+    let list = owners.as_array().map(Vec::as_slice).unwrap_or_default();
+    for owner in list {
+        let text = |key: &str| owner[key].as_str().unwrap_or_default();
+        let version = text("apiVersion");
+        if version.is_empty() || version.split('/').count() > 2 {
+            let detail = "version must not be empty";
+            let at = "metadata.ownerReferences.apiVersion";
+            errors.push(FieldError::invalid(at, &Value::from(version), detail));
+        }
+        if version == "v1" && text("kind") == "Event" {
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            errors.push(FieldError::invalid("metadata.ownerReferences", owner, detail));
+        }
+        for key in ["kind", "name", "uid"] {
             if owner[key].as_str().unwrap_or_default().is_empty() {
-                let field = format!("metadata.ownerReferences[{index}].{key}");
-                errors.push(FieldError::invalid(field, &owner[key], "must not be empty"));
+                let field = format!("metadata.ownerReferences.{key}");
+                errors.push(FieldError::invalid(field, &Value::from(""), "must not be empty"));
             }
         }
+    }
+    let controllers = list.iter().filter(|owner| owner["controller"] == true);
+    let controllers: Vec<String> = controllers
+        .map(|owner| {
+            let text = |key: &str| owner[key].as_str().unwrap_or_default();
+            format!("{}/{}", text("kind"), text("name"))
+        })
+        .collect();
+    if let [first, second, ..] = controllers.as_slice() {
+        let detail = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for \
+             {first} and {second}"
+        );
+        errors.push(FieldError::invalid("metadata.ownerReferences", owners, &detail));
     }
 }
 

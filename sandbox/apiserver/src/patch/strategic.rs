@@ -3,12 +3,15 @@
 use serde_json::{Map, Value};
 
 use crate::schema::{ListType, Schema};
-use crate::status::{Failure, Result};
+use crate::status::{Failure, Result, json_sort};
 
 /// Applies a strategic merge patch.
 pub(crate) fn patch(schema: &Schema, live: &Value, patch: &Value) -> Result<Value> {
     let Value::Object(map) = patch else {
-        return Err(Failure::bad_request("error decoding patch: not an object"));
+        return Err(Failure::bad_request(format!(
+            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            json_sort(patch)
+        )));
     };
     Ok(object(Some(schema), live, map))
 }
@@ -32,6 +35,15 @@ fn object(schema: Option<&Schema>, live: &Value, patch: &Map<String, Value>) -> 
             }
             continue;
         }
+        if let Some(target) = key.strip_prefix("$setElementOrder/")
+            && !patch.contains_key(target)
+            && let (Some(Value::Array(items)), Value::Array(order)) =
+                (merged.get_mut(target), change)
+        {
+            let below = schema.and_then(|schema| schema.child(target));
+            let server = items.clone();
+            *items = ordered(below, std::mem::take(items), order, &server);
+        }
         if key.starts_with('$') {
             continue;
         }
@@ -46,7 +58,9 @@ fn object(schema: Option<&Schema>, live: &Value, patch: &Map<String, Value>) -> 
             }
             Value::Array(items) => {
                 let current = merged.get(key).and_then(Value::as_array).cloned();
-                let list = list(below, current.unwrap_or_default(), items);
+                let order = patch.get(&format!("$setElementOrder/{key}"));
+                let order = order.and_then(Value::as_array).unwrap_or(items);
+                let list = list(below, current.unwrap_or_default(), items, order);
                 merged.insert(key.clone(), Value::Array(list));
             }
             scalar => {
@@ -65,11 +79,12 @@ fn without_directives(patch: &Map<String, Value>) -> Value {
         .collect()
 }
 
-fn list(schema: Option<&Schema>, live: Vec<Value>, patch: &[Value]) -> Vec<Value> {
+fn list(schema: Option<&Schema>, live: Vec<Value>, patch: &[Value], order: &[Value]) -> Vec<Value> {
     let list_type = schema.map_or(&ListType::Atomic, |schema| &schema.list_type);
     let below = schema.and_then(|schema| schema.items.as_deref());
-    match list_type {
-        ListType::Atomic => patch.to_vec(),
+    let server = live.clone();
+    let merged = match list_type {
+        ListType::Atomic => return patch.to_vec(),
         ListType::Set => {
             let mut merged = live;
             for item in patch {
@@ -79,14 +94,50 @@ fn list(schema: Option<&Schema>, live: Vec<Value>, patch: &[Value]) -> Vec<Value
             }
             merged
         }
-        ListType::Map(keys) => keyed(below, keys, live, patch),
+        ListType::Map(keys) => {
+            if patch.iter().any(|item| item["$patch"] == "replace") {
+                return patch.iter().filter(|item| item["$patch"] != "replace").cloned().collect();
+            }
+            keyed(below, keys, live, patch)
+        }
+    };
+    ordered(schema, merged, order, &server)
+}
+
+/// What the patch names, in its order, and what only the server has, each before what followed it
+/// there. What only the patch has comes first.
+fn ordered(
+    schema: Option<&Schema>,
+    merged: Vec<Value>,
+    order: &[Value],
+    server: &[Value],
+) -> Vec<Value> {
+    let same = |one: &Value, other: &Value| match schema.map(|schema| &schema.list_type) {
+        Some(ListType::Map(keys)) => keys.iter().all(|key| one[key] == other[key]),
+        _ => one == other,
+    };
+    let within = |list: &[Value], item: &Value| list.iter().position(|found| same(found, item));
+    let (mut named, only): (Vec<Value>, Vec<Value>) =
+        merged.into_iter().partition(|item| within(order, item).is_some());
+    named.sort_by_key(|item| within(order, item));
+    let mut only = only.into_iter().peekable();
+    let mut out = Vec::new();
+    for item in named {
+        let place = within(server, &item);
+        while place.is_some()
+            && only
+                .peek()
+                .is_some_and(|kept| within(server, kept).is_some_and(|at| Some(at) < place))
+        {
+            out.extend(only.next());
+        }
+        out.push(item);
     }
+    out.extend(only);
+    out
 }
 
 fn keyed(below: Option<&Schema>, keys: &[String], live: Vec<Value>, patch: &[Value]) -> Vec<Value> {
-    if patch.iter().any(|item| item["$patch"] == "replace") {
-        return patch.iter().filter(|item| item["$patch"] != "replace").cloned().collect();
-    }
     let mut merged = live;
     for item in patch {
         let same = |other: &Value| keys.iter().all(|key| other[key] == item[key]);
@@ -122,7 +173,7 @@ mod tests {
         assert_eq!(
             patch(&schema, &live, &change).unwrap(),
             json!({"data": {"b": "2", "c": "3"}, "metadata": {
-                "finalizers": ["y"], "ownerReferences": [{"uid": "2"}, {"uid": "3"}]}})
+                "finalizers": ["y"], "ownerReferences": [{"uid": "3"}, {"uid": "2"}]}})
         );
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Column {
     format: String,
     description: String,
     priority: i64,
+    /// Whether the definition says `string` whatever the cell computes.
+    as_text: bool,
     cell: Cell,
 }
 
@@ -27,10 +29,15 @@ enum Cell {
     FirstOf(Vec<JsonPath>),
     /// How many entries the maps under these fields have.
     Count(&'static [&'static str]),
-    /// How many items a list has.
-    Length(&'static str),
+    NodeStatus,
+    NodeRoles,
+    /// A field of `status.nodeInfo`.
+    NodeInfo(&'static str),
+    /// An address of that type.
+    NodeAddress(&'static str),
     EventObject,
     EventSource,
+    EventPart,
 }
 
 impl Column {
@@ -41,6 +48,7 @@ impl Column {
             format: String::new(),
             description: String::new(),
             priority,
+            as_text: false,
             cell,
         }
     }
@@ -63,6 +71,17 @@ impl Column {
         Self::new(name, kind, priority, Cell::FirstOf(paths))
     }
 
+    /// Computes a date and calls it a text, as the built-in kinds do.
+    fn shown_as_text(mut self) -> Self {
+        self.as_text = true;
+        self
+    }
+
+    fn named(mut self) -> Self {
+        "name".clone_into(&mut self.format);
+        self
+    }
+
     fn age() -> Self {
         Self::path("Age", "date", 0, ".metadata.creationTimestamp")
     }
@@ -79,14 +98,21 @@ impl Column {
             let priority = json["priority"].as_i64().unwrap_or_default();
             let mut column = Self::path(text("name"), text("type"), priority, text("jsonPath"));
             text("format").clone_into(&mut column.format);
-            text("description").clone_into(&mut column.description);
+            column.description = match text("description") {
+                "" => format!(
+                    "Custom resource definition column (in JSONPath format): {}",
+                    text("jsonPath")
+                ),
+                given => given.to_owned(),
+            };
             all.push(column);
         }
         all
     }
 
     pub(super) fn definition(&self) -> Value {
-        json!({"name": self.name, "type": self.kind, "format": self.format,
+        let kind = if self.as_text { "string" } else { &self.kind };
+        json!({"name": self.name, "type": kind, "format": self.format,
             "description": self.description, "priority": self.priority})
     }
 
@@ -104,7 +130,18 @@ impl Column {
                     |field: &&str| object[*field].as_object().map_or(0, serde_json::Map::len);
                 json!(fields.iter().map(count).sum::<usize>())
             }
-            Cell::Length(field) => json!(object[*field].as_array().map_or(0, Vec::len)),
+            Cell::NodeStatus => json!(node_status(object)),
+            Cell::NodeRoles => json!(node_roles(object)),
+            Cell::NodeInfo(field) => {
+                let text = object["status"]["nodeInfo"][*field].as_str().unwrap_or_default();
+                let unknown = text.is_empty() && *field != "kubeletVersion";
+                json!(if unknown { "<unknown>" } else { text })
+            }
+            Cell::NodeAddress(kind) => {
+                let all = object["status"]["addresses"].as_array().into_iter().flatten();
+                let mut found = all.filter(|address| address["type"] == *kind);
+                json!(found.next().and_then(|a| a["address"].as_str()).unwrap_or("<none>"))
+            }
             Cell::EventObject => {
                 let about = if object["involvedObject"].is_object() {
                     &object["involvedObject"]
@@ -113,6 +150,10 @@ impl Column {
                 };
                 let text = |key: &str| about[key].as_str().unwrap_or_default();
                 json!(format!("{}/{}", text("kind").to_lowercase(), text("name")))
+            }
+            Cell::EventPart => {
+                let path = object["involvedObject"]["fieldPath"].as_str();
+                json!(path.or(object["regarding"]["fieldPath"].as_str()).unwrap_or_default())
             }
             Cell::EventSource => {
                 let source = object["source"]["component"].as_str().filter(|text| !text.is_empty());
@@ -182,19 +223,60 @@ pub(crate) fn builtin(builtin: Builtin) -> Vec<Column> {
         Builtin::ConfigMap => {
             all.push(Column::new("Data", "string", 0, Cell::Count(&["data", "binaryData"])));
         }
-        Builtin::ServiceAccount => {
-            all.push(Column::new("Secrets", "string", 0, Cell::Length("secrets")));
-        }
         Builtin::Lease => all.push(Column::path("Holder", "string", 0, ".spec.holderIdentity")),
         Builtin::CustomResourceDefinition => {
             let created = ".metadata.creationTimestamp";
-            all.push(Column::path("Created At", "string", 0, created));
+            all.push(Column::path("Created At", "date", 0, created));
             return all;
         }
+        Builtin::Node => return nodes(all),
         _ => {}
     }
-    all.push(Column::age());
+    all.push(Column::age().shown_as_text());
     all
+}
+
+fn nodes(mut all: Vec<Column>) -> Vec<Column> {
+    let info = |name: &str, priority, field: &'static str| {
+        Column::new(name, "string", priority, Cell::NodeInfo(field))
+    };
+    let address =
+        |name: &str, kind: &'static str| Column::new(name, "string", 1, Cell::NodeAddress(kind));
+    all.extend([
+        Column::new("Status", "string", 0, Cell::NodeStatus),
+        Column::new("Roles", "string", 0, Cell::NodeRoles),
+        Column::age().shown_as_text(),
+        info("Version", 0, "kubeletVersion"),
+        address("Internal-IP", "InternalIP"),
+        address("External-IP", "ExternalIP"),
+        info("OS-Image", 1, "osImage"),
+        info("Kernel-Version", 1, "kernelVersion"),
+        info("Container-Runtime", 1, "containerRuntimeVersion"),
+    ]);
+    all
+}
+
+fn node_status(node: &Value) -> String {
+    let mut conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+    let ready = conditions.rfind(|condition| condition["type"] == "Ready");
+    let mut status = match ready.map(|ready| ready["status"] == "True") {
+        Some(true) => "Ready",
+        Some(false) => "NotReady",
+        None => "Unknown",
+    }
+    .to_owned();
+    if node["spec"]["unschedulable"] == true {
+        status.push_str(",SchedulingDisabled");
+    }
+    status
+}
+
+fn node_roles(node: &Value) -> String {
+    let labels = node["metadata"]["labels"].as_object().into_iter().flatten();
+    let roles = labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"));
+    let mut roles: Vec<&str> = roles.collect();
+    roles.sort_unstable();
+    if roles.is_empty() { "<none>".to_owned() } else { roles.join(",") }
 }
 
 fn events(builtin: Builtin) -> Vec<Column> {
@@ -210,16 +292,17 @@ fn events(builtin: Builtin) -> Vec<Column> {
             "date",
             0,
             &[".series.lastObservedTime", last, ".eventTime", first],
-        ),
+        )
+        .shown_as_text(),
         Column::path("Type", "string", 0, ".type"),
         Column::path("Reason", "string", 0, ".reason"),
         Column::new("Object", "string", 0, Cell::EventObject),
-        Column::path("Subobject", "string", 1, ".involvedObject.fieldPath"),
+        Column::new("Subobject", "string", 1, Cell::EventPart),
         Column::new("Source", "string", 1, Cell::EventSource),
         Column::path("Message", "string", 0, message),
-        Column::first_of("First Seen", "date", 1, &[first, ".eventTime"]),
-        Column::path("Count", "string", 1, count),
-        Column::path("Name", "string", 1, ".metadata.name"),
+        Column::first_of("First Seen", "date", 1, &[first, ".eventTime"]).shown_as_text(),
+        Column::path("Count", "integer", 1, count).shown_as_text(),
+        Column::path("Name", "string", 1, ".metadata.name").named(),
     ]
 }
 

@@ -9,11 +9,16 @@ use crate::resource::Resource;
 use crate::store::Stored;
 use crate::verbs::read::Listing;
 
-fn list_metadata(listing: &Listing) -> Value {
+fn list_metadata(resource: &Resource, listing: &Listing, form: &Form) -> Value {
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".to_owned(), json!(listing.revision.to_string()));
-    if let Some(token) = &listing.token {
-        metadata.insert("continue".to_owned(), json!(token));
+    match &listing.token {
+        Some(token) => _ = metadata.insert("continue".to_owned(), json!(token)),
+        // Custom lists are untyped there, and leave nothing out.
+        None if resource.is_custom() && *form == Form::Object => {
+            metadata.insert("continue".to_owned(), json!(""));
+        }
+        None => {}
     }
     if let Some(remaining) = listing.remaining {
         metadata.insert("remainingItemCount".to_owned(), json!(remaining));
@@ -23,7 +28,7 @@ fn list_metadata(listing: &Listing) -> Value {
 
 /// A list in the asked form; stored texts are joined without being parsed where possible.
 pub(crate) fn list(resource: &Resource, listing: &Listing, form: &Form) -> Bytes {
-    let metadata = list_metadata(listing);
+    let metadata = list_metadata(resource, listing, form);
     let objects =
         || listing.items.iter().map(|stored| view::of(resource, stored)).collect::<Vec<_>>();
     match form {
@@ -40,12 +45,12 @@ pub(crate) fn list(resource: &Resource, listing: &Listing, form: &Form) -> Bytes
                 if index > 0 {
                     body.extend_from_slice(b",");
                 }
-                body.extend_from_slice(&view::text(resource, stored));
+                body.extend_from_slice(&view::item(resource, stored));
             }
             body.extend_from_slice(b"]}");
             body.freeze()
         }
-        Form::Partial => {
+        Form::Partial { .. } => {
             let items: Vec<Value> = objects().iter().map(view::partial).collect();
             let list = json!({"kind": "PartialObjectMetadataList",
                 "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items});
@@ -75,7 +80,7 @@ pub(crate) fn rendered(
 ) -> Value {
     match form {
         Form::Object => object,
-        Form::Partial => view::partial(&object),
+        Form::Partial { .. } => view::partial(&object),
         Form::Table { version, include } => {
             let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
             table::table(resource, version, &[object], *include, with_columns, &metadata)

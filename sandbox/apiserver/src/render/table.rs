@@ -35,15 +35,15 @@ pub(crate) fn table(
                     row["object"]["apiVersion"] = json!(format!("meta.k8s.io/{version}"));
                 }
                 Include::Object => row["object"] = object.clone(),
-                Include::Nothing => {}
+                Include::Nothing => row["object"] = Value::Null,
             }
             row
         })
         .collect();
-    let definitions: Vec<Value> = if with_columns {
+    let definitions: Value = if with_columns {
         columns.iter().map(super::columns::Column::definition).collect()
     } else {
-        Vec::new()
+        Value::Null
     };
     json!({"kind": "Table", "apiVersion": format!("meta.k8s.io/{version}"),
         "metadata": metadata, "columnDefinitions": definitions, "rows": rows})

@@ -23,6 +23,8 @@ pub(crate) struct Rules {
 struct Rule {
     compiled: CompiledSchema,
     transition: bool,
+    /// Its message, or itself, for when it cannot be evaluated.
+    said: String,
 }
 
 impl fmt::Debug for Rules {
@@ -44,6 +46,7 @@ impl Rules {
                 errors.push(FieldError::required(at, "rule is not specified"));
                 continue;
             }
+            self::check(rule, json, &at, errors);
             let mut one = shape.clone();
             one["x-kubernetes-validations"] = Value::Array(vec![rule.clone()]);
             let compiled = compile_schema(&one);
@@ -56,7 +59,9 @@ impl Rules {
                 .first()
                 .and_then(|rule| rule.as_ref().ok())
                 .is_some_and(|rule| rule.is_transition_rule);
-            all.push(Rule { compiled, transition });
+            let said = [&rule["message"], &rule["rule"]].into_iter().find_map(Value::as_str);
+            let said = said.unwrap_or_default().to_owned();
+            all.push(Rule { compiled, transition, said });
         }
         Some(Self { rules: Arc::new(all) })
     }
@@ -80,9 +85,41 @@ impl Rules {
                     format!("{path}.{}", failure.field_path)
                 };
                 let reason = failure.reason.as_deref();
-                errors.push(refusal(&field, value, reason, &failure.message));
+                let broken = failure.message.strip_prefix("rule evaluation error: ");
+                errors.push(match broken {
+                    Some(why) => stumbled(path, value, why, &rule.said),
+                    None => refusal(&field, value, reason, &failure.message),
+                });
             }
         }
+    }
+}
+
+/// What is said about a rule besides the rule itself.
+fn check(rule: &Value, schema: &Value, at: &str, errors: &mut Vec<FieldError>) {
+    let at = at.trim_end_matches(".rule");
+    let text = |key: &str| rule[key].as_str().unwrap_or_default();
+    if text("message").contains(['\n', '\r']) {
+        let field = format!("{at}.message");
+        let detail = "must not contain line breaks";
+        errors.push(FieldError::invalid(field, &rule["message"], detail));
+    }
+    let known =
+        ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
+    if !rule["reason"].is_null() && !known.contains(&text("reason")) {
+        let known = known.map(|reason| format!("{reason:?}"));
+        errors.push(FieldError::not_supported(format!("{at}.reason"), &rule["reason"], &known));
+    }
+    let path = text("fieldPath");
+    let steps = path.trim_start_matches('.').split('.');
+    let plain = !path.contains(['[', '\'']);
+    let found = steps.fold(schema, |schema, step| match &schema["properties"][step] {
+        Value::Null => &schema["additionalProperties"],
+        found => found,
+    });
+    if !path.is_empty() && plain && (!path.starts_with('.') || found.is_null()) {
+        let field = format!("{at}.fieldPath");
+        errors.push(FieldError::invalid(field, &rule["fieldPath"], "must be a valid path"));
     }
 }
 
@@ -92,8 +129,21 @@ fn refusal(field: &str, value: &Value, reason: Option<&str>, message: &str) -> F
         Some("FieldValueForbidden") => FieldError::forbidden(field, message),
         Some("FieldValueRequired") => FieldError::required(field, message),
         Some("FieldValueDuplicate") => FieldError::duplicate(field, value),
+        // Values of many parts are not repeated.
+        _ if value.is_object() || value.is_array() => FieldError::invalid_bare(field, message),
         _ => FieldError::invalid(field, value, message),
     }
+}
+
+/// A rule that could not be evaluated over a value.
+fn stumbled(path: &str, value: &Value, why: &str, said: &str) -> FieldError {
+    let why = why
+        .replace("Index out of bounds: Int(", "index out of bounds: ")
+        .replace("No such key: ", "no such key: ");
+    let why = why.trim_end_matches(')');
+    let detail = format!("{why} evaluating rule: {said}");
+    let sort = Value::from(super::values::type_of(value));
+    FieldError::invalid(path.trim_start_matches('.'), &sort, &detail)
 }
 
 fn strip_rules(json: &mut Value) {

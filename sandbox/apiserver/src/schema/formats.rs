@@ -8,6 +8,13 @@ use base64::Engine;
 pub(crate) fn holds(format: &str, text: &str) -> bool {
     match format {
         "date" => chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok(),
+        // Times with six decimals, as Go writes them.
+        "micro-time" => {
+            let bytes = text.as_bytes();
+            let exact = bytes.get(19) == Some(&b'.')
+                && bytes.iter().skip(20).take_while(|b| b.is_ascii_digit()).count() == 6;
+            exact && chrono::DateTime::parse_from_rfc3339(text).is_ok()
+        }
         "date-time" | "datetime" => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
         "duration" => is_duration(text),
         "byte" => base64::engine::general_purpose::STANDARD.decode(text).is_ok(),

@@ -14,9 +14,9 @@ use indexmap::IndexMap;
 use regex::Regex;
 use serde_json::Value;
 
-pub(crate) use default::apply_defaults;
+pub(crate) use default::{apply_defaults, apply_defaults_keeping_nulls};
 pub(crate) use prune::{prune, unknown_fields};
-pub(crate) use validate::validate;
+pub(crate) use validate::{embedded_mistake, validate};
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +94,8 @@ pub(crate) struct Schema {
     pub(crate) nullable: bool,
     pub(crate) preserve_unknown: bool,
     pub(crate) embedded: bool,
+    /// Whether this is a built-in kind, whose spec and status are never absent.
+    pub(crate) typed: bool,
     pub(crate) default: Option<Value>,
     pub(crate) properties: IndexMap<String, Schema>,
     /// The schema of values under undeclared keys: makes this a map.

@@ -4,6 +4,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{Bounds, Combined, ListType, Schema, Type, cel};
+use crate::kinds::shape;
 use crate::status::FieldError;
 
 const DEPTH: usize = 64;
@@ -43,6 +44,14 @@ impl Parser {
         for (key, child) in json["properties"].as_object().into_iter().flatten() {
             let at = format!("{field}.properties[{key}]");
             schema.properties.insert(key.clone(), self.schema(child, &at, depth + 1, structural));
+        }
+        if schema.embedded {
+            let metadata = self.schema(&shape::metadata(), field, depth + 1, false);
+            schema.properties.entry("metadata".to_owned()).or_insert(metadata);
+            for key in ["apiVersion", "kind"] {
+                let text = self.schema(&shape::string(), field, depth + 1, false);
+                schema.properties.entry(key.to_owned()).or_insert(text);
+            }
         }
         if json["additionalProperties"].is_object() {
             let at = format!("{field}.additionalProperties");
@@ -175,7 +184,11 @@ impl Parser {
         let at = format!("{field}.default");
         let mut value = default.clone();
         super::apply_defaults(schema, &mut value);
-        for error in super::validate(schema, &value, None, &at) {
+        for mut error in super::validate(schema, &value, None, "") {
+            error.field = match error.field.as_str() {
+                "" => at.clone(),
+                below => format!("{at}.{below}"),
+            };
             self.errors.push(error);
         }
         let mut pruned = value.clone();

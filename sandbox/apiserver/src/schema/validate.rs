@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::values::{join, old_child, old_item, type_of};
 use super::{Bounds, ListType, Schema, Type, formats};
-use crate::status::FieldError;
+use crate::status::{FieldError, json_sort};
 
 /// Every mistake in `value`. What did not change since `old` is not judged again (ratcheting).
 pub(crate) fn validate(
@@ -25,7 +25,7 @@ fn check(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) {
-    if old == Some(value) || value.is_null() && (schema.nullable || schema.preserve_unknown) {
+    if old == Some(value) || value.is_null() && (schema.nullable || schema.kind == Type::Any) {
         return;
     }
     if !has_type(schema.kind, value) {
@@ -33,6 +33,11 @@ fn check(
         let detail =
             format!("{} in body must be of type {}: {found}", name(path), schema.kind.name());
         errors.push(FieldError::type_invalid(path, &found, &detail));
+        if schema.kind == Type::Integer && value.is_number() {
+            let detail =
+                format!("Checked value must be of type integer (default format) in {path}");
+            errors.push(FieldError::invalid("<nil>", &Value::from(""), &detail));
+        }
         return;
     }
     if let Some(choices) = &schema.bounds.choices
@@ -40,6 +45,13 @@ fn check(
     {
         let supported: Vec<String> = choices.iter().map(ToString::to_string).collect();
         errors.push(FieldError::not_supported(path, value, &supported));
+    }
+    if schema.kind == Type::Integer
+        && schema.bounds.format.as_deref() == Some("int32")
+        && value.as_i64().is_some_and(|number| i32::try_from(number).is_err())
+    {
+        let detail = format!("Checked value must be of type integer with format int32 in {path}");
+        errors.push(FieldError::invalid("<nil>", &Value::from(""), &detail));
     }
     match value {
         Value::Object(map) => object(schema, map, old, path, errors),
@@ -79,6 +91,12 @@ fn object(
 ) {
     for key in &schema.required {
         if !map.contains_key(key) {
+            errors.push(FieldError::required(join(path, key), ""));
+        }
+    }
+    for key in ["apiVersion", "kind"] {
+        let empty = map.get(key).and_then(Value::as_str).unwrap_or_default().is_empty();
+        if schema.embedded && empty {
             errors.push(FieldError::required(join(path, key), ""));
         }
     }
@@ -137,6 +155,11 @@ fn duplicates(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<Fie
     };
     let mut seen = Vec::new();
     for (index, item) in items.iter().enumerate() {
+        if matches!(schema.list_type, ListType::Map(_)) && !item.is_object() && !item.is_null() {
+            let detail = "must be an object for an array of list-type map";
+            errors.push(FieldError::invalid(format!("{path}[{index}]"), item, detail));
+            return;
+        }
         let Some(keys) = keys_of(item) else { return };
         if seen.contains(&keys) {
             errors.push(FieldError::duplicate(format!("{path}[{index}]"), &keys));
@@ -148,20 +171,20 @@ fn duplicates(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<Fie
 
 fn string(bounds: &Bounds, text: &str, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let length = text.chars().count() as u64;
+    // The first mistake of these is the one that is named.
     if let Some(maximum) = bounds.max_length.filter(|maximum| length > *maximum) {
         errors.push(FieldError::too_long(path, maximum));
-    }
-    if let Some(minimum) = bounds.min_length.filter(|minimum| length < *minimum) {
+    } else if let Some(minimum) = bounds.min_length.filter(|minimum| length < *minimum) {
         let detail = format!("{} in body should be at least {minimum} chars long", name(path));
         errors.push(FieldError::invalid(path, value, &detail));
-    }
-    if let Some(pattern) = bounds.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+    } else if let Some(pattern) = bounds.pattern.as_ref().filter(|pattern| !pattern.is_match(text))
+    {
         let detail = format!("{} in body should match '{pattern}'", name(path));
         errors.push(FieldError::invalid(path, value, &detail));
     }
     if let Some(format) = bounds.format.as_deref().filter(|format| !formats::holds(format, text)) {
         let detail = format!("{} in body must be of type {format}: {value}", name(path));
-        errors.push(FieldError::invalid(path, value, &detail));
+        errors.push(FieldError::type_invalid(path, value, &detail));
     }
 }
 
@@ -193,28 +216,72 @@ fn numeric(bounds: &Bounds, number: f64, value: &Value, path: &str, errors: &mut
 fn combined(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let valid = |branch: &Schema| validate(branch, value, None, path).is_empty();
     let combined = &schema.combined;
-    let mut refuse = |what: &str| {
-        let detail =
-            if path.is_empty() { what.to_owned() } else { format!("{path} in body {what}") };
-        errors.push(FieldError::invalid(path, value, &detail));
+    let refusal = |what: &str| {
+        let detail = format!("\"{path}\" {what}");
+        FieldError::invalid("<nil>", &Value::from(""), &detail)
     };
     if !combined.any.is_empty() && !combined.any.iter().any(valid) {
-        refuse("must validate at least one schema (anyOf)");
+        errors.push(refusal("must validate at least one schema (anyOf)"));
+        let branches = combined.any.iter().map(|one| validate(one, value, None, path));
+        errors.extend(branches.min_by_key(Vec::len).unwrap_or_default());
     }
     if !combined.one.is_empty() {
         match combined.one.iter().filter(|branch| valid(branch)).count() {
             1 => {}
-            0 => refuse("must validate one and only one schema (oneOf). Found none valid"),
-            n => refuse(&format!(
+            0 => {
+                errors.push(refusal(
+                    "must validate one and only one schema (oneOf). Found none valid",
+                ));
+                // The branch that is nearest says what it lacks.
+                let branches = combined.one.iter().map(|one| validate(one, value, None, path));
+                errors.extend(branches.min_by_key(Vec::len).unwrap_or_default());
+            }
+            n => errors.push(refusal(&format!(
                 "must validate one and only one schema (oneOf). Found {n} valid alternatives"
-            )),
+            ))),
         }
     }
     if combined.not.as_deref().is_some_and(valid) {
-        refuse("must not validate the schema (not)");
+        errors.push(refusal("must not validate the schema (not)"));
     }
     for branch in &combined.all {
         errors.extend(validate(branch, value, None, path));
+    }
+}
+
+/// What keeps an embedded object from being decoded as one.
+pub(crate) fn embedded_mistake(schema: &Schema, value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Object(map) => {
+            if schema.embedded {
+                for key in ["apiVersion", "kind"] {
+                    if let Some(other) = map.get(key).filter(|value| !value.is_string()) {
+                        let at = join(path, key);
+                        return Some(format!("{at}: Invalid value: {other}: must be a string"));
+                    }
+                }
+                let below = schema.properties.get("metadata")?;
+                let metadata = map.get("metadata").unwrap_or(&Value::Null);
+                let first = validate(below, metadata, None, "").into_iter().next();
+                if let Some(first) = first.filter(|_| !metadata.is_null()) {
+                    let at = join(path, "metadata");
+                    let field = first.field.split(['.', '[']).next().unwrap_or_default();
+                    let found = first.field.split('.').fold(metadata, |value, key| &value[key]);
+                    return Some(format!(
+                        "{at}: Invalid value: {metadata}: json: cannot unmarshal {} into Go \
+                         struct field ObjectMeta.{field} of type string",
+                        json_sort(found)
+                    ));
+                }
+            }
+            map.iter().find_map(|(key, child)| {
+                embedded_mistake(schema.child(key)?, child, &join(path, key))
+            })
+        }
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
+            embedded_mistake(schema.items.as_deref()?, item, &format!("{path}[{index}]"))
+        }),
+        _ => None,
     }
 }
 

@@ -1,8 +1,6 @@
 //! The kubeconfig of the only user.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,29 +28,4 @@ pub(super) fn render(url: &str, ca_pem: &str, token: &str) -> String {
          cluster: embedded\n    user: embedded\n    namespace: default\ncurrent-context: \
          embedded\n"
     )
-}
-
-/// Writes the file so that nobody else can read it, not even for a moment.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), WriteError> {
-    let failed = |source| WriteError { path: path.to_owned(), source };
-    // A new file beside it, then a rename: an existing file's mode does not matter, and readers
-    // see the old or the new one.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    if let Err(source) = std::fs::remove_file(&beside)
-        && source.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(failed(source));
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(&beside).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    std::fs::rename(&beside, path).map_err(failed)
 }

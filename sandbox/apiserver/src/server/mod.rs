@@ -1,11 +1,11 @@
 //! The listener, its TLS, and the file that lets clients in.
 
 mod kubeconfig;
+mod private;
 mod tls;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +19,13 @@ use tokio_util::task::TaskTracker;
 pub use kubeconfig::WriteError;
 pub use tls::CertificateError;
 
+use self::tls::Authority;
 use crate::api::Api;
 use crate::controllers;
+use crate::faults::{FaultError, FaultSpec};
 use crate::http;
+pub use crate::store::StorageError;
+use crate::store::{Log, Store};
 
 /// How long open requests may still take when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -39,11 +43,16 @@ pub struct Options {
     /// How many changes of each resource can be watched from or listed at; older ones answer 410.
     /// The default is 8192; their texts are bounded to 64 MiB besides.
     pub history: usize,
+    /// The folder that keeps everything over a restart, the authority and a generated token too. A
+    /// process that is killed loses nothing that it acknowledged; a computer that loses power may.
+    /// In memory when `None`.
+    pub data: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), token: None, history: 8192 }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { listen, token: None, history: 8192, data: None }
     }
 }
 
@@ -52,13 +61,18 @@ impl Default for Options {
 #[non_exhaustive]
 pub enum StartError {
     /// The certificate authority or the server's certificate could not be made.
-    #[error("make certificates for {address}")]
+    #[error("make certificates")]
     Certificates {
-        /// The address the certificate is for.
-        address: SocketAddr,
         /// What failed.
         #[source]
         source: CertificateError,
+    },
+    /// The data folder cannot be used.
+    #[error("open the data folder")]
+    Storage {
+        /// Which file, and why.
+        #[source]
+        source: StorageError,
     },
     /// The address could not be listened on.
     #[error("listen on {address}")]
@@ -71,6 +85,12 @@ pub enum StartError {
     },
 }
 
+impl CertificateError {
+    fn into_start(self) -> StartError {
+        StartError::Certificates { source: self }
+    }
+}
+
 /// A running server. Dropping it without [`Server::shutdown`] stops it less politely.
 pub struct Server {
     api: Arc<Api>,
@@ -79,22 +99,32 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with an empty world: the standard namespaces and nothing else.
+    /// Starts a server with an empty world, the standard namespaces and nothing else, or with what
+    /// its data folder holds.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let asked = options.listen;
         let listen = |source| StartError::Listen { address: asked, source };
         let listener = TcpListener::bind(asked).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let tls = tls::Identity::generate(address)
-            .map_err(|source| StartError::Certificates { address, source })?;
-        let token = options.token.unwrap_or_else(generated_token);
-        let api = Arc::new(Api::new(tls.ca_pem, token, options.history));
+        let (store, (authority, token)) = if let Some(folder) = &options.data {
+            let opened = Log::open(folder).map_err(|source| StartError::Storage { source })?;
+            (Store::recovered(options.history, opened.0, opened.1), private::keys(folder)?)
+        } else {
+            let authority = Authority::generate().map_err(CertificateError::into_start)?;
+            (Store::new(options.history), (authority, generated_token()))
+        };
+        let tls = tls::configure(&authority, address).map_err(CertificateError::into_start)?;
+        let token = options.token.unwrap_or(token);
+        let api = Arc::new(Api::new(authority.certificate, token, store));
+        controllers::resume(&api);
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-            controllers::namespaces::bootstrap(&api, namespace);
+            if api.namespace(namespace).is_none() {
+                controllers::namespaces::bootstrap(&api, namespace);
+            }
         }
         let tasks = TaskTracker::new();
         tasks.spawn(controllers::run(Arc::clone(&api)));
-        let acceptor = TlsAcceptor::from(tls.config);
+        let acceptor = TlsAcceptor::from(tls);
         tasks.spawn(accept(listener, acceptor, Arc::clone(&api), tasks.clone()));
         Ok(Self { api, address, tasks })
     }
@@ -126,7 +156,18 @@ impl Server {
 
     /// Writes the kubeconfig to a file that only its owner can read.
     pub fn write_kubeconfig(&self, path: &Path) -> Result<(), WriteError> {
-        kubeconfig::write(path, &self.kubeconfig())
+        let failed = |source| WriteError { path: path.to_owned(), source };
+        private::write(path, &self.kubeconfig()).map_err(failed)
+    }
+
+    /// Sets a fault; its number, unless it was over as soon as it happened.
+    pub fn set_fault(&self, spec: FaultSpec) -> Result<Option<u64>, FaultError> {
+        self.api.disturb(spec)
+    }
+
+    /// Clears one fault, or all.
+    pub fn clear_faults(&self, id: Option<u64>) {
+        self.api.faults.clear(id);
     }
 
     /// Ends watches, lets open requests finish for a moment, and stops.
@@ -181,10 +222,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>) {
         }
         Err(_) => return,
     };
-    let service = service_fn(|request| {
-        let api = Arc::clone(&api);
-        async move { Ok::<_, Infallible>(http::handle(api, request).await) }
-    });
+    let service = service_fn(|request| http::handle(Arc::clone(&api), request));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).max_buf_size(MAXIMUM_HEADERS as usize * 2);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAXIMUM_HEADERS);

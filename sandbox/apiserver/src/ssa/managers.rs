@@ -68,6 +68,9 @@ impl Managers {
         list.iter()
             .map(|entry| {
                 let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+                if !matches!(entry["fieldsType"].as_str(), None | Some("FieldsV1")) {
+                    return None;
+                }
                 let apply = match entry["operation"].as_str() {
                     Some("Apply") => true,
                     Some("Update") => false,

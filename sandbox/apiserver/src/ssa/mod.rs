@@ -27,6 +27,8 @@ pub(crate) enum Scope {
     Main,
     /// Only status.
     Status,
+    /// Neither spec nor status, as for namespaces.
+    Metadata,
 }
 
 impl Scope {
@@ -36,6 +38,10 @@ impl Scope {
             Self::Whole => {}
             Self::Main => set.drop_branch(&[status]),
             Self::Status => set.keep_branch(&status),
+            Self::Metadata => {
+                set.drop_branch(&[status]);
+                set.drop_branch(&[Step::Field("spec".to_owned())]);
+            }
         }
         managers::strip(set);
     }
@@ -52,8 +58,7 @@ pub(crate) fn track_update(
     scope: Scope,
 ) {
     let from_client = Managers::read(new);
-    let reset = new["metadata"]["managedFields"] == json!([{}])
-        || new["metadata"]["managedFields"] == json!([]);
+    let reset = new["metadata"]["managedFields"] == json!([{}]);
     let live = || old.and_then(Managers::read).unwrap_or_default();
     let mut entries = match from_client {
         _ if reset => Managers::default(),
@@ -65,7 +70,12 @@ pub(crate) fn track_update(
     if old.is_some() && entries.0.is_empty() {
         return;
     }
-    let empty = json!({});
+    // Parts that every object of a kind has are no one's.
+    let empty = json!({"spec": {"names": {}}, "status": {}, "source": {}, "deprecatedSource": {},
+        "reportingComponent": "", "reportingInstance": "", "eventTime": null,
+        "firstTimestamp": null, "lastTimestamp": null, "deprecatedFirstTimestamp": null,
+        "deprecatedLastTimestamp": null});
+    let empty = if schema.typed { empty } else { json!({}) };
     let comparison = compare(schema, old.unwrap_or(&empty), new);
     if old.is_some() && comparison.is_same() {
         entries.write(new);
@@ -76,7 +86,8 @@ pub(crate) fn track_update(
     take_away(&mut entries, &changed, &comparison.removed, Some(who));
     let mut gained = changed;
     scope.filter(&mut gained);
-    let now = Some(clock::timestamp());
+    // Scales are written without a time there.
+    let now = (who.subresource != "scale").then(clock::timestamp);
     match entries.position(who) {
         Some(at) => {
             let entry = &mut entries.0[at];
@@ -115,12 +126,29 @@ fn take_away(entries: &mut Managers, changed: &Set, removed: &Set, except: Optio
     }
 }
 
+/// Which fields an apply takes from other managers.
+#[derive(Debug)]
+pub(crate) enum Force {
+    Nothing,
+    Of(Set),
+    Everything,
+}
+
+/// The fields of a configuration that an object still has as that says.
+pub(crate) fn unchanged_since(schema: &Schema, live: &Value, config: &Value) -> Set {
+    let comparison = compare(schema, live, config);
+    let set = typed::field_set(Some(schema), config);
+    set.difference(&comparison.modified).difference(&comparison.added)
+}
+
 /// The outcome of an apply: the object, and the entries to write once it is admitted.
 #[derive(Debug)]
 pub(crate) struct Applied {
     pub(crate) object: Value,
     entries: Managers,
     who: Identity,
+    /// Whether the merge made another object of the live one.
+    changed: bool,
 }
 
 /// Merges an applied configuration into a live object.
@@ -130,14 +158,14 @@ pub(crate) fn apply(
     applied: &Value,
     who: Identity,
     scope: Scope,
-    force: bool,
+    force: &Force,
 ) -> Result<Applied> {
     let mut entries = Managers::read(live).unwrap_or_default();
     let mut live = live.clone();
     meta::remove(&mut live["metadata"], "managedFields");
     let exists = !meta::text(&live, "uid").is_empty();
     if exists && entries.0.is_empty() {
-        entries.0.push(before_first_apply(schema, &live, &who));
+        entries.0.push(before_first_apply(schema, &live, &who, scope));
     }
     let mut set = typed::field_set(Some(schema), applied);
     scope.filter(&mut set);
@@ -158,18 +186,21 @@ pub(crate) fn apply(
     let comparison = compare(schema, &live, &object);
     let mut changed = comparison.added;
     changed.union(&comparison.modified);
-    if !force {
-        refuse_conflicts(&entries, &changed, &who)?;
+    match force {
+        Force::Everything => {}
+        Force::Nothing => refuse_conflicts(&entries, &changed, &who)?,
+        Force::Of(allowed) => refuse_conflicts(&entries, &changed.difference(allowed), &who)?,
     }
     take_away(&mut entries, &changed, &comparison.removed, Some(&who));
-    Ok(Applied { object, entries, who })
+    let changed = live != object;
+    Ok(Applied { object, entries, who, changed })
 }
 
 impl Applied {
     /// Writes the entries into the admitted object; the time moves only if the object changed.
     pub(crate) fn write_entries(self, live: Option<&Value>, object: &mut Value) {
         let mut entries = self.entries;
-        let changed = live.is_none_or(|live| !same_but_entries(live, object));
+        let changed = self.changed || live.is_none_or(|live| !same_but_entries(live, object));
         if changed && let Some(at) = entries.position(&self.who) {
             entries.0[at].time = Some(clock::timestamp());
         }
@@ -201,9 +232,9 @@ fn in_scope(applied: &Value, scope: Scope) -> Value {
     applied
 }
 
-fn before_first_apply(schema: &Schema, live: &Value, who: &Identity) -> Entry {
-    let mut set = typed::field_set(Some(schema), live);
-    managers::strip(&mut set);
+fn before_first_apply(schema: &Schema, live: &Value, who: &Identity, scope: Scope) -> Entry {
+    let mut set = compare(schema, &json!({}), live).added;
+    scope.filter(&mut set);
     let who = Identity {
         manager: "before-first-apply".to_owned(),
         apply: false,

@@ -190,16 +190,17 @@ impl Set {
     /// Every member's path as conflict messages show it.
     pub(crate) fn shown(&self) -> Vec<String> {
         let mut all = Vec::new();
-        self.collect_shown(String::new(), &mut all);
+        self.collect_shown("", &mut all);
         all
     }
 
-    fn collect_shown(&self, path: String, all: &mut Vec<String>) {
+    /// The members of a level come before those below it.
+    fn collect_shown(&self, path: &str, all: &mut Vec<String>) {
+        let at = |step: &Step| format!("{path}{}", step.shown());
+        let members = self.children.iter().filter(|(_, child)| child.member);
+        all.extend(members.map(|(step, _)| at(step)));
         for (step, child) in &self.children {
-            child.collect_shown(format!("{path}{}", step.shown()), all);
-        }
-        if self.member {
-            all.push(path);
+            child.collect_shown(&at(step), all);
         }
     }
 
@@ -263,10 +264,10 @@ mod tests {
         assert_eq!(
             set.shown(),
             [
-                ".spec.ports[port=80,protocol=\"TCP\"].port",
-                ".spec.ports[port=80,protocol=\"TCP\"]",
                 ".spec.ports",
-                ".spec.size"
+                ".spec.size",
+                ".spec.ports[port=80,protocol=\"TCP\"]",
+                ".spec.ports[port=80,protocol=\"TCP\"].port"
             ]
         );
         assert!(set.difference(&set).is_empty());

@@ -27,7 +27,8 @@ fn who(manager: &str, apply: bool) -> Identity {
 }
 
 fn applied(live: &Value, config: &Value, manager: &str, force: bool) -> Result<Value> {
-    let applied = apply(&schema(), live, config, who(manager, true), Scope::Main, force)?;
+    let force = if force { Force::Everything } else { Force::Nothing };
+    let applied = apply(&schema(), live, config, who(manager, true), Scope::Main, &force)?;
     let mut object = applied.object.clone();
     applied.write_entries(None, &mut object);
     meta::metadata_mut(&mut object).insert("uid".to_owned(), json!("u"));

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::set::Step;
 use crate::schema::{ListType, Schema, Type};
+use crate::status::json_sort;
 
 /// The mistakes that keep a configuration from being a typed value.
 pub(crate) fn type_errors(schema: &Schema, value: &Value) -> Vec<String> {
@@ -14,7 +15,12 @@ pub(crate) fn type_errors(schema: &Schema, value: &Value) -> Vec<String> {
 
 fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<String>) {
     let refuse = |what: &str| {
-        format!("{path}: expected {what}, got &value.valueUnstructured{{Value:{value}}}")
+        let found = match what {
+            "numeric (int or float)" => json_sort(value).to_owned(),
+            "map" | "list" => format!("&{{{}}}", as_go(value)),
+            _ => format!("&value.valueUnstructured{{Value:{value}}}"),
+        };
+        format!("{path}: expected {what}, got {found}")
     };
     match (schema.kind, value) {
         (_, Value::Null) => {}
@@ -39,6 +45,24 @@ fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<String>) {
             errors.push(refuse("numeric (int or float)"));
         }
         _ => {}
+    }
+}
+
+/// A value as Go prints it.
+fn as_go(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(as_go).collect::<Vec<_>>().join(" "))
+        }
+        Value::Object(map) => {
+            let mut members: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}:{}", as_go(value))).collect();
+            members.sort();
+            format!("map[{}]", members.join(" "))
+        }
+        Value::Null => "<nil>".to_owned(),
+        other => other.to_string(),
     }
 }
 

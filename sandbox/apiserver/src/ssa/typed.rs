@@ -120,6 +120,19 @@ fn differ(
             objects(schema, old, new, path, out);
         }
         (Some(Shape::List(old)), Some(Shape::List(new))) => lists(schema, old, new, path, out),
+        // Null is an empty one of what the other is.
+        (Some(Shape::Object(old)), Some(Shape::Leaf)) if new == Some(&Value::Null) => {
+            objects(schema, old, &Map::new(), path, out);
+        }
+        (Some(Shape::List(old)), Some(Shape::Leaf)) if new == Some(&Value::Null) => {
+            lists(schema, old, &[], path, out);
+        }
+        (Some(Shape::Leaf), Some(Shape::Object(new))) if old == Some(&Value::Null) => {
+            objects(schema, &Map::new(), new, path, out);
+        }
+        (Some(Shape::Leaf), Some(Shape::List(new))) if old == Some(&Value::Null) => {
+            lists(schema, &[], new, path, out);
+        }
         (None, Some(Shape::Object(new))) => {
             objects(schema, &Map::new(), new, path, out);
             out.added.insert(path);
@@ -284,7 +297,8 @@ pub(crate) fn remove(schema: Option<&Schema>, value: &Value, paths: &Set) -> Val
                     out.insert(key.clone(), remove(step_schema(schema, &step), child, node));
                 }
             }
-            Value::Object(out)
+            // What is left empty is nothing, which validation may then refuse as null.
+            if out.is_empty() && !map.is_empty() { Value::Null } else { Value::Object(out) }
         }
         Shape::List(list) => {
             let below = schema.and_then(|schema| schema.items.as_deref());
@@ -295,7 +309,8 @@ pub(crate) fn remove(schema: Option<&Schema>, value: &Value, paths: &Set) -> Val
                     Some(node) => Some(remove(below, item, node)),
                 }
             });
-            Value::Array(kept.collect())
+            let kept: Vec<Value> = kept.collect();
+            if kept.is_empty() && !list.is_empty() { Value::Null } else { Value::Array(kept) }
         }
     }
 }

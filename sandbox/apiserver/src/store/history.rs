@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Stored;
 
@@ -25,6 +26,7 @@ pub(crate) struct Event {
     pub(crate) stored: Arc<Stored>,
     /// The state before the change.
     pub(crate) previous: Option<Arc<Stored>>,
+    pub(crate) at: Instant,
 }
 
 impl Event {
@@ -44,8 +46,8 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, events: VecDeque::new(), bytes: 0, compacted: 0 }
+    pub(super) fn new(limit: usize, compacted: u64) -> Self {
+        Self { limit, events: VecDeque::new(), bytes: 0, compacted }
     }
 
     pub(super) fn push(&mut self, event: Arc<Event>) {
@@ -58,6 +60,13 @@ impl History {
             self.bytes -= oldest.stored.bytes.len();
             self.compacted = oldest.revision();
         }
+    }
+
+    /// Forgets everything up to a revision that is not in the future.
+    pub(super) fn forget(&mut self, revision: u64) {
+        self.events.clear();
+        self.bytes = 0;
+        self.compacted = revision;
     }
 
     /// The oldest revision that can still be reconstructed or watched from.

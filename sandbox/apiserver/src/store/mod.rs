@@ -2,9 +2,9 @@
 //!
 //! Everything is kept encoded: an object is serialised once, by the write that made it, and those
 //! bytes are what reads, lists and watches send. The lock is never held across an await, nor while
-//! anything is parsed. A durable backend can replace [`Store::commit`]'s memory by a log: each
-//! commit is one table, one key, one revision and the bytes.
+//! anything is parsed. With a folder (`durable`), a commit is in its log before anyone hears of it.
 
+mod durable;
 mod history;
 mod stored;
 mod watcher;
@@ -12,9 +12,12 @@ mod watcher;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 
+pub use durable::StorageError;
+pub(crate) use durable::{Log, Recovered};
 use history::History;
 pub(crate) use history::{Change, Event};
 pub(crate) use stored::Stored;
@@ -38,13 +41,20 @@ pub(crate) enum Expect {
 pub(crate) enum Write {
     /// Stores this object; its resourceVersion is set by the store.
     Put(Value),
+    /// The same for a new object with defaults that the next write of it writes down.
+    PutFresh(Value),
     /// Removes the object; this is its last state, which watchers see.
     Delete(Value),
 }
 
-/// The object was not as expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stale;
+/// Why a commit changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The object was not as expected.
+    Stale,
+    /// The log could not be written.
+    Unwritten(String),
+}
 
 /// The asked revision lies outside the kept history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +80,10 @@ struct Table {
 }
 
 impl Table {
-    fn new(history: usize) -> Self {
+    fn new(history: usize, floor: u64) -> Self {
         Self {
             objects: BTreeMap::new(),
-            history: History::new(history),
+            history: History::new(history, floor),
             watchers: Watchers::default(),
         }
     }
@@ -83,13 +93,29 @@ struct Inner {
     revision: u64,
     /// How many changes each table remembers.
     history: usize,
+    /// What was before this revision is not remembered by any table.
+    floor: u64,
     tables: HashMap<TableId, Table>,
+    log: Option<Log>,
 }
 
 impl Inner {
     fn table(&mut self, table: &TableId) -> &mut Table {
-        let history = self.history;
-        self.tables.entry(Arc::clone(table)).or_insert_with(|| Table::new(history))
+        let (history, floor) = (self.history, self.floor);
+        self.tables.entry(Arc::clone(table)).or_insert_with(|| Table::new(history, floor))
+    }
+
+    /// Begins the log anew when it has grown.
+    fn tidy(&mut self) {
+        let Some(log) = self.log.as_mut() else { return };
+        log.settle();
+        if log.is_grown() {
+            let objects = self.tables.iter().flat_map(|(id, table)| {
+                let objects = table.objects.iter();
+                objects.map(|(key, stored)| (Arc::clone(id), key.clone(), Arc::clone(stored)))
+            });
+            log.begin_anew(self.revision, objects.collect());
+        }
     }
 }
 
@@ -101,7 +127,32 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(history: usize) -> Self {
         // Clients treat revision 0 as "any", so the world starts at 1.
-        Self { inner: Mutex::new(Inner { revision: 1, history, tables: HashMap::new() }) }
+        let (revision, floor, tables) = (durable::START, 0, HashMap::new());
+        Self { inner: Mutex::new(Inner { revision, history, floor, tables, log: None }) }
+    }
+
+    /// A store that goes on with what a folder held.
+    pub(crate) fn recovered(history: usize, log: Log, recovered: Recovered) -> Self {
+        let revision = recovered.revision;
+        let floor = if revision > durable::START { revision } else { 0 };
+        let tables = HashMap::new();
+        let mut inner = Inner { revision, history, floor, tables, log: Some(log) };
+        for record in recovered.objects {
+            let Some(bytes) = record.bytes else { continue };
+            let stored = Stored::read(bytes, record.revision, record.epoch);
+            inner.table(&record.table.into()).objects.insert(record.key, Arc::new(stored));
+        }
+        Self { inner: Mutex::new(inner) }
+    }
+
+    /// Everything of every table.
+    pub(crate) fn everything(&self) -> Vec<(TableId, String, Arc<Stored>)> {
+        let inner = self.lock();
+        let objects = inner.tables.iter().flat_map(|(id, table)| {
+            let objects = table.objects.iter();
+            objects.map(|(key, stored)| (Arc::clone(id), key.clone(), Arc::clone(stored)))
+        });
+        objects.collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -196,10 +247,12 @@ impl Store {
         expect: Expect,
         epoch: u64,
         write: Write,
-    ) -> Result<Arc<Stored>, Stale> {
-        let mut inner = self.lock();
+    ) -> Result<Arc<Stored>, Refused> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let revision = inner.revision + 1;
-        let table = inner.table(table);
+        let id = table;
+        let table = inner.table(id);
         let current = table.objects.get(key).cloned();
         let as_expected = match (expect, &current) {
             (Expect::Absent, None) => true,
@@ -207,15 +260,23 @@ impl Store {
             _ => false,
         };
         if !as_expected {
-            return Err(Stale);
+            return Err(Refused::Stale);
         }
+        let fresh = matches!(write, Write::PutFresh(_));
         let (change, object) = match (write, &current) {
-            (Write::Put(object), None) => (Change::Added, object),
-            (Write::Put(object), Some(_)) => (Change::Modified, object),
+            (Write::Put(object) | Write::PutFresh(object), None) => (Change::Added, object),
+            (Write::Put(object) | Write::PutFresh(object), Some(_)) => (Change::Modified, object),
             (Write::Delete(object), _) => (Change::Deleted, object),
         };
-        let stored = Arc::new(Stored::encode(object, revision, epoch));
-        if change == Change::Deleted {
+        let mut stored = Stored::encode(object, revision, epoch);
+        stored.fresh = fresh;
+        let stored = Arc::new(stored);
+        let gone = change == Change::Deleted;
+        if let Some(log) = inner.log.as_mut() {
+            log.append(id, key, &stored, gone).map_err(Refused::Unwritten)?;
+        }
+        let table = inner.table(id);
+        if gone {
             table.objects.remove(key);
         } else {
             table.objects.insert(key.to_owned(), Arc::clone(&stored));
@@ -225,10 +286,12 @@ impl Store {
             key: key.to_owned(),
             stored: Arc::clone(&stored),
             previous: current,
+            at: Instant::now(),
         });
         table.history.push(Arc::clone(&event));
         table.watchers.tell(&event);
         inner.revision = revision;
+        inner.tidy();
         Ok(stored)
     }
 
@@ -261,6 +324,23 @@ impl Store {
         (Page { items, revision }, table.watchers.subscribe(Vec::new()))
     }
 
+    /// Ends every watch.
+    pub(crate) fn close_all(&self) {
+        for table in self.lock().tables.values_mut() {
+            table.watchers.close();
+        }
+    }
+
+    /// Forgets every change so far, as a compaction does.
+    pub(crate) fn forget(&self) {
+        let mut inner = self.lock();
+        inner.floor = inner.revision;
+        let floor = inner.floor;
+        for table in inner.tables.values_mut() {
+            table.history.forget(floor);
+        }
+    }
+
     /// Ends every watch of a table; used when its resource goes away.
     pub(crate) fn close(&self, table: &str) {
         if let Some(table) = self.lock().tables.get_mut(table) {
@@ -275,7 +355,7 @@ mod tests {
 
     use super::*;
 
-    fn put(store: &Store, key: &str, expect: Expect) -> Result<Arc<Stored>, Stale> {
+    fn put(store: &Store, key: &str, expect: Expect) -> Result<Arc<Stored>, Refused> {
         let object = json!({"metadata": {"name": key}});
         store.commit(&"/things".into(), key, expect, 0, Write::Put(object))
     }
@@ -284,8 +364,11 @@ mod tests {
     fn stale_writes_change_nothing_and_old_moments_can_be_read_back() {
         let store = Store::new(3);
         let first = put(&store, "a", Expect::Absent).unwrap();
-        assert_eq!(put(&store, "a", Expect::Absent).unwrap_err(), Stale);
-        assert_eq!(put(&store, "a", Expect::Revision(first.revision + 1)).unwrap_err(), Stale);
+        assert_eq!(put(&store, "a", Expect::Absent).unwrap_err(), Refused::Stale);
+        assert_eq!(
+            put(&store, "a", Expect::Revision(first.revision + 1)).unwrap_err(),
+            Refused::Stale
+        );
         assert_eq!(store.revision(), first.revision);
         let second = put(&store, "b", Expect::Absent).unwrap();
         let page = store.snapshot_at("/things", "", None, first.revision).unwrap();

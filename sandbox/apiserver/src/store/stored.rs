@@ -15,6 +15,8 @@ pub(crate) struct Stored {
     pub(crate) owners: Vec<String>,
     /// Whether its deletion has begun.
     pub(crate) deleting: bool,
+    /// Whether it has defaults that the next write of it writes down, whatever else it changes.
+    pub(crate) fresh: bool,
     /// The generation of the schema it was admitted under; other schemas re-default it on read.
     pub(crate) epoch: u64,
 }
@@ -24,6 +26,17 @@ impl Stored {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("resourceVersion".to_owned(), Value::String(revision.to_string()));
         }
+        let bytes = Bytes::from(object.to_string());
+        Self::with(&object, bytes, revision, epoch)
+    }
+
+    /// An object that was encoded before; `Null` inside when it was not by us.
+    pub(super) fn read(bytes: Bytes, revision: u64, epoch: u64) -> Self {
+        let object: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        Self::with(&object, bytes, revision, epoch)
+    }
+
+    fn with(object: &Value, bytes: Bytes, revision: u64, epoch: u64) -> Self {
         let metadata = &object["metadata"];
         let labels = metadata["labels"].as_object().map_or_else(Vec::new, |labels| {
             labels
@@ -36,8 +49,7 @@ impl Stored {
         });
         let deleting = !metadata["deletionTimestamp"].is_null();
         let uid = metadata["uid"].as_str().unwrap_or_default().to_owned();
-        let bytes = Bytes::from(object.to_string());
-        Self { revision, bytes, labels, uid, owners, deleting, epoch }
+        Self { revision, bytes, labels, uid, owners, deleting, fresh: false, epoch }
     }
 
     /// The object, parsed anew.

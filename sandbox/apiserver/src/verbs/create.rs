@@ -12,9 +12,10 @@ use crate::kinds::{Builtin, rules};
 use crate::meta::{self, names};
 use crate::render::view;
 use crate::resource::Flavour;
+use crate::schema::{self, cel};
 use crate::ssa::{self, Applied};
 use crate::status::{Failure, FieldError, Result};
-use crate::store::{Expect, Write};
+use crate::store::{Expect, Refused, Write};
 
 /// How often a generated name that is taken is generated anew.
 const ATTEMPTS: usize = 8;
@@ -25,7 +26,7 @@ impl Verb<'_> {
         let mut object = body.value;
         self.check_kind(&mut object)?;
         if self.resource.is_review() {
-            return Ok(self.review(object));
+            return self.review(object);
         }
         self.place(&mut object)?;
         if !meta::text(&object, "resourceVersion").is_empty() {
@@ -61,10 +62,11 @@ impl Verb<'_> {
         let base = meta::text(object, "generateName").to_owned();
         if self.name.is_empty() && base.is_empty() {
             let detail = "name or generateName is required";
-            return Err(Failure::invalid(
-                self.resource.kind_named(""),
-                &[FieldError::required("metadata.name", detail)],
-            ));
+            let mut errors = vec![FieldError::required("metadata.name", detail)];
+            if self.resource.schema.any_rules {
+                errors.extend(cel::unchecked(&errors));
+            }
+            return Err(Failure::invalid(self.resource.kind_named(""), &errors));
         }
         Ok(())
     }
@@ -122,19 +124,29 @@ impl Verb<'_> {
             }
             return Ok(object);
         }
+        let object = view::to_storage(&self.resource, object);
+        let write = if self.fresh { Write::PutFresh(object) } else { Write::Put(object) };
         let stored = self
             .api
             .store
-            .commit(
-                &self.resource.table,
-                &key,
-                Expect::Absent,
-                self.resource.epoch,
-                Write::Put(view::to_storage(&self.resource, object)),
-            )
-            .map_err(|_| Failure::already_exists(self.resource.named(&self.name)))?;
+            .commit(&self.resource.table, &key, Expect::Absent, self.resource.epoch, write)
+            .map_err(|refused| match refused {
+                Refused::Stale => self.taken(),
+                Refused::Unwritten(why) => Failure::internal(why),
+            })?;
         controllers::created(self.api, &self.resource, &self.namespace, &self.name, &stored);
         Ok(view::of(&self.resource, &stored))
+    }
+
+    /// The name is another object's.
+    fn taken(&self) -> Failure {
+        let named = self.resource.named(&self.name);
+        let live = self.api.stored(&self.resource, &self.namespace, &self.name);
+        if live.is_some_and(|live| live.deleting) {
+            Failure::still_exists(named)
+        } else {
+            Failure::already_exists(named)
+        }
     }
 
     /// New content needs a living namespace.
@@ -153,11 +165,14 @@ impl Verb<'_> {
         Ok(())
     }
 
-    fn prepare_new(&self, object: &mut Value) {
+    fn prepare_new(&mut self, object: &mut Value) {
         if self.resource.status && self.resource.is_custom() {
             meta::remove(object, "status");
-            // A default of the whole status object appears at once.
-            crate::schema::apply_defaults(&self.resource.schema, object);
+        }
+        // A default of the whole status object is shown at once, but not written.
+        schema::apply_defaults_keeping_nulls(&self.resource.schema, object);
+        if self.resource.status && self.resource.is_custom() {
+            self.fresh = !object["status"].is_null();
         }
         let has_generation = self.resource.has_generation();
         let metadata = meta::metadata_mut(object);

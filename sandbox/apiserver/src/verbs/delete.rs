@@ -11,10 +11,12 @@ use crate::kinds::Builtin;
 use crate::meta;
 use crate::render::view;
 use crate::status::{Failure, Result};
-use crate::store::{Expect, Stored, Write};
+use crate::store::{Expect, Refused, Stored, Write};
 
 /// The finalizer that keeps an owner until its dependents are gone.
 pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+/// The finalizer that keeps an owner until its dependents have forgotten it.
+pub(crate) const ORPHAN: &str = "orphan";
 const ATTEMPTS: usize = 16;
 
 /// What a deletion answers.
@@ -53,24 +55,31 @@ impl Verb<'_> {
                     Deleted::Gone(self.gone(&stored))
                 });
             }
-            if options.propagation == Propagation::Orphan {
-                controllers::orphan_dependents(self.api, &stored.uid);
-            }
             if held {
                 if meta::is_deleting(&live) && next == live {
                     return Ok(Deleted::Marked(live));
                 }
-                if let Ok(object) = self.write(&stored, next) {
-                    return Ok(Deleted::Marked(object));
+                match self.write(&stored, next) {
+                    Ok(object) => return Ok(Deleted::Marked(object)),
+                    Err(Refused::Stale) => {}
+                    Err(Refused::Unwritten(why)) => return Err(Failure::internal(why)),
                 }
-            } else if self.remove(&stored, live).is_ok() {
-                return Ok(Deleted::Gone(self.gone(&stored)));
+            } else {
+                match self.remove(&stored, live) {
+                    // A service account is shown once more.
+                    Ok(()) if self.resource.is(Builtin::ServiceAccount) => {
+                        return Ok(Deleted::Marked(view::of(&self.resource, &stored)));
+                    }
+                    Ok(()) => return Ok(Deleted::Gone(self.gone(&stored))),
+                    Err(Refused::Stale) => {}
+                    Err(Refused::Unwritten(why)) => return Err(Failure::internal(why)),
+                }
             }
         }
         Err(Failure::modified(self.resource.named(&self.name)))
     }
 
-    fn remove(&self, stored: &Stored, live: Value) -> std::result::Result<(), crate::store::Stale> {
+    fn remove(&self, stored: &Stored, live: Value) -> std::result::Result<(), Refused> {
         let removed = self.api.store.commit(
             &self.resource.table,
             &self.key(),
@@ -89,14 +98,18 @@ impl Verb<'_> {
     /// The object as a deletion leaves it while something holds it.
     fn marked(&self, live: &Value, propagation: Propagation) -> Value {
         let mut next = live.clone();
-        if propagation == Propagation::Foreground
-            && !meta::is_deleting(live)
-            && !meta::finalizers(live).contains(&FOREGROUND)
+        let waits = match propagation {
+            Propagation::Foreground => Some(FOREGROUND),
+            Propagation::Orphan => Some(ORPHAN),
+            Propagation::Background => None,
+        };
+        if let Some(waits) = waits
+            && !meta::finalizers(live).contains(&waits)
         {
             let list =
                 meta::metadata_mut(&mut next).entry("finalizers").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
-                list.push(json!(FOREGROUND));
+                list.push(json!(waits));
             }
         }
         if self.resource.is(Builtin::CustomResourceDefinition) {
@@ -109,8 +122,11 @@ impl Verb<'_> {
         let generation = meta::generation(live) + 1;
         let metadata = meta::metadata_mut(&mut next);
         metadata.insert("deletionTimestamp".to_owned(), json!(clock::timestamp()));
-        metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
-        if has_generation {
+        let definition = self.resource.is(Builtin::CustomResourceDefinition);
+        if !definition {
+            metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
+        }
+        if has_generation && !definition {
             metadata.insert("generation".to_owned(), json!(generation));
         }
         if self.resource.is(Builtin::Namespace) {
@@ -122,6 +138,9 @@ impl Verb<'_> {
 
     fn check_preconditions(&self, stored: &Stored, options: &DeleteOptions) -> Result<()> {
         let named = self.resource.kind_named(&self.name);
+        if self.resource.is(Builtin::Namespace) {
+            return self.check_namespace_preconditions(stored, options);
+        }
         if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != stored.uid) {
             return Err(Failure::conflict(
                 named,
@@ -141,6 +160,28 @@ impl Verb<'_> {
                      ResourceVersion in record ({current}). The object might have been modified"
                 ),
             ));
+        }
+        Ok(())
+    }
+
+    /// Namespaces say it in words of their own.
+    fn check_namespace_preconditions(
+        &self,
+        stored: &Stored,
+        options: &DeleteOptions,
+    ) -> Result<()> {
+        let version = stored.revision.to_string();
+        for (what, asked, found) in [
+            ("UID", &options.uid, &stored.uid),
+            ("ResourceVersion", &options.resource_version, &version),
+        ] {
+            if let Some(asked) = asked.as_ref().filter(|asked| *asked != found) {
+                let why = format!(
+                    "Precondition failed: {what} in precondition: {asked}, {what} in object meta: \
+                     {found}"
+                );
+                return Err(Failure::conflict(self.resource.named(&self.name), &why));
+            }
         }
         Ok(())
     }
@@ -168,13 +209,21 @@ impl Verb<'_> {
             meta::name(&object).clone_into(&mut self.name);
             meta::namespace(&object).clone_into(&mut self.namespace);
             match self.delete(options) {
-                Ok(Deleted::Marked(marked)) => items.push(marked),
-                Ok(Deleted::Gone(_)) => items.push(object),
+                Ok(_) => items.push(object),
                 Err(failure) if failure.code() == 404 => {}
                 Err(failure) => return Err(failure),
             }
         }
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if self.resource.is_custom() {
+            metadata["continue"] = json!("");
+        } else {
+            for item in &mut items {
+                meta::remove(item, "kind");
+                meta::remove(item, "apiVersion");
+            }
+        }
         Ok(json!({"kind": self.resource.list_kind, "apiVersion": self.resource.api_version(),
-            "metadata": {"resourceVersion": revision.to_string()}, "items": items}))
+            "metadata": metadata, "items": items}))
     }
 }

@@ -3,10 +3,11 @@
 mod admit;
 mod create;
 pub(crate) mod delete;
-mod options;
+pub(crate) mod options;
 mod patch;
 pub(crate) mod read;
 mod reviews;
+mod scale;
 mod update;
 pub(crate) mod watch;
 
@@ -22,6 +23,15 @@ use crate::api::Api;
 use crate::resource::Resource;
 use crate::ssa::Identity;
 
+/// Subresources that are not the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Apart {
+    Nothing,
+    Scale,
+    /// The one that alone may change a namespace's spec.
+    Finalize,
+}
+
 /// One request's target, and what its answer will warn about.
 pub(crate) struct Verb<'a> {
     pub(crate) api: &'a Arc<Api>,
@@ -31,6 +41,12 @@ pub(crate) struct Verb<'a> {
     pub(crate) name: String,
     /// Whether the status subresource is addressed.
     pub(crate) status: bool,
+    /// Which other subresource is.
+    pub(crate) apart: Apart,
+    /// Whether a patch is being computed, whose mistakes are refused as its own.
+    pub(crate) patching: bool,
+    /// Whether a new object has defaults that are not written yet.
+    pub(crate) fresh: bool,
     pub(crate) options: WriteOptions,
     pub(crate) warnings: Vec<String>,
 }
@@ -56,6 +72,9 @@ impl<'a> Verb<'a> {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             status: false,
+            apart: Apart::Nothing,
+            patching: false,
+            fresh: false,
             options: WriteOptions {
                 manager: "kube-controller-manager".to_owned(),
                 validation: Validation::Ignore,
@@ -74,7 +93,12 @@ impl<'a> Verb<'a> {
             manager: self.options.manager.clone(),
             apply,
             api_version: self.resource.api_version(),
-            subresource: if self.status { "status".to_owned() } else { String::new() },
+            subresource: match (self.status, self.apart) {
+                (true, _) => "status",
+                (_, Apart::Scale) => "scale",
+                _ => "",
+            }
+            .to_owned(),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Verb<'_> {
         if limit > 0 && chosen.len() > limit {
             let left = chosen.len() - limit;
             chosen.truncate(limit);
-            token = chosen.last().map(|(key, _)| encode_token(revision, key));
+            token = chosen.last().map(|(key, _)| encode_token(Some(revision), key));
             let whole = options.labels.is_everything() && options.fields.is_everything();
             remaining = whole.then_some(left);
         }
@@ -57,13 +57,15 @@ impl Verb<'_> {
         let store = &self.api.store;
         let page = if let Some(token) = &options.token {
             let (revision, after) = decode_token(token)?;
+            // The token of an expired answer goes on in the present.
+            let revision = revision.unwrap_or_else(|| store.revision());
             store.snapshot_at(table, &prefix, Some(&after), revision).map_err(|_| {
                 Failure::expired(
                     "The provided continue parameter is too old to display a consistent list \
                      result. You can start a new list without the continue parameter, or use the \
                      continue token in this response to retrieve the remainder of the results.",
                 )
-                .with_metadata(json!({"continue": encode_token(store.revision(), &after)}))
+                .with_metadata(json!({"continue": encode_token(None, &after)}))
             })?
         } else if options.exact
             && let Some(revision) = options.revision
@@ -100,15 +102,20 @@ impl Verb<'_> {
     }
 }
 
-fn encode_token(revision: u64, key: &str) -> String {
+fn encode_token(revision: Option<u64>, key: &str) -> String {
+    let revision = revision.map_or_else(|| json!(-1), |revision| json!(revision));
     URL_SAFE_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": revision, "start": key}).to_string())
 }
 
-fn decode_token(token: &str) -> Result<(u64, String)> {
+/// The revision, `None` for the present, and the key after which the next page begins.
+fn decode_token(token: &str) -> Result<(Option<u64>, String)> {
     let refuse = || Failure::bad_request("continue key is not valid");
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| refuse())?;
     let json: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| refuse())?;
-    let revision = json["rv"].as_u64().ok_or_else(refuse)?;
+    let revision = match json["rv"].as_i64().ok_or_else(refuse)? {
+        -1 => None,
+        revision => Some(u64::try_from(revision).map_err(|_| refuse())?),
+    };
     let start = json["start"].as_str().ok_or_else(refuse)?;
     Ok((revision, start.to_owned()))
 }

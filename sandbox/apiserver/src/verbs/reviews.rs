@@ -3,11 +3,32 @@
 use serde_json::{Value, json};
 
 use super::{Outcome, Verb};
+use crate::clock;
 use crate::kinds::Builtin;
+use crate::meta;
 use crate::resource::Flavour;
+use crate::status::{Failure, FieldError, Named, Result};
 
 impl Verb<'_> {
-    pub(super) fn review(&self, mut object: Value) -> Outcome {
+    pub(super) fn review(&self, mut object: Value) -> Result<Outcome> {
+        if self.resource.is(Builtin::AccessReview) {
+            let spec = &object["spec"];
+            let both =
+                spec["resourceAttributes"].is_null() == spec["nonResourceAttributes"].is_null();
+            // Of protobuf bodies the spec is not decoded: the answer is the same.
+            if spec.is_object() && both {
+                let detail = "exactly one of nonResourceAttributes or resourceAttributes must be \
+                              specified";
+                let given = &spec["resourceAttributes"];
+                let error = FieldError::invalid("spec.resourceAttributes", given, detail);
+                let named = Named { what: "", ..self.resource.kind_named("") };
+                return Err(Failure::invalid(named, &[error]));
+            }
+        }
+        if self.resource.is(Builtin::SubjectReview) {
+            let created = json!(clock::timestamp());
+            meta::metadata_mut(&mut object).insert("creationTimestamp".to_owned(), created);
+        }
         object["status"] = match self.resource.flavour {
             Flavour::Builtin(Builtin::AccessReview) => json!({"allowed": true}),
             Flavour::Builtin(Builtin::RulesReview) => json!({
@@ -18,6 +39,6 @@ impl Verb<'_> {
             _ => json!({"userInfo": {"username": "kubernetes-admin",
                 "groups": ["system:masters", "system:authenticated"]}}),
         };
-        Outcome { code: 201, object }
+        Ok(Outcome { code: 201, object })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::admit::Origin;
-use super::{Outcome, Verb};
+use super::{Apart, Outcome, Verb};
 use crate::controllers;
 use crate::crd;
 use crate::decode::Decoded;
@@ -15,7 +15,7 @@ use crate::render::view;
 use crate::resource::Flavour;
 use crate::ssa::{self, Applied};
 use crate::status::{Failure, FieldError, Result};
-use crate::store::{Expect, Stale, Stored, Write};
+use crate::store::{Expect, Refused, Stored, Write};
 
 /// How a candidate came about, which decides who owns its fields.
 pub(super) enum Tracking {
@@ -39,7 +39,13 @@ impl Verb<'_> {
         let mut object = body.value;
         self.check_kind(&mut object)?;
         let given = meta::name(&object);
-        if !given.is_empty() && given != self.name {
+        if given.is_empty() {
+            return Err(Failure::bad_request(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                self.name
+            )));
+        }
+        if given != self.name {
             return Err(Failure::bad_request(format!(
                 "the name of the object ({given}) does not match the name on the URL ({})",
                 self.name
@@ -51,7 +57,7 @@ impl Verb<'_> {
         if meta::text(&object, "resourceVersion").is_empty() && self.needs_version() {
             let detail = "must be specified for an update";
             return Err(Failure::invalid(
-                self.resource.kind_named(&self.name),
+                self.resource.named(&self.name),
                 &[FieldError::invalid("metadata.resourceVersion", &json!(0), detail)],
             ));
         }
@@ -93,13 +99,26 @@ impl Verb<'_> {
     pub(super) fn refuse_stale(&self, stored: &Stored, candidate: &Value) -> Result<()> {
         let named = self.resource.named(&self.name);
         let version = meta::text(candidate, "resourceVersion");
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            let why = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+            return Err(Failure::new(500, "", why));
+        }
         if !version.is_empty() && version != "0" && version != stored.revision.to_string() {
             return Err(Failure::modified(named));
         }
         let uid = meta::text(candidate, "uid");
         if !uid.is_empty() && uid != stored.uid {
+            let group = if self.resource.is_custom() {
+                format!("{}/", self.resource.group)
+            } else {
+                String::new()
+            };
             let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                "StorageError: invalid object, Code: 4, Key: /registry/{group}{}/{}, \
+                 ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in \
+                 precondition: {uid}, UID in object meta: {}",
+                self.resource.plural,
+                self.key(),
                 stored.uid
             );
             return Err(Failure::conflict(named, &why));
@@ -116,6 +135,9 @@ impl Verb<'_> {
         tracking: Tracking,
     ) -> Result<Attempt> {
         self.keep_system_fields(live, &mut candidate);
+        if self.resource.is(Builtin::Namespace) && self.apart != Apart::Finalize {
+            candidate["spec"] = live["spec"].clone();
+        }
         if let Flavour::Builtin(builtin) = self.resource.flavour {
             rules::prepare(builtin, &mut candidate, false);
             if builtin == Builtin::CustomResourceDefinition {
@@ -136,7 +158,8 @@ impl Verb<'_> {
             }
             Tracking::Apply(applied) => applied.write_entries(Some(live), &mut candidate),
         }
-        if candidate == *live {
+        // What a read adds by defaults is written by the next write, even by one of no change.
+        if candidate == *live && !view::is_completed(&self.resource, stored) {
             return Ok(Attempt::Done(candidate));
         }
         if self.options.dry_run {
@@ -144,7 +167,8 @@ impl Verb<'_> {
         }
         match self.write(stored, candidate) {
             Ok(object) => Ok(Attempt::Done(object)),
-            Err(Stale) => Ok(Attempt::Stale),
+            Err(Refused::Stale) => Ok(Attempt::Stale),
+            Err(Refused::Unwritten(why)) => Err(Failure::internal(why)),
         }
     }
 
@@ -153,13 +177,15 @@ impl Verb<'_> {
         &self,
         stored: &Stored,
         candidate: Value,
-    ) -> std::result::Result<Value, Stale> {
+    ) -> std::result::Result<Value, Refused> {
         let gone = meta::is_deleting(&candidate)
             && meta::finalizers(&candidate).is_empty()
             && (!self.resource.is(Builtin::Namespace)
                 || candidate["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty));
+        let answer = gone.then(|| candidate.clone());
         let object = view::to_storage(&self.resource, candidate);
-        let write = if gone { Write::Delete(object) } else { Write::Put(object) };
+        // Watchers see what was stored last, its finalizers too.
+        let write = if gone { Write::Delete(stored.value()) } else { Write::Put(object) };
         let expect = Expect::Revision(stored.revision);
         let written = self.api.store.commit(
             &self.resource.table,
@@ -173,7 +199,8 @@ impl Verb<'_> {
         } else {
             controllers::changed(self.api, &self.resource, stored, &written);
         }
-        Ok(view::of(&self.resource, &written))
+        // The last answer about an object still shows the version before.
+        Ok(answer.unwrap_or_else(|| view::of(&self.resource, &written)))
     }
 
     fn keep_system_fields(&self, live: &Value, candidate: &mut Value) {

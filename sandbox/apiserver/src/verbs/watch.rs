@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{ListOptions, Verb};
 use crate::api::Api;
+use crate::faults::Target;
 use crate::http::negotiate::Form;
 use crate::render::{list, view};
 use crate::resource::Resource;
@@ -53,7 +54,7 @@ impl Verb<'_> {
         let space = (!self.namespace.is_empty()).then_some(self.namespace.as_str());
         let prefix = self.resource.prefix(space);
         let from = options.revision.unwrap_or_default();
-        let wants_state = options.initial_events || from == 0;
+        let wants_state = options.initial_events || from == 0 && !options.no_initial_events;
         let now = Instant::now();
         let lifetime = options.timeout_seconds.map_or(LIFETIME, Duration::from_secs);
         let mut watch = Watch {
@@ -70,9 +71,6 @@ impl Verb<'_> {
             with_columns: true,
             options,
         };
-        if from > store.revision() {
-            return Err(Failure::too_large_version(from, store.revision()));
-        }
         // A watch that asks for no initial events begins now when it names no revision.
         if wants_state {
             let (page, subscription) = store.snapshot_and_watch(table, &watch.prefix);
@@ -82,9 +80,14 @@ impl Verb<'_> {
                 .map(|(_, stored)| stored)
                 .filter(|stored| view::selected(&watch.resource, &watch.options, stored))
                 .collect();
-            watch.initial_end = watch.options.initial_events.then_some(page.revision);
+            // Version 0 says that any state will do, and where it ends is told too.
+            let ends = watch.options.initial_events || watch.options.revision == Some(0);
+            watch.initial_end = ends.then_some(page.revision);
             watch.subscription = Some(subscription);
         } else {
+            // A version that has not come is waited for.
+            let now = store.revision();
+            let from = if from == 0 { now } else { from.min(now) };
             match store.watch(table, from) {
                 Ok(subscription) => watch.subscription = Some(subscription),
                 Err(OutOfRange::Future(current)) => {
@@ -129,6 +132,10 @@ impl Watch {
                         self.subscription = None;
                         return None;
                     };
+                    let late = self.lateness();
+                    if !late.is_zero() {
+                        sleep_until((event.at + late).into()).await;
+                    }
                     if let Some(line) = self.told(&event) {
                         return Some(line);
                     }
@@ -143,6 +150,18 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// How late a fault makes this watcher.
+    fn lateness(&self) -> Duration {
+        self.api.faults.lateness(&Target {
+            verb: "watch",
+            group: &self.resource.group,
+            plural: &self.resource.plural,
+            subresource: "",
+            namespace: self.prefix.trim_end_matches('/'),
+            name: "",
+        })
     }
 
     /// Everything that is already there, then how far that is.
@@ -204,8 +223,7 @@ impl Watch {
     }
 
     fn bookmark(&mut self, revision: u64, initial_end: bool) -> Bytes {
-        let mut metadata =
-            json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
         if initial_end {
             metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
         }
