@@ -37,6 +37,8 @@ pub(crate) enum Error {
     Simulated { source: infrafabric_world::ClientError },
     #[error("{path} is no definition: {reason}")]
     Definition { path: PathBuf, reason: String },
+    #[error("{path} cannot be used: {reason}")]
+    Case { path: PathBuf, reason: String },
     #[error("asking the provider failed")]
     Adapter { source: infrafabric_adapters::error::AdapterError },
     #[error("making a client of the API failed")]

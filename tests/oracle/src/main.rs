@@ -5,6 +5,9 @@
 //! could not be had here; the closing lines name it.
 
 mod cache;
+mod cluster;
+mod day;
+mod diff;
 mod error;
 mod http;
 mod kube;
@@ -16,6 +19,7 @@ mod recorder;
 mod report;
 mod simulated;
 mod site;
+mod suites;
 mod tools;
 
 use std::process::ExitCode;
@@ -28,9 +32,15 @@ use crate::report::Report;
 #[derive(Parser)]
 #[command(name = "oracle")]
 struct Cli {
-    /// Ask these only. The default leaves out `kube`, which builds Kubernetes the first time.
+    /// Ask these only. The first time, those about Kubernetes build it from Go modules: minutes.
     #[arg(long, value_enum)]
     only: Vec<Part>,
+    /// Of the requests that both servers answer: those cases only whose name contains this.
+    #[arg(long)]
+    case: Option<String>,
+    /// Of the random sequences of operations that both servers run: their seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,25 +51,40 @@ enum Part {
     Prism,
     /// The CRDs and example manifests on a real kube-apiserver, built from Go modules.
     Kube,
+    /// The embedded API against a real kube-apiserver: the same requests, answer by answer.
+    ApiDiff,
+    /// A day's work with kubectl on a real server and on the embedded one.
+    Day,
+    /// The end-to-end tests and those of kube-rs on a real server.
+    Suites,
     /// moto's own judgement of a signature, by boto3, without anything of ours: the control.
     Boto,
 }
 
 impl Part {
+    const ALL: [Self; 7] =
+        [Self::Boto, Self::Moto, Self::Prism, Self::Kube, Self::ApiDiff, Self::Day, Self::Suites];
+
     fn name(self) -> &'static str {
         match self {
             Self::Moto => "moto",
             Self::Prism => "prism",
             Self::Kube => "kube",
+            Self::ApiDiff => "api-diff",
+            Self::Day => "day",
+            Self::Suites => "suites",
             Self::Boto => "boto",
         }
     }
 
-    fn ask(self, report: &mut Report) -> Result<(), error::Error> {
+    fn ask(self, report: &mut Report, cli: &Cli) -> Result<(), error::Error> {
         match self {
             Self::Moto => moto::ask(report),
             Self::Prism => prism::ask(report),
             Self::Kube => kube::ask(report),
+            Self::ApiDiff => diff::ask(report, cli.case.as_deref(), cli.seed),
+            Self::Day => day::ask(report),
+            Self::Suites => suites::ask(report),
             Self::Boto => moto::control(report),
         }
     }
@@ -69,20 +94,13 @@ fn main() -> ExitCode {
     // That another provider was chosen before is impossible here.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
-    let parts = if cli.only.is_empty() {
-        vec![Part::Boto, Part::Moto, Part::Prism]
-    } else {
-        cli.only.clone()
-    };
+    let parts = if cli.only.is_empty() { Part::ALL.to_vec() } else { cli.only.clone() };
     let mut report = Report::default();
     for part in &parts {
         report.begin(part.name());
-        if let Err(error) = part.ask(&mut report) {
+        if let Err(error) = part.ask(&mut report, &cli) {
             report.ended_by(&error);
         }
-    }
-    if cli.only.is_empty() {
-        report.note("kube was NOT asked: the first time it builds Kubernetes (15 minutes of one core); run `cargo xtask oracle --only kube`");
     }
     report.close()
 }

@@ -60,15 +60,17 @@ pub(crate) fn prism() -> Result<PathBuf, Error> {
 pub(crate) struct Kubernetes {
     pub(crate) etcd: PathBuf,
     pub(crate) apiserver: PathBuf,
+    pub(crate) controllers: PathBuf,
     pub(crate) kubectl: PathBuf,
 }
 
-/// Builds etcd, kube-apiserver and kubectl from their Go modules.
+/// Builds etcd, kube-apiserver, its controllers and kubectl from their Go modules.
 pub(crate) fn kubernetes() -> Result<Kubernetes, Error> {
     let folder = folder(&format!("kubernetes-{KUBERNETES}"))?;
     let found = Kubernetes {
         etcd: folder.join("etcd"),
         apiserver: folder.join("kube-apiserver"),
+        controllers: folder.join("kube-controller-manager"),
         kubectl: folder.join("kubectl"),
     };
     // Without the version clients take the server for one from before 1.0.
@@ -76,6 +78,8 @@ pub(crate) fn kubernetes() -> Result<Kubernetes, Error> {
     let flags = format!("-s -w {set}Version=v{KUBERNETES} {set}Major=1 {set}Minor=36");
     go("etcd", "go.etcd.io/etcd/server/v3", "-s -w", &found.etcd)?;
     go("kube", "k8s.io/kubernetes/cmd/kube-apiserver", &flags, &found.apiserver)?;
+    let controllers = "k8s.io/kubernetes/cmd/kube-controller-manager";
+    go("kube", controllers, &flags, &found.controllers)?;
     go("kube", "k8s.io/kubernetes/cmd/kubectl", &flags, &found.kubectl)?;
     Ok(found)
 }
