@@ -17,3 +17,4 @@ mod hostile;
 mod process;
 mod refusal;
 mod running;
+mod sandbox;

@@ -1,9 +1,12 @@
 //! Disturbing the simulated providers, and reading their books.
 
 use std::error::Error;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use infrafabric_world::{FAULTS, FaultSpec, WorldClient};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 
 use super::Folder;
 use super::state::State;
@@ -39,6 +42,30 @@ enum What {
     List,
     /// Print what faults there are.
     Names,
+    /// Disturb the Kubernetes API.
+    #[command(subcommand)]
+    Api(ApiFault),
+}
+
+/// Faults of the Kubernetes API.
+#[derive(Subcommand)]
+enum ApiFault {
+    /// Set a fault: `ifctl sandbox fault api set conflict resource=cloudmachines verb=write count=3`.
+    Set {
+        /// One of those that `names` prints.
+        fault: String,
+        /// Parameters, `key=value`: verb, resource, namespace, name, count, for and the fault's own.
+        params: Vec<String>,
+    },
+    /// Clear one fault by its number, or all.
+    Clear {
+        /// The number that `set` printed.
+        id: Option<u64>,
+    },
+    /// Print the faults in force.
+    List,
+    /// Print what faults there are.
+    Names,
 }
 
 #[derive(Args)]
@@ -54,6 +81,9 @@ pub(crate) struct Ledger {
 }
 
 pub(crate) async fn fault(fault: Fault) -> Result<(), Box<dyn Error>> {
+    if let What::Api(what) = fault.what {
+        return api_fault(&fault.folder.dir, what).await;
+    }
     if matches!(fault.what, What::Names) {
         for name in FAULTS {
             say(&format!("{}\t{}\t{}", name.name, name.about, name.params.join(", ")));
@@ -77,20 +107,68 @@ pub(crate) async fn fault(fault: Fault) -> Result<(), Box<dyn Error>> {
                 say(&serde_json::to_string(&fault)?);
             }
         }
-        What::Names => {}
+        What::Names | What::Api(_) => {}
     }
     Ok(())
 }
 
-/// Numbers and booleans as such, anything else as text.
-fn spec(definition: &str, fault: &str, params: &[String]) -> Result<FaultSpec, Box<dyn Error>> {
-    let definition = if definition == "*" { "" } else { definition };
-    let mut json = serde_json::json!({"definition": definition, "fault": fault});
+async fn api_fault(dir: &Path, what: ApiFault) -> Result<(), Box<dyn Error>> {
+    if matches!(what, ApiFault::Names) {
+        for name in embedded_kube_api::FAULTS {
+            say(&format!("{}\t{}\t{}", name.name, name.about, name.params.join(", ")));
+        }
+        return Ok(());
+    }
+    State::read(dir)?;
+    let file = Kubeconfig::read_from(State::kubeconfig(dir))?;
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+    let client = Client::try_from(config)?;
+    let ask = async |method: &str, path: String, body: Vec<u8>| {
+        let request = http::Request::builder().method(method).uri(path).body(body)?;
+        let answer: serde_json::Value = client.request(request).await?;
+        Ok::<_, Box<dyn Error>>(answer)
+    };
+    let faults = "/debug/faults".to_owned();
+    match what {
+        ApiFault::Set { fault, params } => {
+            let mut json = serde_json::json!({"fault": fault});
+            assign(&mut json, &params)?;
+            let set = ask("POST", faults, json.to_string().into_bytes()).await?;
+            say(&set["id"]
+                .as_u64()
+                .map_or_else(|| format!("{fault}: done"), |id| format!("fault {id} set")));
+        }
+        ApiFault::Clear { id: Some(id) } => {
+            ask("DELETE", format!("{faults}/{id}"), Vec::new()).await?;
+        }
+        ApiFault::Clear { id: None } => {
+            ask("DELETE", faults, Vec::new()).await?;
+        }
+        ApiFault::List => {
+            let listed = ask("GET", faults, Vec::new()).await?;
+            for fault in listed["faults"].as_array().into_iter().flatten() {
+                say(&fault.to_string());
+            }
+        }
+        ApiFault::Names => {}
+    }
+    Ok(())
+}
+
+/// Adds `key=value` pairs: numbers and booleans as such, anything else as text.
+fn assign(json: &mut serde_json::Value, params: &[String]) -> Result<(), Box<dyn Error>> {
     for param in params {
         let (key, value) =
             param.split_once('=').ok_or_else(|| format!("`{param}` is not key=value"))?;
         json[key] = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     }
+    Ok(())
+}
+
+fn spec(definition: &str, fault: &str, params: &[String]) -> Result<FaultSpec, Box<dyn Error>> {
+    let definition = if definition == "*" { "" } else { definition };
+    let mut json = serde_json::json!({"definition": definition, "fault": fault});
+    assign(&mut json, params)?;
     serde_json::from_value(json).map_err(|error| {
         format!("{error}; `ifctl sandbox fault names` lists faults and parameters").into()
     })

@@ -46,6 +46,10 @@ pub(crate) struct Up {
     /// Address of the simulated providers.
     #[arg(long, default_value = "127.0.0.1:0")]
     world: SocketAddr,
+    /// Keep the Kubernetes objects in this folder over a restart; without it they are gone with the
+    /// process.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
     /// How long each phase of a thing's state lasts (`500ms`, `2s`).
     #[arg(long, default_value = "1s", value_parser = span)]
     phase: Duration,

@@ -37,6 +37,7 @@ pub(crate) async fn up(up: Up) -> Result<(), Box<dyn Error>> {
     }
     let server = Server::start(embedded_kube_api::Options {
         listen: up.api,
+        data: up.data_dir.clone(),
         ..embedded_kube_api::Options::default()
     })
     .await?;
@@ -137,8 +138,11 @@ async fn prepare(server: &Server) -> Result<(), Box<dyn Error>> {
     let metadata =
         ObjectMeta { name: Some("infrafabric-system".to_owned()), ..ObjectMeta::default() };
     let namespace = Namespace { metadata, ..Namespace::default() };
-    namespaces.create(&PostParams::default(), &namespace).await?;
-    Ok(())
+    match namespaces.create(&PostParams::default(), &namespace).await {
+        // A kept one.
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        made => Ok(made.map(drop)?),
+    }
 }
 
 pub(crate) fn down(dir: &Path) -> Result<(), Box<dyn Error>> {
