@@ -317,9 +317,20 @@ fn check_magic(path: &Path, bytes: &[u8]) -> Result<usize, StorageError> {
     }
 }
 
+/// Files that only their owner may read: they hold Secrets.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+}
+
 /// Opens a log at its end, and begins it when it is empty; its length.
 fn open_log(path: &Path) -> Result<(File, u64), StorageError> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
+    let file = private().create(true).append(true).open(path);
     let mut file = file.map_err(at(path))?;
     let length = file.metadata().map_err(at(path))?.len();
     if length > 0 {
@@ -350,7 +361,8 @@ fn write_snapshot(
     let path = snapshot_path(folder, revision);
     let draft = folder.join("snapshot.draft");
     let mut size = MAGIC.len();
-    let file = File::create(&draft).map_err(at(&draft))?;
+    let file = private().create(true).write(true).truncate(true).open(&draft);
+    let file = file.map_err(at(&draft))?;
     let mut out = io::BufWriter::new(file);
     out.write_all(MAGIC).map_err(at(&draft))?;
     let mut buffer = Vec::new();

@@ -83,6 +83,24 @@ fn a_flipped_byte_anywhere_is_refused_by_name() {
     assert!(matches!(error, StorageError::Foreign { .. }), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_what_is_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    written(folder.path());
+    drop(grown(folder.path()));
+    let again = grown(folder.path());
+    put(&again, "z", Expect::Absent);
+    drop(again);
+    for entry in fs::read_dir(folder.path()).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("a mode").permissions().mode();
+        let name = entry.file_name();
+        assert!(name == "lock" || mode.trailing_zeros() >= 6, "{name:?} has mode {mode:o}");
+    }
+}
+
 #[test]
 fn one_process_at_a_time() {
     let folder = tempfile::tempdir().expect("a folder");
