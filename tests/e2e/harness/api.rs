@@ -67,8 +67,18 @@ impl Stage {
     }
 
     /// Applies a manifest as kubectl does without `--server-side`: a create, or another whole
-    /// in its place, under strict validation.
+    /// in its place, under strict validation; once more when somebody else wrote in between.
     pub(crate) async fn apply_by_client(&self, manifest: &Value) -> Result<Value, kube::Error> {
+        for _ in 0..5 {
+            match self.apply_once(manifest).await {
+                Err(kube::Error::Api(status)) if status.is_conflict() => {},
+                done => return done,
+            }
+        }
+        self.apply_once(manifest).await
+    }
+
+    async fn apply_once(&self, manifest: &Value) -> Result<Value, kube::Error> {
         let kind = manifest["kind"].as_str().expect("a kind");
         let name = manifest["metadata"]["name"].as_str().expect("a name");
         let mut manifest = manifest.clone();
