@@ -8,6 +8,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// The sandbox makes and drops many small values for every request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// InfraFabric from the command line.
 #[derive(Parser)]
 #[command(name = "ifctl", version)]

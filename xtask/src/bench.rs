@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::cargo::{TaskError, cargo, must, pass_on};
 
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, TaskError> {
-    // One build for all three: the shared dependencies are compiled once.
-    let packages = ["--package", "infrafabric", "--package", "ifctl"];
+    // One build for all: the shared dependencies are compiled once.
+    let packages = ["--package", "infrafabric", "--package", "ifctl", "--package", "oracle"];
     must(cargo(&["build", "--release", "--package", "infrafabric-bench"]).args(packages))?;
     let mut command =
         cargo(&["run", "--quiet", "--release", "--package", "infrafabric-bench", "--"]);

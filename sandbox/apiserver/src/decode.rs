@@ -17,7 +17,7 @@ pub(crate) struct Decoded {
 pub(crate) fn json(bytes: &[u8]) -> Result<Decoded, serde_json::Error> {
     let duplicates = RefCell::new(Vec::new());
     let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let value = Seed { path: String::new(), duplicates: &duplicates }.deserialize(&mut parser)?;
+    let value = Seed { path: None, duplicates: &duplicates }.deserialize(&mut parser)?;
     parser.end()?;
     Ok(Decoded { value, duplicates: duplicates.into_inner() })
 }
@@ -86,9 +86,35 @@ fn float(number: f64) -> Value {
     }
 }
 
-#[derive(Clone)]
+/// Where the parser is, written out only for a key that appears twice.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    above: Option<&'a Place<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(above) = self.above {
+            above.fmt(f)?;
+        }
+        match self.step {
+            Step::Key(key) if self.above.is_some() => write!(f, ".{key}"),
+            Step::Key(key) => f.write_str(key),
+            Step::Item(index) => write!(f, "[{index}]"),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Seed<'a> {
-    path: String,
+    path: Option<&'a Place<'a>>,
     duplicates: &'a RefCell<Vec<String>>,
 }
 
@@ -140,8 +166,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
         loop {
-            let path = format!("{}[{}]", self.path, items.len());
-            match access.next_element_seed(Seed { path, duplicates: self.duplicates })? {
+            let place = Place { above: self.path, step: Step::Item(items.len()) };
+            let seed = Seed { path: Some(&place), duplicates: self.duplicates };
+            match access.next_element_seed(seed)? {
                 Some(item) => items.push(item),
                 None => return Ok(Value::Array(items)),
             }
@@ -151,13 +178,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            let path =
-                if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
-            let seed = Seed { path: path.clone(), duplicates: self.duplicates };
+            let place = Place { above: self.path, step: Step::Key(&key) };
+            let seed = Seed { path: Some(&place), duplicates: self.duplicates };
             let value = access.next_value_seed(seed)?;
-            if map.insert(key, value).is_some() {
-                self.duplicates.borrow_mut().push(path);
+            if map.contains_key(&key) {
+                self.duplicates.borrow_mut().push(place.to_string());
             }
+            map.insert(key, value);
         }
         Ok(Value::Object(map))
     }

@@ -3,6 +3,7 @@
 //! *Invariant*: no figure is the operator's own word. Times come from the clock and the provider's
 //! ledger, counts from the API's revision and the ledger, CPU time and memory from the kernel.
 
+mod api;
 mod error;
 mod fleet;
 mod process;
@@ -43,6 +44,8 @@ enum Part {
     Quiet,
     /// Many machines at once.
     Fleet,
+    /// The embedded Kubernetes API beside a real one, which is built from Go modules the first time.
+    Api,
 }
 
 #[tokio::main]
@@ -60,13 +63,19 @@ async fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> Result<(), Error> {
     let mut tables = Vec::new();
-    if cli.only != Some(Part::Fleet) {
+    let wanted = |part| cli.only.is_none_or(|only| only == part);
+    if wanted(Part::Quiet) {
         tell("one operator with little to do …");
         let rows = quiet::measure(cli.applies.into()).await?;
         tables.push(Table { title: "One operator with little to do".to_owned(), rows });
     }
-    if cli.only != Some(Part::Quiet) {
+    if wanted(Part::Fleet) {
         tables.extend(fleets(cli.machines.into()).await?);
+    }
+    if wanted(Part::Api) {
+        tell("the Kubernetes API …");
+        let rows = api::measure().await?;
+        tables.push(Table { title: "The embedded Kubernetes API".to_owned(), rows });
     }
     let machine = report::machine_class();
     say(&format!("{machine}\n{}", report::markdown(&tables)));

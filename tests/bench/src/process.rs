@@ -11,6 +11,9 @@ use crate::error::Error;
 /// Clock ticks per second in `/proc/*/stat`: `USER_HZ`, 100 on every Linux that Rust supports here.
 const TICKS: u32 = 100;
 
+/// The core of what is confined to one.
+const CORE: &str = "0";
+
 const LOG_TAIL: usize = 2000;
 
 /// A started program; it is killed when this is dropped.
@@ -20,7 +23,7 @@ pub(crate) struct Running {
 }
 
 /// What a process has used so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     /// User and system time of all its threads.
     pub(crate) cpu: Duration,
@@ -37,16 +40,26 @@ impl Running {
         arguments: impl IntoIterator<Item = A>,
         log: &Path,
     ) -> Result<Self, Error> {
-        let path = std::env::current_exe()
-            .ok()
-            .and_then(|own| Some(own.parent()?.join(program)))
-            .filter(|path| path.exists())
-            .ok_or(Error::Absent { program })?;
+        Self::spawn(program, Command::new(beside(program)?).args(arguments), log)
+    }
+
+    /// The same, confined to one core.
+    pub(crate) fn on_one_core<A: AsRef<OsStr>>(
+        program: &'static str,
+        arguments: impl IntoIterator<Item = A>,
+        log: &Path,
+    ) -> Result<Self, Error> {
+        // It becomes the program itself, so that the process number is that of the program.
+        let mut taskset = Command::new("taskset");
+        taskset.args(["--cpu-list", CORE]).arg(beside(program)?).args(arguments);
+        Self::spawn("taskset", &mut taskset, log)
+    }
+
+    fn spawn(program: &'static str, command: &mut Command, log: &Path) -> Result<Self, Error> {
         let at = |source| Error::File { path: log.to_owned(), source };
         let file = File::create(log).map_err(at)?;
         let again = file.try_clone().map_err(at)?;
-        let child = Command::new(path)
-            .args(arguments)
+        let child = command
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(again)
@@ -77,12 +90,21 @@ impl Drop for Running {
     }
 }
 
+/// The path of a program that was built beside this one.
+pub(crate) fn beside(program: &'static str) -> Result<PathBuf, Error> {
+    let own = std::env::current_exe().ok();
+    own.and_then(|own| Some(own.parent()?.join(program)))
+        .filter(|path| path.exists())
+        .ok_or(Error::Absent { program })
+}
+
 /// What this process itself has used so far.
 pub(crate) fn own_usage() -> Result<Usage, Error> {
     usage("self")
 }
 
-fn usage(pid: &str) -> Result<Usage, Error> {
+/// What a process has used so far.
+pub(crate) fn usage(pid: &str) -> Result<Usage, Error> {
     let stat = PathBuf::from(format!("/proc/{pid}/stat"));
     let text = read(&stat)?;
     // The second field is the program's name in parentheses and may contain anything.

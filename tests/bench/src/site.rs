@@ -268,7 +268,8 @@ fn typed<K: DeserializeOwned>(manifest: Value) -> Result<K, Error> {
         .map_err(|error| Error::Manifest { what, reason: error.to_string() })
 }
 
-async fn client(path: &Path) -> Result<Client, Error> {
+/// A client by a kubeconfig file.
+pub(crate) async fn client(path: &Path) -> Result<Client, Error> {
     let failed = |source| Error::Kubeconfig { path: path.to_owned(), source: Box::new(source) };
     let file = Kubeconfig::read_from(path).map_err(failed)?;
     let options = KubeConfigOptions::default();

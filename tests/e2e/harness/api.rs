@@ -71,7 +71,7 @@ impl Stage {
     pub(crate) async fn apply_by_client(&self, manifest: &Value) -> Result<Value, kube::Error> {
         for _ in 0..5 {
             match self.apply_once(manifest).await {
-                Err(kube::Error::Api(status)) if status.is_conflict() => {},
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
                 done => return done,
             }
         }

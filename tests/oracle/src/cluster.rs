@@ -23,7 +23,7 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     apiserver: Running,
     controllers: Option<Running>,
-    _etcd: Running,
+    etcd: Running,
 }
 
 /// The token of the one user, who may do everything.
@@ -77,7 +77,7 @@ impl Cluster {
             folder: folder.to_owned(),
             apiserver,
             controllers: None,
-            _etcd: etcd,
+            etcd,
         };
         let mut look = cluster.kubectl(&["get", "namespace", "default"]);
         let mut succeeds = || run(&mut look, COMMAND).is_ok_and(|said| said.success);
@@ -88,6 +88,11 @@ impl Cluster {
         controllers.until(START, || run(&mut look, COMMAND).is_ok_and(|said| said.success))?;
         cluster.controllers = Some(controllers);
         Ok(cluster)
+    }
+
+    /// The numbers of the processes that serve requests.
+    pub(crate) fn pids(&self) -> String {
+        format!("{} {}", self.apiserver.pid(), self.etcd.pid())
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {

@@ -22,6 +22,7 @@ mod site;
 mod suites;
 mod tools;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -41,6 +42,9 @@ struct Cli {
     /// Of the random sequences of operations that both servers run: their seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Ask nothing; serve a real control plane, its kubeconfig in this folder, until input ends.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["only", "case"])]
+    serve: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -94,6 +98,15 @@ fn main() -> ExitCode {
     // That another provider was chosen before is impossible here.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
+    if let Some(folder) = &cli.serve {
+        return match serve(folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(&error::chain(&error));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let parts = if cli.only.is_empty() { Part::ALL.to_vec() } else { cli.only.clone() };
     let mut report = Report::default();
     for part in &parts {
@@ -103,4 +116,22 @@ fn main() -> ExitCode {
         }
     }
     report.close()
+}
+
+/// A real control plane for as long as somebody holds the other end of standard input.
+fn serve(folder: &Path) -> Result<(), error::Error> {
+    let programs = tools::kubernetes()?;
+    let cluster = cluster::Cluster::start(&programs, folder)?;
+    // Complete when it appears: whoever waits for it reads it at once.
+    let (pids, draft) = (folder.join("pids"), folder.join("pids.draft"));
+    std::fs::write(&draft, cluster.pids()).map_err(error::at(&draft))?;
+    std::fs::rename(&draft, &pids).map_err(error::at(&pids))?;
+    say(&format!("export KUBECONFIG={}", cluster.kubeconfig().display()));
+    let ended = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    ended.map(drop).map_err(error::at("standard input"))
+}
+
+#[expect(clippy::print_stdout, reason = "a person waits for it")]
+fn say(line: &str) {
+    println!("{line}");
 }

@@ -76,6 +76,10 @@ impl Running {
         Ok(Self { child, name: name.to_owned(), log: log.to_owned() })
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `ready` holds; a program that ends before is an error at once.
     pub(crate) fn until(
         &mut self,

@@ -20,7 +20,7 @@ use crate::resource::Resource;
 use crate::status::{Failure, Named, Result};
 use crate::verbs::options::{is_set, version_problem};
 use crate::verbs::{
-    Apart, DeleteOptions, Deleted, ListOptions, Outcome, PatchKind, Verb, WriteOptions,
+    Answer, Apart, DeleteOptions, Deleted, ListOptions, Outcome, PatchKind, Verb, WriteOptions,
 };
 
 /// The parts of a request that the verbs read.
@@ -395,8 +395,14 @@ fn wants_watch(call: &Call) -> bool {
 }
 
 fn written(verb: &Verb<'_>, outcome: Outcome, form: &negotiate::Form) -> Reply {
-    let object = list::rendered(&verb.resource, outcome.object, form, true);
-    respond::json(outcome.code, &object)
+    let resource = &verb.resource;
+    let body = match outcome.object {
+        Answer::Stored(stored) => list::one(resource, &stored, form),
+        Answer::Shown(object) => {
+            Bytes::from(list::rendered(resource, object, form, true).to_string())
+        }
+    };
+    respond::text(outcome.code, body)
 }
 
 fn collect(

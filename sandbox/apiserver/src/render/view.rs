@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::kinds::{Builtin, event};
 use crate::resource::Resource;
 use crate::schema;
-use crate::store::Stored;
+use crate::store::{Change, Stored, line};
 use crate::verbs::ListOptions;
 
 /// Whether the stored text can be served as it is.
@@ -56,6 +56,15 @@ pub(crate) fn text(resource: &Resource, stored: &Stored) -> Bytes {
         stored.bytes.clone()
     } else {
         Bytes::from(of(resource, stored).to_string())
+    }
+}
+
+/// The line of a watch about the object as this resource shows it.
+pub(crate) fn told(resource: &Resource, stored: &Stored, change: Change) -> Bytes {
+    if as_is(resource, stored) {
+        stored.line(change)
+    } else {
+        line(change.name(), of(resource, stored).to_string().as_bytes())
     }
 }
 

@@ -11,7 +11,7 @@ use kube_cel::{CompiledSchema, compile_schema, validate_compiled};
 use serde_json::Value;
 
 use super::Schema;
-use super::values::{join, join_key, old_child, old_item};
+use super::values::{Path, old_child, old_item};
 use crate::status::{FieldError, Mistake};
 
 /// The rules of one schema node.
@@ -66,7 +66,13 @@ impl Rules {
         Some(Self { rules: Arc::new(all) })
     }
 
-    fn check(&self, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
+    fn check(
+        &self,
+        value: &Value,
+        old: Option<&Value>,
+        path: &Path<'_>,
+        errors: &mut Vec<FieldError>,
+    ) {
         for rule in self.rules.iter() {
             // An unchanged value that broke the rule before may stay (ratcheting); transition
             // rules always run.
@@ -76,9 +82,10 @@ impl Rules {
             let Err(found) = validate_compiled(&rule.compiled, value, old) else {
                 continue;
             };
+            let path = &path.text();
             for failure in found {
                 let field = if failure.field_path.is_empty() {
-                    path.to_owned()
+                    path.clone()
                 } else if failure.field_path.starts_with(['.', '[']) || path.is_empty() {
                     format!("{path}{}", failure.field_path)
                 } else {
@@ -165,6 +172,16 @@ pub(crate) fn validate(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) {
+    walk(schema, value, old, &Path::Start(path), errors);
+}
+
+fn walk(
+    schema: &Schema,
+    value: &Value,
+    old: Option<&Value>,
+    path: &Path<'_>,
+    errors: &mut Vec<FieldError>,
+) {
     if !schema.any_rules || value.is_null() {
         return;
     }
@@ -175,9 +192,9 @@ pub(crate) fn validate(
         Value::Object(map) => {
             for (key, child) in map {
                 if let Some(below) = schema.properties.get(key) {
-                    validate(below, child, old_child(old, key), &join(path, key), errors);
+                    walk(below, child, old_child(old, key), &Path::Field(path, key), errors);
                 } else if let Some(below) = schema.additional.as_deref() {
-                    validate(below, child, old_child(old, key), &join_key(path, key), errors);
+                    walk(below, child, old_child(old, key), &Path::Key(path, key), errors);
                 }
             }
         }
@@ -187,7 +204,7 @@ pub(crate) fn validate(
             };
             for (index, item) in items.iter().enumerate() {
                 let before = old_item(schema, old, item);
-                validate(below, item, before, &format!("{path}[{index}]"), errors);
+                walk(below, item, before, &Path::Item(path, index), errors);
             }
         }
         _ => {}

@@ -3,57 +3,63 @@
 use serde_json::Value;
 
 use super::Schema;
+use super::values::Path;
 
 /// Removes undeclared fields; `root` objects keep apiVersion, kind and metadata.
 pub(crate) fn prune(schema: &Schema, value: &mut Value, root: bool) {
-    walk(schema, value, root, "", &mut |_| {}, true);
-}
-
-/// The paths of undeclared fields.
-pub(crate) fn unknown_fields(schema: &Schema, value: &Value, root: bool) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut copy = value.clone();
-    walk(schema, &mut copy, root, "", &mut |path| found.push(path), true);
-    found
-}
-
-fn walk(
-    schema: &Schema,
-    value: &mut Value,
-    root: bool,
-    path: &str,
-    report: &mut dyn FnMut(String),
-    remove: bool,
-) {
     match value {
         Value::Object(map) => {
-            let reserved = root || schema.embedded;
-            let open = schema.preserve_unknown;
-            let mut gone = Vec::new();
-            for (key, child) in map.iter_mut() {
-                let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                if let Some(below) = schema.child(key) {
-                    walk(below, child, false, &at, report, remove);
-                } else if !(open
-                    || reserved && matches!(key.as_str(), "apiVersion" | "kind" | "metadata"))
-                {
-                    report(at);
-                    gone.push(key.clone());
-                }
+            let declared = |key: &str| is_declared(schema, key, root);
+            if map.keys().any(|key| !declared(key)) {
+                map.retain(|key, _| declared(key));
             }
-            if remove {
-                for key in gone {
-                    map.shift_remove(&key);
+            for (key, child) in map.iter_mut() {
+                if let Some(below) = schema.child(key) {
+                    prune(below, child, false);
                 }
             }
         }
         Value::Array(items) => {
             if let Some(below) = schema.items.as_deref() {
-                for (index, item) in items.iter_mut().enumerate() {
-                    walk(below, item, false, &format!("{path}[{index}]"), report, remove);
+                items.iter_mut().for_each(|item| prune(below, item, false));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The paths of undeclared fields.
+pub(crate) fn unknown_fields(schema: &Schema, value: &Value, root: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    look(schema, value, root, &Path::Start(""), &mut found);
+    found
+}
+
+fn look(schema: &Schema, value: &Value, root: bool, path: &Path<'_>, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, child) in map {
+                let at = Path::Field(path, key);
+                if let Some(below) = schema.child(key) {
+                    look(below, child, false, &at, found);
+                } else if !is_declared(schema, key, root) {
+                    found.push(at.text());
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(below) = schema.items.as_deref() {
+                for (index, item) in items.iter().enumerate() {
+                    look(below, item, false, &Path::Item(path, index), found);
                 }
             }
         }
         _ => {}
     }
+}
+
+fn is_declared(schema: &Schema, key: &str, root: bool) -> bool {
+    schema.preserve_unknown
+        || schema.child(key).is_some()
+        || (root || schema.embedded) && matches!(key, "apiVersion" | "kind" | "metadata")
 }

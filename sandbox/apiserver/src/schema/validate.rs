@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::values::{join, old_child, old_item, type_of};
+use super::values::{Path, old_child, old_item, type_of};
 use super::{Bounds, ListType, Schema, Type, formats};
 use crate::status::{FieldError, json_sort};
 
@@ -14,7 +14,7 @@ pub(crate) fn validate(
     path: &str,
 ) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    check(schema, value, old, path, &mut errors);
+    check(schema, value, old, &Path::Start(path), &mut errors);
     errors
 }
 
@@ -22,16 +22,16 @@ fn check(
     schema: &Schema,
     value: &Value,
     old: Option<&Value>,
-    path: &str,
+    path: &Path<'_>,
     errors: &mut Vec<FieldError>,
 ) {
     if old == Some(value) || value.is_null() && (schema.nullable || schema.kind == Type::Any) {
         return;
     }
     if !has_type(schema.kind, value) {
+        let path = &path.text();
         let found = Value::from(type_of(value));
-        let detail =
-            format!("{} in body must be of type {}: {found}", name(path), schema.kind.name());
+        let detail = format!("{path} in body must be of type {}: {found}", schema.kind.name());
         errors.push(FieldError::type_invalid(path, &found, &detail));
         if schema.kind == Type::Integer && value.is_number() {
             let detail =
@@ -44,12 +44,13 @@ fn check(
         && !choices.contains(value)
     {
         let supported: Vec<String> = choices.iter().map(ToString::to_string).collect();
-        errors.push(FieldError::not_supported(path, value, &supported));
+        errors.push(FieldError::not_supported(path.text(), value, &supported));
     }
     if schema.kind == Type::Integer
         && schema.bounds.format.as_deref() == Some("int32")
         && value.as_i64().is_some_and(|number| i32::try_from(number).is_err())
     {
+        let path = path.text();
         let detail = format!("Checked value must be of type integer with format int32 in {path}");
         errors.push(FieldError::invalid("<nil>", &Value::from(""), &detail));
     }
@@ -63,10 +64,6 @@ fn check(
         Value::Null | Value::Bool(_) => {}
     }
     combined(schema, value, path, errors);
-}
-
-fn name(path: &str) -> &str {
-    path
 }
 
 fn has_type(kind: Type, value: &Value) -> bool {
@@ -86,31 +83,32 @@ fn object(
     schema: &Schema,
     map: &serde_json::Map<String, Value>,
     old: Option<&Value>,
-    path: &str,
+    path: &Path<'_>,
     errors: &mut Vec<FieldError>,
 ) {
     for key in &schema.required {
         if !map.contains_key(key) {
-            errors.push(FieldError::required(join(path, key), ""));
+            errors.push(FieldError::required(Path::Field(path, key).text(), ""));
         }
     }
     for key in ["apiVersion", "kind"] {
         let empty = map.get(key).and_then(Value::as_str).unwrap_or_default().is_empty();
         if schema.embedded && empty {
-            errors.push(FieldError::required(join(path, key), ""));
+            errors.push(FieldError::required(Path::Field(path, key).text(), ""));
         }
     }
     let bounds = &schema.bounds;
     if let Some(maximum) = bounds.max_properties.filter(|m| map.len() as u64 > *m) {
-        errors.push(FieldError::too_many(path, map.len(), maximum));
+        errors.push(FieldError::too_many(path.text(), map.len(), maximum));
     }
     if let Some(minimum) = bounds.min_properties.filter(|m| (map.len() as u64) < *m) {
-        let detail = format!("{} in body should have at least {minimum} properties", name(path));
+        let path = &path.text();
+        let detail = format!("{path} in body should have at least {minimum} properties");
         errors.push(FieldError::invalid(path, &Value::from(map.len()), &detail));
     }
     for (key, child) in map {
         if let Some(below) = schema.child(key) {
-            check(below, child, old_child(old, key), &join(path, key), errors);
+            check(below, child, old_child(old, key), &Path::Field(path, key), errors);
         }
     }
 }
@@ -120,30 +118,33 @@ fn array(
     value: &Value,
     items: &[Value],
     old: Option<&Value>,
-    path: &str,
+    path: &Path<'_>,
     errors: &mut Vec<FieldError>,
 ) {
     let bounds = &schema.bounds;
     if let Some(maximum) = bounds.max_items.filter(|m| items.len() as u64 > *m) {
-        errors.push(FieldError::too_many(path, items.len(), maximum));
+        errors.push(FieldError::too_many(path.text(), items.len(), maximum));
     }
     if let Some(minimum) = bounds.min_items.filter(|m| (items.len() as u64) < *m) {
-        let detail = format!("{} in body should have at least {minimum} items", name(path));
+        let path = &path.text();
+        let detail = format!("{path} in body should have at least {minimum} items");
         errors.push(FieldError::invalid(path, &Value::from(items.len()), &detail));
     }
     if bounds.unique_items && (1..items.len()).any(|i| items[..i].contains(&items[i])) {
-        let detail = format!("{} in body shouldn't contain duplicates", name(path));
+        let path = &path.text();
+        let detail = format!("{path} in body shouldn't contain duplicates");
         errors.push(FieldError::invalid(path, value, &detail));
     }
     if let Some(below) = schema.items.as_deref() {
         for (index, item) in items.iter().enumerate() {
-            check(below, item, old_item(schema, old, item), &format!("{path}[{index}]"), errors);
+            let at = Path::Item(path, index);
+            check(below, item, old_item(schema, old, item), &at, errors);
         }
     }
     duplicates(schema, items, path, errors);
 }
 
-fn duplicates(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<FieldError>) {
+fn duplicates(schema: &Schema, items: &[Value], path: &Path<'_>, errors: &mut Vec<FieldError>) {
     let keys_of = |item: &Value| match &schema.list_type {
         ListType::Atomic => None,
         ListType::Set => Some(item.clone()),
@@ -157,40 +158,57 @@ fn duplicates(schema: &Schema, items: &[Value], path: &str, errors: &mut Vec<Fie
     for (index, item) in items.iter().enumerate() {
         if matches!(schema.list_type, ListType::Map(_)) && !item.is_object() && !item.is_null() {
             let detail = "must be an object for an array of list-type map";
-            errors.push(FieldError::invalid(format!("{path}[{index}]"), item, detail));
+            errors.push(FieldError::invalid(Path::Item(path, index).text(), item, detail));
             return;
         }
         let Some(keys) = keys_of(item) else { return };
         if seen.contains(&keys) {
-            errors.push(FieldError::duplicate(format!("{path}[{index}]"), &keys));
+            errors.push(FieldError::duplicate(Path::Item(path, index).text(), &keys));
         } else {
             seen.push(keys);
         }
     }
 }
 
-fn string(bounds: &Bounds, text: &str, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let length = text.chars().count() as u64;
+fn string(
+    bounds: &Bounds,
+    text: &str,
+    value: &Value,
+    path: &Path<'_>,
+    errors: &mut Vec<FieldError>,
+) {
+    let bounded = bounds.max_length.is_some() || bounds.min_length.is_some();
+    let length = if bounded { text.chars().count() as u64 } else { 0 };
     // The first mistake of these is the one that is named.
     if let Some(maximum) = bounds.max_length.filter(|maximum| length > *maximum) {
-        errors.push(FieldError::too_long(path, maximum));
+        errors.push(FieldError::too_long(path.text(), maximum));
     } else if let Some(minimum) = bounds.min_length.filter(|minimum| length < *minimum) {
-        let detail = format!("{} in body should be at least {minimum} chars long", name(path));
+        let path = &path.text();
+        let detail = format!("{path} in body should be at least {minimum} chars long");
         errors.push(FieldError::invalid(path, value, &detail));
     } else if let Some(pattern) = bounds.pattern.as_ref().filter(|pattern| !pattern.is_match(text))
     {
-        let detail = format!("{} in body should match '{pattern}'", name(path));
+        let path = &path.text();
+        let detail = format!("{path} in body should match '{pattern}'");
         errors.push(FieldError::invalid(path, value, &detail));
     }
     if let Some(format) = bounds.format.as_deref().filter(|format| !formats::holds(format, text)) {
-        let detail = format!("{} in body must be of type {format}: {value}", name(path));
+        let path = &path.text();
+        let detail = format!("{path} in body must be of type {format}: {value}");
         errors.push(FieldError::type_invalid(path, value, &detail));
     }
 }
 
-fn numeric(bounds: &Bounds, number: f64, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn numeric(
+    bounds: &Bounds,
+    number: f64,
+    value: &Value,
+    path: &Path<'_>,
+    errors: &mut Vec<FieldError>,
+) {
     let mut refuse = |detail: String| {
-        errors.push(FieldError::invalid(path, value, &format!("{} in body {detail}", name(path))));
+        let path = &path.text();
+        errors.push(FieldError::invalid(path, value, &format!("{path} in body {detail}")));
     };
     if let Some(minimum) = bounds.minimum {
         if bounds.exclusive_minimum && number <= minimum {
@@ -213,9 +231,17 @@ fn numeric(bounds: &Bounds, number: f64, value: &Value, path: &str, errors: &mut
     }
 }
 
-fn combined(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let valid = |branch: &Schema| validate(branch, value, None, path).is_empty();
+fn combined(schema: &Schema, value: &Value, path: &Path<'_>, errors: &mut Vec<FieldError>) {
     let combined = &schema.combined;
+    if combined.all.is_empty()
+        && combined.any.is_empty()
+        && combined.one.is_empty()
+        && combined.not.is_none()
+    {
+        return;
+    }
+    let path = &path.text();
+    let valid = |branch: &Schema| validate(branch, value, None, path).is_empty();
     let refusal = |what: &str| {
         let detail = format!("\"{path}\" {what}");
         FieldError::invalid("<nil>", &Value::from(""), &detail)
@@ -250,13 +276,17 @@ fn combined(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldEr
 }
 
 /// What keeps an embedded object from being decoded as one.
-pub(crate) fn embedded_mistake(schema: &Schema, value: &Value, path: &str) -> Option<String> {
+pub(crate) fn embedded_mistake(schema: &Schema, value: &Value) -> Option<String> {
+    embedded(schema, value, &Path::Start(""))
+}
+
+fn embedded(schema: &Schema, value: &Value, path: &Path<'_>) -> Option<String> {
     match value {
         Value::Object(map) => {
             if schema.embedded {
                 for key in ["apiVersion", "kind"] {
                     if let Some(other) = map.get(key).filter(|value| !value.is_string()) {
-                        let at = join(path, key);
+                        let at = Path::Field(path, key).text();
                         return Some(format!("{at}: Invalid value: {other}: must be a string"));
                     }
                 }
@@ -264,7 +294,7 @@ pub(crate) fn embedded_mistake(schema: &Schema, value: &Value, path: &str) -> Op
                 let metadata = map.get("metadata").unwrap_or(&Value::Null);
                 let first = validate(below, metadata, None, "").into_iter().next();
                 if let Some(first) = first.filter(|_| !metadata.is_null()) {
-                    let at = join(path, "metadata");
+                    let at = Path::Field(path, "metadata").text();
                     let field = first.field.split(['.', '[']).next().unwrap_or_default();
                     let found = first.field.split('.').fold(metadata, |value, key| &value[key]);
                     return Some(format!(
@@ -275,11 +305,11 @@ pub(crate) fn embedded_mistake(schema: &Schema, value: &Value, path: &str) -> Op
                 }
             }
             map.iter().find_map(|(key, child)| {
-                embedded_mistake(schema.child(key)?, child, &join(path, key))
+                embedded(schema.child(key)?, child, &Path::Field(path, key))
             })
         }
         Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
-            embedded_mistake(schema.items.as_deref()?, item, &format!("{path}[{index}]"))
+            embedded(schema.items.as_deref()?, item, &Path::Item(path, index))
         }),
         _ => None,
     }

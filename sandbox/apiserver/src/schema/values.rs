@@ -1,5 +1,7 @@
 //! Finding the old value that a new one replaces, as transition rules and ratcheting need it.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{ListType, Schema};
@@ -20,13 +22,44 @@ pub(super) fn old_child<'a>(old: Option<&'a Value>, key: &str) -> Option<&'a Val
     old?.as_object()?.get(key)
 }
 
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+/// Where a value is, written out only when somebody must be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Path<'a> {
+    Start(&'a str),
+    Field(&'a Path<'a>, &'a str),
+    /// The value under a map key, as field.Path prints it.
+    Key(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
 }
 
-/// The path of the value under a map key, as field.Path prints it.
-pub(super) fn join_key(path: &str, key: &str) -> String {
-    format!("{path}[{key}]")
+impl Path<'_> {
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) {
+        // Writing into a String cannot fail.
+        match self {
+            Self::Start(start) => text.push_str(start),
+            Self::Field(above, field) => {
+                above.write(text);
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(field);
+            }
+            Self::Key(above, key) => {
+                above.write(text);
+                let _ = write!(text, "[{key}]");
+            }
+            Self::Item(above, index) => {
+                above.write(text);
+                let _ = write!(text, "[{index}]");
+            }
+        }
+    }
 }
 
 /// The JSON type of a value, as messages name it.

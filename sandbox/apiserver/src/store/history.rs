@@ -17,6 +17,17 @@ pub(crate) enum Change {
     Deleted,
 }
 
+impl Change {
+    /// Its name in a watch.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Added => "ADDED",
+            Self::Modified => "MODIFIED",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
 /// One change of one object.
 #[derive(Debug)]
 pub(crate) struct Event {
@@ -43,11 +54,17 @@ pub(super) struct History {
     bytes: usize,
     /// Changes at or below this revision are forgotten.
     compacted: u64,
+    /// The newest change that was forgotten.
+    lost: u64,
 }
+
+/// The change that should come next is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost;
 
 impl History {
     pub(super) fn new(limit: usize, compacted: u64) -> Self {
-        Self { limit, events: VecDeque::new(), bytes: 0, compacted }
+        Self { limit, events: VecDeque::new(), bytes: 0, compacted, lost: 0 }
     }
 
     pub(super) fn push(&mut self, event: Arc<Event>) {
@@ -59,11 +76,13 @@ impl History {
             };
             self.bytes -= oldest.stored.bytes.len();
             self.compacted = oldest.revision();
+            self.lost = self.compacted;
         }
     }
 
     /// Forgets everything up to a revision that is not in the future.
     pub(super) fn forget(&mut self, revision: u64) {
+        self.lost = self.events.back().map_or(self.lost, |newest| newest.revision());
         self.events.clear();
         self.bytes = 0;
         self.compacted = revision;
@@ -78,8 +97,16 @@ impl History {
         self.events.iter().rev()
     }
 
-    pub(super) fn since(&self, revision: u64) -> Vec<Arc<Event>> {
-        let start = self.events.partition_point(|event| event.revision() <= revision);
-        self.events.range(start..).cloned().collect()
+    /// The first change after a revision.
+    pub(super) fn after(&self, revision: u64) -> Result<Option<&Arc<Event>>, Lost> {
+        if revision < self.lost {
+            return Err(Lost);
+        }
+        // Who is not behind is the common case.
+        if self.events.back().is_none_or(|newest| newest.revision() <= revision) {
+            return Ok(None);
+        }
+        let next = self.events.partition_point(|event| event.revision() <= revision);
+        Ok(self.events.get(next))
     }
 }

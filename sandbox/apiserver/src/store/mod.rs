@@ -19,8 +19,8 @@ use serde_json::Value;
 pub use durable::StorageError;
 pub(crate) use durable::{Log, Recovered};
 use history::History;
-pub(crate) use history::{Change, Event};
-pub(crate) use stored::Stored;
+pub(crate) use history::{Change, Event, Lost};
+pub(crate) use stored::{Stored, line};
 pub(crate) use watcher::Subscription;
 use watcher::Watchers;
 
@@ -268,7 +268,7 @@ impl Store {
             (Write::Put(object) | Write::PutFresh(object), Some(_)) => (Change::Modified, object),
             (Write::Delete(object), _) => (Change::Deleted, object),
         };
-        let mut stored = Stored::encode(object, revision, epoch);
+        let mut stored = Stored::encode(object, revision, epoch, change);
         stored.fresh = fresh;
         let stored = Arc::new(stored);
         let gone = change == Change::Deleted;
@@ -288,8 +288,8 @@ impl Store {
             previous: current,
             at: Instant::now(),
         });
-        table.history.push(Arc::clone(&event));
-        table.watchers.tell(&event);
+        table.history.push(event);
+        table.watchers.wake();
         inner.revision = revision;
         inner.tidy();
         Ok(stored)
@@ -306,8 +306,7 @@ impl Store {
         if from < table.history.compacted() {
             return Err(OutOfRange::TooOld);
         }
-        let backlog = table.history.since(from);
-        Ok(table.watchers.subscribe(backlog))
+        Ok(table.watchers.subscribe(from))
     }
 
     /// The page and a subscription that continues exactly after it.
@@ -321,13 +320,32 @@ impl Store {
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, stored)| (key.clone(), Arc::clone(stored)))
             .collect();
-        (Page { items, revision }, table.watchers.subscribe(Vec::new()))
+        (Page { items, revision }, table.watchers.subscribe(revision))
+    }
+
+    /// The next change that a subscriber was not told of, which then counts as told.
+    pub(crate) fn next(
+        &self,
+        table: &str,
+        subscription: &mut Subscription,
+    ) -> Result<Option<Arc<Event>>, Lost> {
+        let inner = self.lock();
+        let Some(table) = inner.tables.get(table) else { return Ok(None) };
+        let event = table.history.after(subscription.told)?;
+        let event = event.filter(|event| table.watchers.may_know(subscription, event.revision()));
+        let event = event.cloned();
+        if let Some(event) = &event {
+            subscription.told = event.revision();
+        }
+        Ok(event)
     }
 
     /// Ends every watch.
     pub(crate) fn close_all(&self) {
-        for table in self.lock().tables.values_mut() {
-            table.watchers.close();
+        let mut inner = self.lock();
+        let revision = inner.revision;
+        for table in inner.tables.values_mut() {
+            table.watchers.close(revision);
         }
     }
 
@@ -343,8 +361,10 @@ impl Store {
 
     /// Ends every watch of a table; used when its resource goes away.
     pub(crate) fn close(&self, table: &str) {
-        if let Some(table) = self.lock().tables.get_mut(table) {
-            table.watchers.close();
+        let mut inner = self.lock();
+        let revision = inner.revision;
+        if let Some(table) = inner.tables.get_mut(table) {
+            table.watchers.close(revision);
         }
     }
 }

@@ -1,54 +1,53 @@
-//! Subscriptions to a table, with bounded queues.
+//! Subscriptions to a table: places in its history, so that nobody who does not read costs memory.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use tokio::sync::watch;
 
-use tokio::sync::mpsc;
-
-use super::Event;
-
-/// How many undelivered changes a watcher may fall behind before it is dropped.
-const QUEUE: usize = 4096;
-
+/// Wakes whoever follows a table.
 #[derive(Default)]
-pub(super) struct Watchers(Vec<mpsc::Sender<Arc<Event>>>);
+pub(super) struct Watchers {
+    news: watch::Sender<()>,
+    /// Up to where those are told whose subscriptions were ended last.
+    closed_at: u64,
+}
 
 impl Watchers {
-    /// Hands the change to everyone; who cannot take it is dropped and must list again.
-    pub(super) fn tell(&mut self, event: &Arc<Event>) {
-        self.0.retain(|watcher| watcher.try_send(Arc::clone(event)).is_ok());
+    /// Tells everyone that there is something new.
+    pub(super) fn wake(&self) {
+        // That nobody listens is no failure.
+        let _ = self.news.send(());
     }
 
-    pub(super) fn subscribe(&mut self, backlog: Vec<Arc<Event>>) -> Subscription {
-        self.0.retain(|watcher| !watcher.is_closed());
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        self.0.push(sender);
-        Subscription { backlog: backlog.into(), receiver }
+    /// Follows the table from just after a revision.
+    pub(super) fn subscribe(&self, from: u64) -> Subscription {
+        Subscription { told: from, news: self.news.subscribe() }
     }
 
-    pub(super) fn close(&mut self) {
-        self.0.clear();
+    /// Ends all subscriptions; they are told what happened up to now.
+    pub(super) fn close(&mut self, revision: u64) {
+        *self = Self { news: watch::Sender::default(), closed_at: revision };
+    }
+
+    /// Whether a subscriber may be told of a change.
+    pub(super) fn may_know(&self, subscription: &Subscription, revision: u64) -> bool {
+        revision <= self.closed_at || !subscription.is_closed()
     }
 }
 
-/// The receiving end of a watch.
+/// How far one watcher has been told of a table's changes.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    backlog: VecDeque<Arc<Event>>,
-    receiver: mpsc::Receiver<Arc<Event>>,
+    pub(super) told: u64,
+    news: watch::Receiver<()>,
 }
 
 impl Subscription {
-    /// The next change; `None` when the server dropped this watcher.
-    pub(crate) async fn next(&mut self) -> Option<Arc<Event>> {
-        match self.backlog.pop_front() {
-            Some(event) => Some(event),
-            None => self.receiver.recv().await,
-        }
+    /// Waits for news; false when the server has ended this subscription.
+    pub(crate) async fn news(&mut self) -> bool {
+        self.news.changed().await.is_ok()
     }
 
-    /// The next change that is already there.
-    pub(crate) fn ready(&mut self) -> Option<Arc<Event>> {
-        self.backlog.pop_front().or_else(|| self.receiver.try_recv().ok())
+    /// Whether the server has ended this subscription.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.news.has_changed().is_err()
     }
 }

@@ -271,7 +271,7 @@ impl Verb<'_> {
             self.check_types(object)?;
         }
         if self.resource.is_custom()
-            && let Some(why) = schema::embedded_mistake(&schema, object, "")
+            && let Some(why) = schema::embedded_mistake(&schema, object)
         {
             let kind = &self.resource.kind;
             return Err(Failure::bad_request(format!(

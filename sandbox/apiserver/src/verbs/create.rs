@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::admit::Origin;
-use super::{Outcome, Verb};
+use super::{Answer, Outcome, Verb};
+use crate::api::NAMESPACES;
 use crate::clock;
 use crate::controllers;
 use crate::crd;
@@ -72,7 +73,7 @@ impl Verb<'_> {
     }
 
     /// Stores a new object that is already pruned and defaulted.
-    pub(super) fn insert(&mut self, mut object: Value, applied: Option<Applied>) -> Result<Value> {
+    pub(super) fn insert(&mut self, mut object: Value, applied: Option<Applied>) -> Result<Answer> {
         self.check_namespace(&object)?;
         if self.resource.terminating {
             return Err(Failure::forbidden(
@@ -116,13 +117,13 @@ impl Verb<'_> {
         Err(Failure::internal("no name could be generated"))
     }
 
-    fn commit_new(&self, object: Value) -> Result<Value> {
+    fn commit_new(&self, object: Value) -> Result<Answer> {
         let key = self.key();
         if self.options.dry_run {
             if self.api.store.get(&self.resource.table, &key).is_some() {
                 return Err(Failure::already_exists(self.resource.named(&self.name)));
             }
-            return Ok(object);
+            return Ok(Answer::Shown(object));
         }
         let object = view::to_storage(&self.resource, object);
         let write = if self.fresh { Write::PutFresh(object) } else { Write::Put(object) };
@@ -135,7 +136,7 @@ impl Verb<'_> {
                 Refused::Unwritten(why) => Failure::internal(why),
             })?;
         controllers::created(self.api, &self.resource, &self.namespace, &self.name, &stored);
-        Ok(view::of(&self.resource, &stored))
+        Ok(Answer::Stored(stored))
     }
 
     /// The name is another object's.
@@ -154,11 +155,11 @@ impl Verb<'_> {
         if !self.resource.namespaced {
             return Ok(());
         }
-        let Some(namespace) = self.api.namespace(&self.namespace) else {
+        let Some(namespace) = self.api.store.get(NAMESPACES, &self.namespace) else {
             let namespaces = self.api.builtin(Builtin::Namespace);
             return Err(Failure::not_found(namespaces.named(&self.namespace)));
         };
-        if meta::is_deleting(&namespace) {
+        if namespace.deleting {
             let named = self.resource.named(meta::name(object));
             return Err(Failure::namespace_terminating(named, &self.namespace));
         }

@@ -60,7 +60,7 @@ impl Verb<'_> {
                     return Ok(Deleted::Marked(live));
                 }
                 match self.write(&stored, next) {
-                    Ok(object) => return Ok(Deleted::Marked(object)),
+                    Ok(answer) => return Ok(Deleted::Marked(answer.value(&self.resource))),
                     Err(Refused::Stale) => {}
                     Err(Refused::Unwritten(why)) => return Err(Failure::internal(why)),
                 }

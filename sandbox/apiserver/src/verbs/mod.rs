@@ -20,8 +20,10 @@ pub(crate) use options::{DeleteOptions, ListOptions, Validation, WriteOptions};
 pub(crate) use patch::PatchKind;
 
 use crate::api::Api;
+use crate::render::view;
 use crate::resource::Resource;
 use crate::ssa::Identity;
+use crate::store::Stored;
 
 /// Subresources that are not the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +53,30 @@ pub(crate) struct Verb<'a> {
     pub(crate) warnings: Vec<String>,
 }
 
-/// An object to answer with.
+/// An answer about an object.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: u16,
-    pub(crate) object: Value,
+    pub(crate) object: Answer,
+}
+
+/// An object to answer with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// As it is stored now.
+    Stored(Arc<Stored>),
+    /// As it would be, or was.
+    Shown(Value),
+}
+
+impl Answer {
+    /// The object as the resource shows it.
+    pub(crate) fn value(self, resource: &Resource) -> Value {
+        match self {
+            Self::Stored(stored) => view::of(resource, &stored),
+            Self::Shown(value) => value,
+        }
+    }
 }
 
 impl<'a> Verb<'a> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Outcome, Verb};
+use super::{Answer, Outcome, Verb};
 use crate::clock;
 use crate::kinds::Builtin;
 use crate::meta;
@@ -39,6 +39,6 @@ impl Verb<'_> {
             _ => json!({"userInfo": {"username": "kubernetes-admin",
                 "groups": ["system:masters", "system:authenticated"]}}),
         };
-        Ok(Outcome { code: 201, object })
+        Ok(Outcome { code: 201, object: Answer::Shown(object) })
     }
 }

@@ -85,7 +85,7 @@ impl Verb<'_> {
             if let Attempt::Done(object) =
                 self.replace(&stored, &live, candidate, Tracking::Update)?
             {
-                return Ok(shown(&object, self.paths()?));
+                return Ok(shown(&object.value(&self.resource), self.paths()?));
             }
         }
         Err(Failure::modified(self.resource.named(&self.name)))

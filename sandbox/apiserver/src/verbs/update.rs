@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::admit::Origin;
-use super::{Apart, Outcome, Verb};
+use super::{Answer, Apart, Outcome, Verb};
 use crate::controllers;
 use crate::crd;
 use crate::decode::Decoded;
@@ -28,7 +28,7 @@ pub(super) enum Tracking {
 /// What a write attempt came to.
 pub(super) enum Attempt {
     /// Written, or nothing to write.
-    Done(Value),
+    Done(Answer),
     /// Somebody else was faster.
     Stale,
 }
@@ -160,10 +160,10 @@ impl Verb<'_> {
         }
         // What a read adds by defaults is written by the next write, even by one of no change.
         if candidate == *live && !view::is_completed(&self.resource, stored) {
-            return Ok(Attempt::Done(candidate));
+            return Ok(Attempt::Done(Answer::Stored(Arc::clone(stored))));
         }
         if self.options.dry_run {
-            return Ok(Attempt::Done(candidate));
+            return Ok(Attempt::Done(Answer::Shown(candidate)));
         }
         match self.write(stored, candidate) {
             Ok(object) => Ok(Attempt::Done(object)),
@@ -177,7 +177,7 @@ impl Verb<'_> {
         &self,
         stored: &Stored,
         candidate: Value,
-    ) -> std::result::Result<Value, Refused> {
+    ) -> std::result::Result<Answer, Refused> {
         let gone = meta::is_deleting(&candidate)
             && meta::finalizers(&candidate).is_empty()
             && (!self.resource.is(Builtin::Namespace)
@@ -200,7 +200,7 @@ impl Verb<'_> {
             controllers::changed(self.api, &self.resource, stored, &written);
         }
         // The last answer about an object still shows the version before.
-        Ok(answer.unwrap_or_else(|| view::of(&self.resource, &written)))
+        Ok(answer.map_or_else(|| Answer::Stored(written), Answer::Shown))
     }
 
     fn keep_system_fields(&self, live: &Value, candidate: &mut Value) {

@@ -16,7 +16,7 @@ use crate::http::negotiate::Form;
 use crate::render::{list, view};
 use crate::resource::Resource;
 use crate::status::{Failure, Result};
-use crate::store::{Change, Event, OutOfRange, Stored, Subscription};
+use crate::store::{Change, Event, Lost, OutOfRange, Stored, Subscription, line};
 
 /// How long a watch lasts when the client does not say.
 const LIFETIME: Duration = Duration::from_mins(30);
@@ -112,7 +112,7 @@ impl Verb<'_> {
 impl Watch {
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(stored) = self.initial.pop_front() {
-            return Some(self.shown("ADDED", &stored));
+            return Some(self.shown(Change::Added, &stored));
         }
         if let Some(revision) = self.initial_end.take()
             && self.options.bookmarks
@@ -123,24 +123,24 @@ impl Watch {
             return Some(parting);
         }
         loop {
-            let closing = self.api.closing.clone();
+            while let Some(event) = self.ready() {
+                let late = self.lateness();
+                if !late.is_zero() {
+                    sleep_until((event.at + late).into()).await;
+                }
+                if let Some(line) = self.told(&event) {
+                    return Some(line);
+                }
+            }
             let subscription = self.subscription.as_mut()?;
             tokio::select! {
                 biased;
-                event = subscription.next() => {
-                    let Some(event) = event else {
-                        self.subscription = None;
+                open = subscription.news() => {
+                    if !open {
                         return None;
-                    };
-                    let late = self.lateness();
-                    if !late.is_zero() {
-                        sleep_until((event.at + late).into()).await;
-                    }
-                    if let Some(line) = self.told(&event) {
-                        return Some(line);
                     }
                 }
-                () = closing.cancelled() => return None,
+                () = self.api.closing.cancelled() => return None,
                 () = sleep_until(self.deadline) => return self.last(),
                 () = sleep_until(self.next_bookmark), if self.options.bookmarks => {
                     self.next_bookmark = Instant::now() + BOOKMARK_EVERY;
@@ -148,6 +148,19 @@ impl Watch {
                         return Some(lines);
                     }
                 }
+            }
+        }
+    }
+
+    /// The next change that is there. Who has fallen too far behind is told nothing more and must
+    /// list again.
+    fn ready(&mut self) -> Option<Arc<Event>> {
+        let subscription = self.subscription.as_mut()?;
+        match self.api.store.next(&self.resource.table, subscription) {
+            Ok(event) => event,
+            Err(Lost) => {
+                self.subscription = None;
+                None
             }
         }
     }
@@ -169,12 +182,14 @@ impl Watch {
         // Every change up to this revision was queued before it was read.
         let mut revision = self.api.store.revision();
         let mut lines = BytesMut::new();
-        while let Some(event) = self.subscription.as_mut()?.ready() {
+        while let Some(event) = self.ready() {
             revision = revision.max(event.revision());
             if let Some(line) = self.told(&event) {
                 lines.extend_from_slice(&line);
             }
         }
+        // Only who is still told of everything may count on having been.
+        self.subscription.as_ref().filter(|one| !one.is_closed())?;
         lines.extend_from_slice(&self.bookmark(revision, false));
         Some(lines.freeze())
     }
@@ -193,11 +208,11 @@ impl Watch {
         let chosen = |stored: &Stored| view::selected(&self.resource, &self.options, stored);
         let before = event.previous.as_deref().is_some_and(chosen);
         match (event.change, before) {
-            (Change::Deleted, true) => Some(self.shown("DELETED", &event.stored)),
+            (Change::Deleted, true) => Some(self.shown(Change::Deleted, &event.stored)),
             (Change::Deleted, false) => None,
             (_, before) => match (before, chosen(&event.stored)) {
-                (true, true) => Some(self.shown("MODIFIED", &event.stored)),
-                (false, true) => Some(self.shown("ADDED", &event.stored)),
+                (true, true) => Some(self.shown(Change::Modified, &event.stored)),
+                (false, true) => Some(self.shown(Change::Added, &event.stored)),
                 (true, false) => {
                     // It left the selection: the old object under the new revision.
                     let mut old = view::of(&self.resource, event.previous.as_deref()?);
@@ -209,10 +224,10 @@ impl Watch {
         }
     }
 
-    fn shown(&mut self, kind: &str, stored: &Stored) -> Bytes {
+    fn shown(&mut self, change: Change, stored: &Stored) -> Bytes {
         match self.form {
-            Form::Object => line(kind, &view::text(&self.resource, stored)),
-            _ => self.rendered(kind, view::of(&self.resource, stored)),
+            Form::Object => view::told(&self.resource, stored, change),
+            _ => self.rendered(change.name(), view::of(&self.resource, stored)),
         }
     }
 
@@ -231,14 +246,4 @@ impl Watch {
             "apiVersion": self.resource.api_version(), "metadata": metadata});
         self.rendered("BOOKMARK", object)
     }
-}
-
-fn line(kind: &str, object: &[u8]) -> Bytes {
-    let mut line = BytesMut::with_capacity(object.len() + kind.len() + 24);
-    line.extend_from_slice(b"{\"type\":\"");
-    line.extend_from_slice(kind.as_bytes());
-    line.extend_from_slice(b"\",\"object\":");
-    line.extend_from_slice(object);
-    line.extend_from_slice(b"}\n");
-    line.freeze()
 }
