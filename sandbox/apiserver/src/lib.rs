@@ -18,9 +18,9 @@
 //! [`Options::data`] in one folder that survives its death but not a power failure. Only the
 //! kinds that matter to operators exist: Namespace, Secret, ConfigMap, Event, Lease,
 //! ServiceAccount, Node (inert), CustomResourceDefinition and the self reviews; there are no
-//! workloads. Bodies are JSON or YAML; of
-//! protobuf only what `kubectl create` sends for these kinds is decoded; OpenAPI v2 is not served. CEL rules are
-//! checked for syntax at registration, not for types or cost.
+//! workloads. Bodies are JSON or YAML; of protobuf only what `kubectl create` sends for these kinds
+//! is decoded; OpenAPI v2 is not served. CEL rules are checked for syntax at registration, not for
+//! types or cost. The crate's README has the differences to the real server in a table.
 //!
 //! # Example
 //!

@@ -234,14 +234,14 @@ impl Stage {
 /// Only one test at a time uses a server that is not its own.
 async fn alone() -> Option<OwnedMutexGuard<()>> {
     static ONE: std::sync::OnceLock<Arc<Mutex<()>>> = std::sync::OnceLock::new();
-    std::env::var_os("INFRAFABRIC_TEST_KUBECONFIG")?;
+    std::env::var_os("TEST_KUBECONFIG")?;
     Some(Arc::clone(ONE.get_or_init(Arc::default)).lock_owned().await)
 }
 
 /// The embedded server, or the one that was named; with the kubeconfig.
 async fn kubernetes() -> (Option<Server>, String) {
-    if let Some(path) = std::env::var_os("INFRAFABRIC_TEST_KUBECONFIG") {
-        return (None, std::fs::read_to_string(path).expect("INFRAFABRIC_TEST_KUBECONFIG"));
+    if let Some(path) = std::env::var_os("TEST_KUBECONFIG") {
+        return (None, std::fs::read_to_string(path).expect("TEST_KUBECONFIG"));
     }
     let server = Server::start(embedded_kube_api::Options::default());
     let server = server.await.expect("the API server starts");

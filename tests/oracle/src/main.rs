@@ -24,6 +24,7 @@ mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 
@@ -111,9 +112,11 @@ fn main() -> ExitCode {
     let mut report = Report::default();
     for part in &parts {
         report.begin(part.name());
+        let began = Instant::now();
         if let Err(error) = part.ask(&mut report, &cli) {
             report.ended_by(&error);
         }
+        say(&format!("   ..  {} took {} s", part.name(), began.elapsed().as_secs()));
     }
     report.close()
 }

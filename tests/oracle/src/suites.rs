@@ -22,9 +22,9 @@ pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
         let mut cargo = Command::new("cargo");
         cargo
             .current_dir(checkout())
-            .env("INFRAFABRIC_TEST_KUBECONFIG", cluster.kubeconfig())
+            .env("TEST_KUBECONFIG", cluster.kubeconfig())
             .env("RUST_BACKTRACE", "0")
-            .args(["test", "--package", package, "--test", suite, "--", "--test-threads=2"]);
+            .args(["test", "--package", package, "--test", suite, "--", "--test-threads=5"]);
         let said = run(&mut cargo, LIMIT)?;
         let mut tests = 0;
         for line in said.out.lines() {

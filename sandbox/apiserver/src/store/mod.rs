@@ -381,6 +381,40 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_encoded_once_for_all_who_are_told() {
+        let store = Store::new(3);
+        let stored = put(&store, "a", Expect::Absent).unwrap();
+        let (one, other) = (stored.line(Change::Added), stored.line(Change::Added));
+        assert_eq!(one.as_ptr(), other.as_ptr());
+        assert!(one.as_ptr_range().contains(&stored.bytes.as_ptr()));
+        let line: Value = serde_json::from_slice(&stored.line(Change::Modified)).unwrap();
+        assert_eq!(line["type"], "MODIFIED");
+        assert_eq!(line["object"], stored.value());
+    }
+
+    #[test]
+    fn who_does_not_read_is_told_no_more_once_history_is_over() {
+        let store = Store::new(3);
+        put(&store, "a", Expect::Absent).unwrap();
+        let table: TableId = "/things".into();
+        let mut slow = store.watch(&table, store.revision()).unwrap();
+        let mut quick = store.watch(&table, store.revision()).unwrap();
+        for key in ["b", "c", "d", "e"] {
+            put(&store, key, Expect::Absent).unwrap();
+            assert_eq!(store.next(&table, &mut quick).unwrap().unwrap().key, key);
+        }
+        assert_eq!(store.next(&table, &mut slow).unwrap_err(), Lost);
+        store.forget();
+        assert!(store.next(&table, &mut quick).unwrap().is_none(), "nothing was missed");
+        put(&store, "f", Expect::Absent).unwrap();
+        store.close(&table);
+        put(&store, "g", Expect::Absent).unwrap();
+        assert_eq!(store.next(&table, &mut quick).unwrap().unwrap().key, "f");
+        assert!(store.next(&table, &mut quick).unwrap().is_none(), "it was sent away before");
+        assert!(quick.is_closed());
+    }
+
+    #[test]
     fn stale_writes_change_nothing_and_old_moments_can_be_read_back() {
         let store = Store::new(3);
         let first = put(&store, "a", Expect::Absent).unwrap();

@@ -17,7 +17,7 @@ pub(crate) const WIDGETS: &str = include_str!("../data/widgets.yaml");
 /// A real server's garbage collector learns of new kinds every half minute.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The server of a test: its own, or a real one that `INFRAFABRIC_TEST_KUBECONFIG` names, where the
+/// The server of a test: its own, or a real one that `TEST_KUBECONFIG` names, where the
 /// test has a namespace of its own.
 pub(crate) enum Host {
     Own(Server),
@@ -41,7 +41,7 @@ impl Host {
 }
 
 pub(crate) async fn server() -> (Host, Client) {
-    if let Some(path) = std::env::var_os("INFRAFABRIC_TEST_KUBECONFIG") {
+    if let Some(path) = std::env::var_os("TEST_KUBECONFIG") {
         let file = Kubeconfig::read_from(path).expect("the kubeconfig that was named");
         return (Host::Real, client(file, &real_namespace()).await);
     }

@@ -139,8 +139,10 @@ pub(super) async fn run(
     Ok(began.elapsed())
 }
 
-/// A running watch of all widgets that counts what it is told.
+/// A running watch of all widgets that counts what it is told, and goes on where it was when the
+/// server ends it, as clients do.
 pub(super) struct Watcher {
+    /// How many changes each part of the stream told of.
     lines: mpsc::UnboundedReceiver<usize>,
     reading: tokio::task::JoinHandle<()>,
 }
@@ -149,25 +151,10 @@ impl Watcher {
     /// Watches from now on.
     pub(super) async fn start(client: &Client) -> Result<Self, Error> {
         let list = get(client, &format!("{PLACE}?limit=1")).await?;
-        let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        let path = format!("{PLACE}?watch=1&resourceVersion={version}&timeoutSeconds=600");
-        let mut request = http::Request::new(Body::empty());
-        *request.uri_mut() = path.parse().map_err(|_| Error::Wrong {
-            what: "the list's resourceVersion",
-            wanted: "a number".to_owned(),
-            found: version.to_owned(),
-        })?;
-        let answer = client.send(request).await.map_err(Error::kube("watch"))?;
-        let mut body = answer.into_body();
+        let version = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+        let body = watch(client, &version).await?;
         let (sender, lines) = mpsc::unbounded_channel();
-        let reading = tokio::spawn(async move {
-            while let Some(Ok(frame)) = body.frame().await {
-                let count = frame.data_ref().map_or(0, |data| bytecount(data));
-                if sender.send(count).is_err() {
-                    return;
-                }
-            }
-        });
+        let reading = tokio::spawn(follow(client.clone(), body, version, sender));
         Ok(Self { lines, reading })
     }
 
@@ -188,14 +175,52 @@ impl Watcher {
     }
 }
 
+async fn watch(client: &Client, version: &str) -> Result<Body, Error> {
+    let path = format!("{PLACE}?watch=1&resourceVersion={version}&timeoutSeconds=600");
+    let mut request = http::Request::new(Body::empty());
+    *request.uri_mut() = path.parse().map_err(|_| Error::Wrong {
+        what: "a resourceVersion",
+        wanted: "a number".to_owned(),
+        found: version.to_owned(),
+    })?;
+    let answer = client.send(request).await.map_err(Error::kube("watch"))?;
+    Ok(answer.into_body())
+}
+
+/// Reads until nobody wants to know, or a watch cannot be begun again.
+async fn follow(
+    client: Client,
+    mut body: Body,
+    mut version: String,
+    sender: mpsc::UnboundedSender<usize>,
+) {
+    loop {
+        let mut rest = Vec::new();
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(data) = frame.data_ref() else { continue };
+            rest.extend_from_slice(data);
+            let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
+            let told = rest[..=end].split_inclusive(|byte| *byte == b'\n');
+            let last = told.clone().next_back().map(serde_json::from_slice::<Value>);
+            let Some(Ok(last)) = last else { return };
+            let Some(newest) = last["object"]["metadata"]["resourceVersion"].as_str() else {
+                return;
+            };
+            newest.clone_into(&mut version);
+            if sender.send(told.count()).is_err() {
+                return;
+            }
+            rest.drain(..=end);
+        }
+        let Ok(again) = watch(&client, &version).await else { return };
+        body = again;
+    }
+}
+
 impl Drop for Watcher {
     fn drop(&mut self) {
         self.reading.abort();
     }
-}
-
-fn bytecount(data: &[u8]) -> usize {
-    data.iter().filter(|byte| **byte == b'\n').count()
 }
 
 async fn get(client: &Client, path: &str) -> Result<Value, Error> {

@@ -26,7 +26,7 @@ use crate::report::Report;
 use crate::tools::kubernetes;
 
 /// Cases that are under way at once: most of a case's time is waiting for the end of a watch.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 16;
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// Both servers, with the CRDs of the cases.
@@ -75,7 +75,7 @@ async fn compare(
         .filter(|(_, case)| only.is_none_or(|only| case.name.contains(only)));
     let mut requests = 0;
     let runs = wanted.map(|(number, case)| async move { (case, pair.run(number, case).await) });
-    let mut runs = futures::stream::iter(runs).buffered(AT_ONCE);
+    let mut runs = futures::stream::iter(runs).buffer_unordered(AT_ONCE);
     while let Some((case, differences)) = runs.next().await {
         requests += case.steps.iter().filter(|step| matches!(step, Step::Ask(_))).count();
         let new: Vec<String> = differences

@@ -4,12 +4,16 @@
 //! gaps of the evaluator: no static type check or cost estimate at registration, no `sortBy`,
 //! `cel.bind` or two-variable macros.
 
+mod budget;
+
 use std::fmt;
 use std::sync::Arc;
 
+use kube_cel::cel::{IdedExpr, Program};
 use kube_cel::{CompiledSchema, compile_schema, validate_compiled};
 use serde_json::Value;
 
+use self::budget::{OF_OBJECT, OF_RULE};
 use super::Schema;
 use super::values::{Path, old_child, old_item};
 use crate::status::{FieldError, Mistake};
@@ -23,6 +27,8 @@ pub(crate) struct Rules {
 struct Rule {
     compiled: CompiledSchema,
     transition: bool,
+    /// Whether its cost depends on the value.
+    repeats: bool,
     /// Its message, or itself, for when it cannot be evaluated.
     said: String,
 }
@@ -59,9 +65,10 @@ impl Rules {
                 .first()
                 .and_then(|rule| rule.as_ref().ok())
                 .is_some_and(|rule| rule.is_transition_rule);
+            let repeats = programs(&compiled).any(budget::repeats);
             let said = [&rule["message"], &rule["rule"]].into_iter().find_map(Value::as_str);
             let said = said.unwrap_or_default().to_owned();
-            all.push(Rule { compiled, transition, said });
+            all.push(Rule { compiled, transition, repeats, said });
         }
         Some(Self { rules: Arc::new(all) })
     }
@@ -71,6 +78,7 @@ impl Rules {
         value: &Value,
         old: Option<&Value>,
         path: &Path<'_>,
+        left: &mut u64,
         errors: &mut Vec<FieldError>,
     ) {
         for rule in self.rules.iter() {
@@ -78,6 +86,15 @@ impl Rules {
             // rules always run.
             if !rule.transition && old == Some(value) {
                 continue;
+            }
+            if *left == 0 {
+                return;
+            }
+            if rule.repeats
+                && let Some(error) = rule.charge(value, old, path, left)
+            {
+                errors.push(error);
+                return;
             }
             let Err(found) = validate_compiled(&rule.compiled, value, old) else {
                 continue;
@@ -99,6 +116,46 @@ impl Rules {
                 });
             }
         }
+    }
+}
+
+/// The expressions that may be evaluated for the rules of one node.
+fn programs(compiled: &CompiledSchema) -> impl Iterator<Item = &IdedExpr> {
+    let rules = compiled.validations.iter().filter_map(|rule| rule.as_ref().ok());
+    rules
+        .flat_map(|rule| std::iter::once(&rule.program).chain(&rule.message_program))
+        .map(Program::expression)
+}
+
+impl Rule {
+    /// Takes what the rule may cost from what is left; the refusal when that is not enough, and
+    /// then nothing is left for any other rule.
+    fn charge(
+        &self,
+        value: &Value,
+        old: Option<&Value>,
+        path: &Path<'_>,
+        left: &mut u64,
+    ) -> Option<FieldError> {
+        let cost = programs(&self.compiled).map(|expr| budget::cost(expr, value, old));
+        let cost = cost.fold(0, u64::saturating_add);
+        let why = if cost > OF_RULE {
+            format!(
+                "'operation cancelled: actual cost limit exceeded': no further validation rules \
+                 will be run due to call cost exceeds limit for rule: {}",
+                self.said
+            )
+        } else if cost >= *left {
+            "validation failed due to running out of cost budget, no further validation rules \
+             will be run"
+                .to_owned()
+        } else {
+            *left -= cost;
+            return None;
+        };
+        *left = 0;
+        let sort = Value::from(super::values::type_of(value));
+        Some(FieldError::invalid(path.text().trim_start_matches('.'), &sort, &why))
     }
 }
 
@@ -172,7 +229,7 @@ pub(crate) fn validate(
     path: &str,
     errors: &mut Vec<FieldError>,
 ) {
-    walk(schema, value, old, &Path::Start(path), errors);
+    walk(schema, value, old, &Path::Start(path), &mut OF_OBJECT.clone(), errors);
 }
 
 fn walk(
@@ -180,21 +237,22 @@ fn walk(
     value: &Value,
     old: Option<&Value>,
     path: &Path<'_>,
+    left: &mut u64,
     errors: &mut Vec<FieldError>,
 ) {
     if !schema.any_rules || value.is_null() {
         return;
     }
     if let Some(rules) = &schema.rules {
-        rules.check(value, old, path, errors);
+        rules.check(value, old, path, left, errors);
     }
     match value {
         Value::Object(map) => {
             for (key, child) in map {
                 if let Some(below) = schema.properties.get(key) {
-                    walk(below, child, old_child(old, key), &Path::Field(path, key), errors);
+                    walk(below, child, old_child(old, key), &Path::Field(path, key), left, errors);
                 } else if let Some(below) = schema.additional.as_deref() {
-                    walk(below, child, old_child(old, key), &Path::Key(path, key), errors);
+                    walk(below, child, old_child(old, key), &Path::Key(path, key), left, errors);
                 }
             }
         }
@@ -204,7 +262,7 @@ fn walk(
             };
             for (index, item) in items.iter().enumerate() {
                 let before = old_item(schema, old, item);
-                walk(below, item, before, &Path::Item(path, index), errors);
+                walk(below, item, before, &Path::Item(path, index), left, errors);
             }
         }
         _ => {}
@@ -258,6 +316,23 @@ mod tests {
         validate(&schema, &json!({"min": 1, "max": 3}), Some(&old), "spec", &mut errors);
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].message.ends_with("max is immutable"), "{errors:?}");
+    }
+
+    #[test]
+    fn a_rule_that_would_take_too_long_is_not_begun() {
+        let schema = json!({"type": "array", "items": {"type": "integer"},
+            "x-kubernetes-validations": [
+                {"rule": "self.all(x, self.all(y, self.all(z, x + y + z > 0)))"},
+                {"rule": "self.size() < 3"}]});
+        let schema = Schema::parse(&schema, "root").unwrap();
+        let mut errors = Vec::new();
+        // Eight billion additions.
+        validate(&schema, &json!(vec![1; 2000]), None, "spec", &mut errors);
+        assert_eq!(errors.len(), 1, "no further rule is run: {errors:?}");
+        assert!(errors[0].message.contains("cost limit exceeded"), "{errors:?}");
+        errors.clear();
+        validate(&schema, &json!([1, 2]), None, "spec", &mut errors);
+        assert!(errors.is_empty(), "{errors:?}");
     }
 
     #[test]
