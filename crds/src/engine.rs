@@ -30,12 +30,12 @@ pub struct Failover {
     /// The classes of failure that try the next candidate.
     #[serde(default = "all_classes")]
     #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "set"))]
-    pub on: Vec<FailoverClass>,
+    pub on_classes: Vec<FailoverClass>,
 }
 
 impl Default for Failover {
     fn default() -> Self {
-        Self { after: two_minutes(), on: all_classes() }
+        Self { after: two_minutes(), on_classes: all_classes() }
     }
 }
 

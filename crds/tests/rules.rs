@@ -134,7 +134,7 @@ fn what_may_change_does() {
     for change in [
         json!({"suspend": true}),
         json!({"deletionPolicy": "Orphan"}),
-        json!({"failover": {"after": "5m", "on": ["Capacity"]}}),
+        json!({"failover": {"after": "5m", "onClasses": ["Capacity"]}}),
         json!({"providers": [{"name": "linode-eu", "region": "eu-central"}]}),
     ] {
         assert_eq!(refusals("CloudMachine", &machine(&change), Some(&old)), "", "{change}");

@@ -100,6 +100,17 @@ fn number_formats_are_known_and_never_negative_by_accident() {
     );
 }
 
+/// YAML 1.1, which kubectl and Helm read, takes these words for something else.
+#[test]
+fn no_field_has_a_name_that_must_be_quoted() {
+    let words = ["y", "yes", "on", "n", "no", "off", "true", "false", "null"];
+    let named = findings(|schema, _| {
+        let fields = schema["properties"].as_object().into_iter().flatten();
+        fields.into_iter().any(|(field, _)| words.contains(&field.to_lowercase().as_str()))
+    });
+    assert!(named.is_empty(), "{named:?}");
+}
+
 #[test]
 fn every_field_says_what_it_is() {
     let silent = findings(|schema, parent| {
@@ -135,9 +146,9 @@ fn spec_fields_have_their_defaults_in_the_schema() {
     let (_, machine) = schemas().remove(2);
     let spec = &machine["properties"]["spec"]["properties"];
     let classes = json!(["Capacity", "Quota", "Unavailable", "Auth", "OutOfCredit"]);
-    assert_eq!(spec["failover"]["default"], json!({"after": "2m", "on": classes}));
+    assert_eq!(spec["failover"]["default"], json!({"after": "2m", "onClasses": classes}));
     assert_eq!(spec["failover"]["properties"]["after"]["default"], json!("2m"));
-    assert_eq!(spec["failover"]["properties"]["on"]["default"], classes);
+    assert_eq!(spec["failover"]["properties"]["onClasses"]["default"], classes);
     assert_eq!(spec["deletionPolicy"]["default"], json!("Delete"));
     assert_eq!(spec["suspend"]["default"], json!(false));
 }

@@ -23,8 +23,7 @@ async fn a_refusal_names_the_field() {
         let wanted: Vec<&str> =
             text.lines().filter_map(|l| l.strip_prefix("# refused: ")).collect();
         assert!(!wanted.is_empty(), "{file:?} does not say what is refused");
-        let mut manifest = documents(&file).remove(0);
-        as_yaml_1_1(&mut manifest, &text);
+        let manifest = documents(&file).remove(0);
         let refusal = stage.refusal(&manifest).await;
         for part in wanted {
             assert!(refusal.contains(part.trim()), "{file:?} wants `{part}`: {refusal}");
@@ -49,17 +48,6 @@ async fn wrong_units_unknown_and_contradictory_fields_are_refused() {
         assert!(refusal.contains(named), "{path}: {refusal}");
     }
     assert!(stage.list("CloudMachine").await.is_empty());
-}
-
-/// kubectl reads YAML 1.1, where a bare `on` is the key `true`.
-fn as_yaml_1_1(manifest: &mut Value, text: &str) {
-    let failover = manifest.pointer_mut("/spec/failover").and_then(Value::as_object_mut);
-    let bare = text.contains("{on:") || text.lines().any(|line| line.trim().starts_with("on:"));
-    if let (Some(failover), true) = (failover, bare)
-        && let Some(classes) = failover.remove("on")
-    {
-        failover.insert("true".to_owned(), classes);
-    }
 }
 
 /// For as long as a person would watch, no provider is asked anything.

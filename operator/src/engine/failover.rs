@@ -89,7 +89,7 @@ pub struct Choice {
 }
 
 /// Takes the first candidate that can serve. A candidate that is only unavailable is waited for
-/// until `failover.after` has passed; classes outside `failover.on` are waited for always.
+/// until `failover.after` has passed; classes outside `failover.onClasses` are waited for always.
 pub fn choose(
     candidates: &[Candidate],
     attempts: &[Attempt],
@@ -130,7 +130,7 @@ fn standing(
     after: TimeDelta,
     now: DateTime<Utc>,
 ) -> Verdict {
-    let goes_on = |class: Class| failover.on.iter().any(|on| on.class() == class);
+    let goes_on = |class: Class| failover.on_classes.iter().any(|on| on.class() == class);
     let far = now + TimeDelta::minutes(10);
     match &candidate.standing {
         Standing::Suspended => return Verdict::Pass("suspended".to_owned(), None),

@@ -65,12 +65,12 @@ fn defaults(cluster: &Cluster, report: &mut Report) -> Result<(), Error> {
         (
             "cloudmachine/by-requirements",
             "{.spec.failover}",
-            r#"{"after":"2m","on":["Capacity","Quota","Unavailable","Auth","OutOfCredit"]}"#,
+            r#"{"after":"2m","onClasses":["Capacity","Quota","Unavailable","Auth","OutOfCredit"]}"#,
         ),
         ("cloudmachine/by-requirements", "{.spec.deletionPolicy}", "Delete"),
         ("cloudmachine/by-requirements", "{.spec.suspend}", "false"),
         ("cloudmachine/by-requirements", "{.status.observedGeneration}", "-1"),
-        ("cloudmachine/with-failover", "{.spec.failover.on}", r#"["Capacity"]"#),
+        ("cloudmachine/with-failover", "{.spec.failover.onClasses}", r#"["Capacity"]"#),
         ("cloudmachine/with-failover", "{.spec.failover.after}", "2m"),
         ("provider/do-main", "{.status.observedGeneration}", "-1"),
     ] {
