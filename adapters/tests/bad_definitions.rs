@@ -223,6 +223,19 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
             "spec.auth.name: `Content-Type` says what the request is",
         ),
         (
+            bench("scheme: bearer", "scheme: header, name: User-Agent"),
+            "spec.auth.name: `User-Agent` says what the request is",
+        ),
+        (
+            bench("scheme: bearer", "scheme: query, name: page"),
+            "spec.objects.machine.list: sets `page`, which carries the token",
+        ),
+        (
+            bench("scheme: bearer", "scheme: header, name: X-Token")
+                .replace("get: /account", "get: /account, headers: {x-token: a}"),
+            "spec.verify: sets `X-Token`, which carries the token",
+        ),
+        (
             bench("scheme: bearer", "scheme: query, name: key, prefix: 'Token '"),
             "spec.auth.prefix: only the scheme header takes a prefix",
         ),

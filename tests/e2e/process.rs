@@ -3,7 +3,9 @@
 use infrafabric_world::FaultSpec;
 use serde_json::json;
 
-use crate::harness::{SOON, Setup, Stage, documents, manifest_files, poll, request, web};
+use crate::harness::{
+    SOON, Setup, Stage, documents, manifest_files, poll, provider, request, secret, shelf, web,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_readiness_and_metrics_answer() {
@@ -94,6 +96,73 @@ async fn no_secret_in_log_status_event_witness() {
         for coded in ["ZG9wX3YxX3NhbmRib3g", "bGlub2RlLXNhbmRib3gtdG9rZW4"] {
             assert!(!holds(bytes, coded), "{coded} (base64) in {place}");
         }
+    }
+}
+
+/// The schemes that no built-in definition has: each carries its secrets in another place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_of_any_scheme_in_log_metrics_witness() {
+    let schemes = [
+        ("by-pair", json!({"scheme": "basic", "secret": ["user", "token"]})),
+        ("by-user", json!({"scheme": "basic", "secret": ["token"]})),
+        (
+            "by-header",
+            json!({"scheme": "header", "name": "X-Token", "prefix": "Token ",
+            "secret": ["token"]}),
+        ),
+        ("by-query", json!({"scheme": "query", "name": "key", "secret": ["token"]})),
+        ("by-signature", json!({"scheme": "ovh", "secret": ["app", "token", "consumer"]})),
+    ];
+    let value = |key: &str| format!("canary-{key}-4711-zebra");
+    let definitions: Vec<_> = schemes
+        .iter()
+        .map(|(name, auth)| {
+            let mut definition = shelf(name);
+            definition["spec"]["endpoint"] = json!(format!("https://api.{name}.example"));
+            let keys = auth["secret"].as_array().expect("keys").iter();
+            let accepts = keys.map(|key| {
+                let key = key.as_str().expect("a key");
+                (key.to_owned(), json!(value(key)))
+            });
+            definition["spec"]["sandbox"]["accepts"] = accepts.collect();
+            definition["spec"]["auth"] = auth.clone();
+            definition
+        })
+        .collect();
+    let stage =
+        Stage::with(Setup { log: "trace", definitions: definitions.clone(), ..Setup::default() })
+            .await;
+    for definition in &definitions {
+        let name = definition["metadata"]["name"].as_str().expect("a name");
+        stage.apply(definition).await;
+        stage.apply(&secret(name, &definition["spec"]["sandbox"]["accepts"])).await;
+        stage.apply(&provider(name, name, "north")).await;
+        stage.reason("Provider", name, "CredentialsVerified").await;
+        // Refused as well: the refusal quotes what came back.
+        let refusal = FaultSpec::new(name, "revoked").on("machine.create").times(1);
+        let refusal = stage.fault(refusal).await;
+        let mut machine = web(&[name]);
+        machine["metadata"]["name"] = json!(name);
+        stage.apply(&machine).await;
+        stage.met(refusal, 1).await;
+    }
+    let mut said = vec![("log", std::fs::read(stage.log_path()).expect("the log"))];
+    assert!(said[0].1.len() > 10_000, "the log is at trace level");
+    let address = stage.running_operator().address;
+    let metrics = request(address, "GET", "/metrics", &[], "").await.expect("an answer");
+    said.push(("metrics", metrics.body.into_bytes()));
+    for kind in ["CloudMachine", "Provider", "Event", "ConfigMap"] {
+        said.push((kind, serde_json::to_vec(&stage.list(kind).await).expect("JSON")));
+    }
+    let files = stage.witness_files();
+    assert!(!files.is_empty());
+    said.extend(files.into_iter().map(|bytes| ("witness", bytes)));
+    for (place, bytes) in &said {
+        for key in ["user", "token", "app", "consumer"] {
+            assert!(!holds(bytes, &value(key)), "{key} in {place}");
+        }
+        // `canary-` in base64, as in the header of a user and a password.
+        assert!(!holds(bytes, "Y2FuYXJ5L"), "base64 in {place}");
     }
 }
 

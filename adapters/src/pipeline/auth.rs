@@ -54,6 +54,9 @@ pub(crate) enum CredentialError {
         "the Secret's key `{0}` has control or non-ASCII characters inside: it was pasted wrong"
     )]
     Characters(String),
+    /// A user whose end nobody could tell.
+    #[error("the Secret's key `{0}` has a colon inside, and no user of this scheme has one")]
+    Colon(String),
     /// The definition names fewer keys than its scheme takes.
     #[error("the definition names {given} Secret keys and its scheme takes {taken}")]
     Keys { given: usize, taken: usize },
@@ -93,6 +96,10 @@ impl Credentials {
             let secret = secrets.get(key.as_str());
             let secret = secret.ok_or_else(|| CredentialError::Missing(key.0.clone()))?;
             values.push(checked(key.as_str(), secret)?);
+        }
+        let user = values.first().filter(|_| auth.scheme == Scheme::Basic);
+        if user.is_some_and(|user| user.expose_secret().contains(':')) {
+            return Err(CredentialError::Colon(auth.secret[0].0.clone()));
         }
         for key in &auth.optional_secret {
             if let Some(secret) = secrets.get(key.as_str()) {
@@ -219,6 +226,27 @@ mod tests {
             assert_eq!(error, CredentialError::Characters("token".to_owned()));
             assert!(!error.to_string().contains(text));
         }
+    }
+
+    #[test]
+    fn a_user_has_no_colon_and_a_password_may() {
+        let auth = Auth {
+            scheme: Scheme::Basic,
+            secret: vec!["user".into(), "password".into()],
+            optional_secret: Vec::new(),
+            service: None,
+            name: None,
+            prefix: None,
+        };
+        let open = |user: &str, password: &str| {
+            let secrets = [("user", user), ("password", password)];
+            let secrets = secrets.map(|(key, value)| (key.to_owned(), SecretString::from(value)));
+            Credentials::open(&auth, &secrets.into_iter().collect())
+        };
+        assert!(open("ada", "a:b").is_ok());
+        let error = open("ada:b", "x").expect_err("refused");
+        assert_eq!(error, CredentialError::Colon("user".to_owned()));
+        assert!(!error.to_string().contains("ada"));
     }
 
     #[test]

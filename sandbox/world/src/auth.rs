@@ -54,13 +54,21 @@ pub(crate) fn authenticate(
 /// Takes the credentials out of what templates see.
 pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     let auth = &provider.compiled.spec().auth;
-    let Some(name) = &auth.name else { return };
+    let name = auth.name.as_ref().map_or("", |name| name.as_str());
     let values = match auth.scheme {
         Scheme::Query => &mut received.query,
         _ => &mut received.headers,
     };
+    let carries = |key: &str| match auth.scheme {
+        Scheme::Header | Scheme::Query => key.eq_ignore_ascii_case(name),
+        Scheme::Bearer | Scheme::Basic => key.eq_ignore_ascii_case("authorization"),
+        Scheme::Ovh => ovh::HEADERS.contains(&key.to_ascii_lowercase().as_str()),
+        Scheme::AwsSigv4 => {
+            ["authorization", "x-amz-security-token"].contains(&key.to_ascii_lowercase().as_str())
+        }
+    };
     if let Some(values) = values.as_object_mut() {
-        values.retain(|key, _| !key.eq_ignore_ascii_case(name.as_str()));
+        values.retain(|key, _| !carries(key));
     }
 }
 

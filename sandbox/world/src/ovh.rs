@@ -10,6 +10,10 @@ use crate::provider::{Account, Provider};
 use crate::received::Received;
 use crate::sigv4::hex;
 
+/// The headers that carry keys and signature.
+pub(crate) const HEADERS: [&str; 4] =
+    ["x-ovh-application", "x-ovh-consumer", "x-ovh-timestamp", "x-ovh-signature"];
+
 /// How far a request's time may be from ours. The vendor says no figure.
 const SKEW: TimeDelta = TimeDelta::seconds(30);
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use infrafabric_definition::{AnswerFormat, Auth, Definition, Free, Name, Scheme};
+use infrafabric_definition::{AnswerFormat, Auth, Definition, Free, Name, Operation, Scheme};
 use serde_json::Value as Json;
 
 use super::problem;
@@ -85,6 +85,7 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
         problems.push(problem("spec.auth.service", reason));
     }
     check_carrier(auth, problems);
+    check_overlap(spec, problems);
     let mut seen = BTreeSet::new();
     for key in auth.secret.iter().chain(&auth.optional_secret) {
         if !seen.insert(key.as_str()) {
@@ -106,15 +107,21 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
 }
 
 /// Headers that say what the request is; a token in one of them would break it.
-const TAKEN: [&str; 8] = [
+const TAKEN: [&str; 14] = [
     "host",
     "content-length",
     "content-type",
+    "content-encoding",
     "transfer-encoding",
     "connection",
+    "upgrade",
+    "expect",
+    "trailer",
     "cookie",
     "te",
     "accept",
+    "accept-encoding",
+    "user-agent",
 ];
 
 /// The header or query parameter that carries the token.
@@ -146,6 +153,37 @@ fn check_carrier(auth: &Auth, problems: &mut Vec<Problem>) {
     if !prefix.as_str().bytes().all(|b| (0x20..0x7f).contains(&b)) {
         let reason = "has characters that no header has".to_owned();
         problems.push(problem("spec.auth.prefix", reason));
+    }
+}
+
+/// What carries the token is set by no operation.
+fn check_overlap(spec: &Definition, problems: &mut Vec<Problem>) {
+    let Some(name) = spec.auth.name.as_ref().map(Name::as_str) else { return };
+    let sets = |operation: &Operation| match spec.auth.scheme {
+        Scheme::Header => operation.headers.keys().any(|key| key.0.eq_ignore_ascii_case(name)),
+        Scheme::Query => {
+            let path = operation.request().map_or("", |(_, path)| path.as_str());
+            let query = path.split_once('?').map_or("", |(_, query)| query);
+            query.split('&').any(|pair| pair.split('=').next() == Some(name))
+        }
+        _ => false,
+    };
+    let mut all = vec![("verify".to_owned(), Some(&spec.verify))];
+    for (kind, object) in &spec.objects {
+        let at = |operation: &str| format!("objects.{kind}.{operation}");
+        all.push((at("create"), object.create.as_ref()));
+        all.push((at("read"), object.read.as_ref()));
+        all.push((at("list"), object.list.as_ref()));
+        all.push((at("delete"), object.delete.as_ref()));
+    }
+    for (kind, catalog) in &spec.catalogs {
+        all.push((format!("catalogs.{kind}.list"), Some(&catalog.list)));
+    }
+    for (path, operation) in all {
+        if operation.is_some_and(&sets) {
+            let reason = format!("sets `{name}`, which carries the token (spec.auth.name)");
+            problems.push(problem(&format!("spec.{path}"), reason));
+        }
     }
 }
 
