@@ -21,7 +21,7 @@ fn every_built_in_definition_compiles() {
 
 #[test]
 fn every_example_definition_compiles() {
-    for file in ["provider-definition/vultr-by-hand.yaml", "bench/bench.yaml"] {
+    for file in ["provider-definition/hetzner.yaml", "bench/bench.yaml"] {
         let text = std::fs::read_to_string(repository().join("examples").join(file)).expect(file);
         let (name, spec) = parse(&text, file).unwrap_or_else(|error| panic!("{error}"));
         if let Err(problems) = Compiled::new(&name, spec) {

@@ -6,42 +6,42 @@ use crate::harness::{Setup, Stage, example, provider, ready, secret, shelf, web}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_definition_that_is_applied_makes_machines() {
-    let vultr = example("provider-definition/vultr-by-hand.yaml").remove(0);
-    let setup = Setup { definitions: vec![vultr.clone()], ..Setup::default() };
+    let hetzner = example("provider-definition/hetzner.yaml").remove(0);
+    let setup = Setup { definitions: vec![hetzner.clone()], ..Setup::default() };
     let stage = Stage::with(setup).await;
-    stage.apply(&secret("third", &json!({"apiKey": "VULTRSANDBOXKEY"}))).await;
-    stage.apply(&provider("third", "vultr-by-hand", "fra")).await;
+    stage.apply(&secret("third", &json!({"token": "hcloud-sandbox-token"}))).await;
+    stage.apply(&provider("third", "hetzner", "fsn1")).await;
     let unknown = stage.reason("Provider", "third", "UnknownType").await;
-    assert!(ready(&unknown)["message"].to_string().contains("vultr-by-hand"));
+    assert!(ready(&unknown)["message"].to_string().contains("hetzner"));
 
-    stage.apply(&vultr).await;
-    let taken = stage.reason("ProviderDefinition", "vultr-by-hand", "InUse").await;
+    stage.apply(&hetzner).await;
+    let taken = stage.reason("ProviderDefinition", "hetzner", "InUse").await;
     let digest = taken["status"]["digest"].clone();
     stage.reason("Provider", "third", "CredentialsVerified").await;
     stage.apply(&web(&["third"])).await;
     stage.running("web").await;
-    assert_eq!(stage.things().await[0].definition, "vultr-by-hand");
+    assert_eq!(stage.things().await[0].definition, "hetzner");
 
-    let mut next = vultr;
-    next["spec"]["title"] = json!("Vultr, second edition");
+    let mut next = hetzner;
+    next["spec"]["title"] = json!("Hetzner Cloud, second edition");
     stage.apply(&next).await;
     let swapped = |object: &Value| object["status"]["digest"] != digest;
-    let taken = stage.until("ProviderDefinition", "vultr-by-hand", "swapped", swapped).await;
+    let taken = stage.until("ProviderDefinition", "hetzner", "swapped", swapped).await;
     let uses = |object: &Value| {
         object["status"]["definition"]["digest"] == taken["status"]["digest"]
             && ready(object)["status"] == "True"
     };
     stage.until("Provider", "third", "on the new definition", uses).await;
 
-    stage.delete("ProviderDefinition", "vultr-by-hand").await;
-    let held = stage.reason("ProviderDefinition", "vultr-by-hand", "HeldByProviders").await;
+    stage.delete("ProviderDefinition", "hetzner").await;
+    let held = stage.reason("ProviderDefinition", "hetzner", "HeldByProviders").await;
     assert!(ready(&held)["message"].to_string().contains("third"));
     stage.delete("CloudMachine", "web").await;
     stage.gone("CloudMachine", "web").await;
     assert!(stage.things().await.is_empty());
     stage.delete("Provider", "third").await;
     stage.gone("Provider", "third").await;
-    stage.gone("ProviderDefinition", "vultr-by-hand").await;
+    stage.gone("ProviderDefinition", "hetzner").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! One CEL expression, compiled once; a path that is missing yields absence, never an error.
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
@@ -141,10 +142,10 @@ impl Vars {
 type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 4] = ["list", "flatten", "base64", "json"];
+pub const FUNCTIONS: [&str; 5] = ["list", "flatten", "keyed", "base64", "json"];
 
-const BUILT_IN: [(&str, Function); 4] =
-    [("list", list), ("flatten", flatten), ("base64", base64), ("json", json)];
+const BUILT_IN: [(&str, Function); 5] =
+    [("list", list), ("flatten", flatten), ("keyed", keyed), ("base64", base64), ("json", json)];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
 fn list(args: &[Cel]) -> Result<Cel, ExecutionError> {
@@ -170,6 +171,19 @@ fn flatten(args: &[Cel]) -> Result<Cel, ExecutionError> {
         }
     }
     Ok(Cel::List(Arc::new(flat)))
+}
+
+/// `keyed(keys, value)`: a map with each text of a list as a key of the value (for labels that are a
+/// map).
+fn keyed(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let wrong = || ExecutionError::function_error("keyed", "takes a list of strings and a value");
+    let [Cel::List(keys), value] = args else { return Err(wrong()) };
+    let mut map = HashMap::with_capacity(keys.len());
+    for key in keys.iter() {
+        let Cel::String(key) = key else { return Err(wrong()) };
+        map.insert(key.to_string(), value.clone());
+    }
+    Ok(Cel::from(map))
 }
 
 /// `base64(s)`: the standard alphabet with padding.

@@ -297,6 +297,8 @@ mod tests {
     fn list_and_flatten_tame_xml() {
         assert_eq!(render(json!("${list(item.one).map(x, x.k)}")), Some(json!([1])));
         assert_eq!(render(json!("${flatten([[1], [2, 3]])}")), Some(json!([1, 2, 3])));
+        let flags = render(json!("${keyed(['a', 'b'], '')}"));
+        assert_eq!(flags, Some(json!({"a": "", "b": ""})));
         assert_eq!(render(json!("${base64('hi')}")), Some(json!("aGk=")));
         assert_eq!(render(json!("${json({'a': 1})}")), Some(json!("{\"a\":1}")));
     }

@@ -137,7 +137,9 @@ impl Outputs {
 
     fn decimal(&self, name: &str) -> Option<Decimal> {
         let text = text(self.0.get(name)?)?;
-        Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok()
+        let number = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text));
+        // Vendors fill up with zeros.
+        number.ok().map(|number| number.normalize())
     }
 
     /// A whole number; a fraction is rounded down (a vendor's 3.75 GiB given in MiB is whole).

@@ -16,7 +16,10 @@ fn fits(kind: Kind, value: &Json) -> bool {
     match kind {
         Kind::Text => value.as_str().is_some_and(|text| !text.is_empty()),
         Kind::Int => value.is_u64(),
-        Kind::Decimal => value.is_number(),
+        Kind::Decimal => {
+            let text = value.as_str().map(str::parse::<rust_decimal::Decimal>);
+            value.is_number() || text.is_some_and(|number| number.is_ok())
+        }
         Kind::Bool => value.is_boolean(),
         Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Json::is_string)),
         Kind::Labels | Kind::State => value.is_object(),

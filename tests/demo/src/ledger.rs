@@ -36,24 +36,23 @@ impl Books {
 
     /// The creations that carry the object's mark, at any provider.
     pub(crate) fn created_for(&self, uid: &str) -> Vec<&LedgerEntry> {
-        let mark = mark(uid);
         let creations = self.effects.iter().filter(|entry| entry.effect == Effect::Create);
-        creations.filter(|entry| entry.marks.contains(&mark)).collect()
+        creations.filter(|entry| uid_of(&entry.marks) == Some(uid)).collect()
     }
 
     /// The one machine that was ever made for the object, and that lives.
     pub(crate) fn only(&self, name: &str, uid: &str) -> Result<(LedgerEntry, ThingShown), Failure> {
-        let mark = mark(uid);
         let made = one(format!("creations for {name} in all ledgers"), self.created_for(uid))?;
-        let living = self.living.iter().filter(|thing| thing.marks.contains(&mark)).collect();
+        let living = self.living.iter().filter(|thing| uid_of(&thing.marks) == Some(uid)).collect();
         let lives = one(format!("living machines for {name} at all providers"), living)?;
         Ok((made.clone(), lives.clone()))
     }
 }
 
-/// The mark that a thing made for an object carries.
-fn mark(uid: &str) -> String {
-    format!("if-uid:{uid}")
+/// The object that a thing was made for, by the marks it carries. Where they are keys of labels, a
+/// dot stands for the colon.
+pub(crate) fn uid_of(marks: &[String]) -> Option<&str> {
+    marks.iter().find_map(|mark| mark.strip_prefix("if-uid")?.strip_prefix([':', '.']))
 }
 
 /// The cheapest size of a catalog that has enough, and its price per hour, by the provider's own

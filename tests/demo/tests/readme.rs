@@ -39,7 +39,7 @@ const COMMANDS: [(&str, Where); 16] = [
     ("kubectl describe cloudmachine web", HERE),
     ("kubectl delete cloudmachine web", HERE),
     (VERIFY, HERE),
-    ("kubectl apply -f examples/provider-definition/vultr-by-hand.yaml", HERE),
+    ("kubectl apply -f examples/provider-definition/hetzner.yaml", HERE),
     ("kubectl get providerdefinitions", HERE),
 ];
 

@@ -40,7 +40,7 @@ fn example(file: &str) -> Arc<Compiled> {
 
 fn shipped() -> Vec<Arc<Compiled>> {
     let mut all: Vec<_> = ["digitalocean", "linode", "aws"].map(built_in).into();
-    all.push(example("provider-definition/vultr-by-hand.yaml"));
+    all.push(example("provider-definition/hetzner.yaml"));
     all.push(example("bench/bench.yaml"));
     all
 }

@@ -9,7 +9,7 @@ use super::books;
 use crate::board::Board;
 use crate::expect::{holds, same};
 use crate::failure::Failure;
-use crate::ledger::Books;
+use crate::ledger::{Books, uid_of};
 use crate::manifests::delete_all;
 use crate::stage::Stage;
 
@@ -82,7 +82,7 @@ fn intents(stage: &Stage, books: &Books) -> Result<(), Failure> {
         let thing = format!("{} {}", effect.definition, effect.id);
         // A deletion carries no marks: they are those of the creation.
         let marks = made.get(&thing).map(|made| made.marks.as_slice()).unwrap_or_default();
-        let uid = marks.iter().find_map(|mark| mark.strip_prefix("if-uid:")).unwrap_or_default();
+        let uid = uid_of(marks).unwrap_or_default();
         let found = written.iter().any(|(of, verb)| of == uid && *verb == effect.operation);
         let expected = format!("{} for object {uid}", effect.operation);
         holds(format!("intent of the effect on {thing}"), found, &expected, "none")?;

@@ -30,7 +30,7 @@ pub(crate) const OFFICIAL: [Official; 3] = [
         description: "cloud/linode-4.151.1.json",
         region: "eu-central",
     },
-    Official { definition: "vultr-by-hand", description: "cloud/vultr.json", region: "fra" },
+    Official { definition: "vultr", description: "cloud/vultr.json", region: "fra" },
 ];
 
 /// Prism before a simulated provider, and the recorder before Prism.

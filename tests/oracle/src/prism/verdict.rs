@@ -24,7 +24,7 @@ const ACCEPTED: [Accepted; 2] = [
                   three characters and more, its own example too",
     },
     Accepted {
-        definition: "vultr-by-hand",
+        definition: "vultr",
         objection: "Query param tag is deprecated",
         because: "a warning: the parameter is described and works, and the description has no \
                   other filter by tag",
@@ -41,27 +41,27 @@ struct Undocumented {
 
 const UNDOCUMENTED: [Undocumented; 5] = [
     Undocumented {
-        definition: "vultr-by-hand",
+        definition: "vultr",
         status: 401,
         source: "the description lists it in its text (Response Codes), not with the account and the catalogs",
     },
     Undocumented {
-        definition: "vultr-by-hand",
+        definition: "vultr",
         status: 402,
         source: "RFC 9110 15.5.3; a fault of the sandbox that the vendor does not describe",
     },
     Undocumented {
-        definition: "vultr-by-hand",
+        definition: "vultr",
         status: 429,
         source: "the description lists it in its text (Rate Limit, Response Codes), not with the operations",
     },
     Undocumented {
-        definition: "vultr-by-hand",
+        definition: "vultr",
         status: 500,
         source: "the description lists it in its text (Response Codes), not with these operations",
     },
     Undocumented {
-        definition: "vultr-by-hand",
+        definition: "vultr",
         status: 503,
         source: "RFC 9110 15.6.4; the text speaks of 5xx in general",
     },
@@ -159,16 +159,16 @@ mod tests {
     fn only_what_is_named_is_excused_and_only_for_its_provider() {
         let tag = exchange(200, "Query param tag is deprecated");
         let status = exchange(503, "Unable to match the returned status code with those: 200");
-        let excused = Verdict::of("vultr-by-hand", &[tag.clone(), status.clone()]);
+        let excused = Verdict::of("vultr", &[tag.clone(), status.clone()]);
         assert!(excused.objections.is_empty());
         assert_eq!(Verdict::of("digitalocean", &[tag, status]).objections.len(), 2);
         let other = exchange(503, "must have required property");
-        assert_eq!(Verdict::of("vultr-by-hand", &[other]).objections.len(), 1);
+        assert_eq!(Verdict::of("vultr", &[other]).objections.len(), 1);
     }
 
     #[test]
     fn an_exchange_without_an_answer_is_an_objection() {
         let lost = json!({"method": "GET", "path": "/x", "error": "refused"});
-        assert_eq!(Verdict::of("vultr-by-hand", &[lost]).objections.len(), 1);
+        assert_eq!(Verdict::of("vultr", &[lost]).objections.len(), 1);
     }
 }
