@@ -17,7 +17,7 @@ use crate::contract::cloud::{Image, Machine, MachineWant, Region, Size};
 use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
 use crate::journal::Journal;
-use crate::pipeline::{self, Answer, Call, Effect, Inputs, Pipeline, PipelineMetrics};
+use crate::pipeline::{Answer, Call, Effect, Inputs, Pipeline, PipelineMetrics};
 
 /// What an account is opened with.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Account {
     /// Every operation that the definition declares, sorted: `machine.create`, `sizes.list`,
     /// `verify`. What is not among them is refused with class `Unsupported` before anything is sent.
     pub fn capabilities(&self) -> Vec<String> {
-        pipeline::declared(&self.definition)
+        self.definition.capabilities()
     }
 
     /// Proves the credentials by the definition's authenticated read.

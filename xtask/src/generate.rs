@@ -10,12 +10,23 @@ use crate::cargo::{TaskError, cargo, checkout, must};
 /// A program that writes files into a folder, and the folder that holds nothing else.
 struct Generator {
     package: &'static str,
-    example: &'static str,
+    /// What `cargo run` is told besides, up to the folder.
+    arguments: &'static [&'static str],
     folder: &'static str,
 }
 
-const GENERATORS: [Generator; 1] =
-    [Generator { package: "infrafabric-crds", example: "manifests", folder: "crds/manifests" }];
+const GENERATORS: [Generator; 2] = [
+    Generator {
+        package: "infrafabric-crds",
+        arguments: &["--example", "manifests", "--"],
+        folder: "crds/manifests",
+    },
+    Generator {
+        package: "ifctl",
+        arguments: &["--", "provider", "matrix", "--dir"],
+        folder: "docs/reference",
+    },
+];
 
 /// Writes all generated files; what is no longer generated goes.
 #[expect(clippy::print_stdout, reason = "says what was written")]
@@ -56,8 +67,8 @@ pub(crate) fn differences() -> Result<Vec<String>, TaskError> {
 
 impl Generator {
     fn run(&self, folder: &Path) -> Result<(), TaskError> {
-        let run = ["run", "--quiet", "--package", self.package, "--example", self.example, "--"];
-        must(cargo(&run).arg(folder))
+        let run = ["run", "--quiet", "--package", self.package];
+        must(cargo(&run).args(self.arguments).arg(folder))
     }
 }
 

@@ -164,6 +164,19 @@ impl Compiled {
     pub fn spec(&self) -> &Definition {
         &self.spec
     }
+
+    /// Every operation that the definition declares, sorted: `machine.create`, `sizes.list`,
+    /// `verify`.
+    pub fn capabilities(&self) -> Vec<String> {
+        let mut names = vec![self.verify.name.clone()];
+        for object in self.objects.values() {
+            let operations = [&object.create, &object.read, &object.list, &object.delete];
+            names.extend(operations.into_iter().flatten().map(|operation| operation.name.clone()));
+        }
+        names.extend(self.catalogs.values().map(|catalog| catalog.list.name.clone()));
+        names.sort();
+        names
+    }
 }
 
 fn digest(spec: &Definition) -> String {

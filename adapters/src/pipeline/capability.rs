@@ -16,15 +16,3 @@ pub(crate) fn require<'a>(
         AdapterError::new(Class::Unsupported, definition.name(), name, message)
     })
 }
-
-/// Every operation that the definition declares, sorted.
-pub(crate) fn declared(definition: &Compiled) -> Vec<String> {
-    let mut names = vec![definition.verify.name.clone()];
-    for object in definition.objects.values() {
-        let operations = [&object.create, &object.read, &object.list, &object.delete];
-        names.extend(operations.into_iter().flatten().map(|operation| operation.name.clone()));
-    }
-    names.extend(definition.catalogs.values().map(|catalog| catalog.list.name.clone()));
-    names.sort();
-    names
-}

@@ -39,7 +39,6 @@ pub use stage::{ORDER, Stage};
 pub(crate) use answer::Answer;
 pub(crate) use auth::Credentials;
 pub(crate) use call::{Call, Effect};
-pub(crate) use capability::declared;
 pub(crate) use endpoint::replacement;
 pub(crate) use request::Inputs;
 

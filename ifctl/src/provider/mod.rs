@@ -1,0 +1,126 @@
+//! `ifctl provider`: what the definitions are, and whether one is right.
+
+mod facts;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+use infrafabric_adapters::compile::{Compiled, Problem, parse};
+use infrafabric_adapters::registry::{Registry, Source};
+
+use crate::say;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List the built-in definitions.
+    List,
+    /// Say what a definition needs and can do.
+    Show {
+        /// The name of a built-in one, or a file.
+        definition: PathBuf,
+    },
+    /// Print what all built-in definitions can do, as a table in Markdown.
+    Matrix {
+        /// Write it as `providers.md` into this folder instead.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Check definition files; every problem is named with its path.
+    Check {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::List => {
+            let registry = registry()?;
+            for (name, source) in registry.names() {
+                let title = registry.get(&name).map(|(d, _)| d.spec().title.0.clone());
+                let source = if source == Source::BuiltIn { "built in" } else { "given" };
+                say(&format!("{name}\t{}\t{source}", title.unwrap_or_default()));
+            }
+            Ok(())
+        }
+        Command::Show { definition } => show(&definition),
+        Command::Matrix { dir } => matrix(dir.as_deref()),
+        Command::Check { files } => check(&files),
+    }
+}
+
+fn registry() -> Result<Registry, Box<dyn Error>> {
+    Registry::built_in().map_err(|problems| said(&problems).into())
+}
+
+fn said(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn show(wanted: &Path) -> Result<(), Box<dyn Error>> {
+    let registry = registry()?;
+    let name = wanted.to_string_lossy();
+    if let Some((definition, _)) = registry.get(&name) {
+        say(facts::show(&definition, "built in").trim_end());
+        return Ok(());
+    }
+    if !wanted.exists() {
+        let known: Vec<String> = registry.names().into_iter().map(|(name, _)| name).collect();
+        return Err(format!(
+            "`{name}` is neither a file nor a built-in definition; there are {}",
+            known.join(", ")
+        )
+        .into());
+    }
+    let text = std::fs::read_to_string(wanted).map_err(|error| format!("read {name}: {error}"))?;
+    let (own, spec) = parse(&text, &name)?;
+    let definition = Compiled::new(&own, spec).map_err(|problems| said(&problems))?;
+    say(facts::show(&definition, &name).trim_end());
+    Ok(())
+}
+
+fn matrix(dir: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    let registry = registry()?;
+    registry.compile_all().map_err(|problems| said(&problems))?;
+    let names = registry.names();
+    let mut all: Vec<Arc<Compiled>> =
+        names.iter().filter_map(|(name, _)| Some(registry.get(name)?.0)).collect();
+    all.sort_by(|a, b| {
+        let key = |one: &Compiled| (one.spec().domain.as_str(), one.name().to_owned());
+        key(a).cmp(&key(b))
+    });
+    let page = facts::matrix(&all);
+    let Some(dir) = dir else {
+        say(page.trim_end());
+        return Ok(());
+    };
+    let path = dir.join("providers.md");
+    std::fs::write(&path, page).map_err(|error| format!("write {}: {error}", path.display()).into())
+}
+
+fn check(files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
+    let mut bad = 0;
+    for file in files {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("read {}: {error}", file.display()))?;
+        let checked = parse(&text, &file.display().to_string())
+            .map_err(|error| vec![error.to_string()])
+            .and_then(|(name, spec)| {
+                Compiled::new(&name, spec)
+                    .map_err(|all| all.iter().map(ToString::to_string).collect())
+            });
+        match checked {
+            Ok(compiled) => say(&format!("{}: ok, digest {}", file.display(), compiled.digest())),
+            Err(problems) => {
+                bad += 1;
+                for problem in problems {
+                    say(&format!("{}: {problem}", file.display()));
+                }
+            }
+        }
+    }
+    if bad == 0 { Ok(()) } else { Err(format!("{bad} of {} files are wrong", files.len()).into()) }
+}
