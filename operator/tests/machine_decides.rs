@@ -49,6 +49,7 @@ fn machine(id: &str, state: MachineState) -> Machine {
 
 fn offering() -> Offering {
     Offering {
+        size_id: None,
         region: "r".into(),
         size: "s".into(),
         image: "i".into(),

@@ -45,6 +45,42 @@ async fn lost_answer_never_repeats_an_effect() {
     stage.witness_fits_the_ledger().await;
 }
 
+/// A provider without tags: what nobody heard of is found by the name that was asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_without_tags_is_searched_by_name() {
+    let mut nameless = shelf("shelf");
+    let machine = &mut nameless["spec"]["objects"]["machine"];
+    machine["identity"]["find"] = "name".into();
+    machine["create"]["json"].as_object_mut().expect("a body").remove("tags");
+    machine["list"]["get"] = "/machines?limit=1000&page=${cursor}".into();
+    machine["as"].as_object_mut().expect("outputs").remove("marks");
+    let setup = Setup { definitions: vec![nameless.clone()], ..Setup::default() };
+    let mut stage = Stage::with(setup.arguments(&["--call-deadline=1"])).await;
+    stage.apply(&nameless).await;
+    stage.account("first", "shelf", "north").await;
+    stage.reason("Provider", "first", "CredentialsVerified").await;
+    let mut other = web(&["first"]);
+    other["metadata"]["name"] = "web-2".into();
+    stage.apply(&other).await;
+    stage.running("web-2").await;
+    let hold = stage.fault(FaultSpec::new("shelf", "hold").on("machine.create")).await;
+    stage.apply(&web(&["first"])).await;
+    stage.held(hold).await;
+    stage.crash();
+    stage.world.clear_fault(hold).await.expect("cleared");
+    stage.launch().await;
+    let machine = stage.running("web").await;
+    let creations = stage.creations().await;
+    assert_eq!(creations.len(), 2, "{creations:?}");
+    assert_eq!(machine["status"]["active"]["externalId"], creations[1].id.as_str());
+    assert!(stage.event("web", "Adopted").await.contains(&creations[1].id));
+    stage.delete("CloudMachine", "web").await;
+    stage.gone("CloudMachine", "web").await;
+    stage.delete("CloudMachine", "web-2").await;
+    stage.gone("CloudMachine", "web-2").await;
+    assert!(stage.things().await.is_empty());
+}
+
 /// The list does not show the machine when the operator comes back: it waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_that_lags_is_waited_for() {

@@ -19,6 +19,10 @@ pub struct MachineWant {
     pub region: String,
     /// The provider's size.
     pub size: String,
+    /// The size's identity, where requests take that and not the name; expressions see the name
+    /// when it is `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_id: Option<String>,
     /// The provider's image.
     pub image: String,
     /// Keys that the provider knows: ids, fingerprints, names, or public keys where it takes them.
@@ -39,10 +43,13 @@ pub struct MachineWant {
 }
 
 impl MachineWant {
-    /// `want` as expressions see it: the wish, and `bootData` for providers that take no public
+    /// `want` as expressions see it: the wish, `sizeId` in any case, and `bootData` for providers that take no public
     /// key in the request.
     pub(crate) fn expressible(&self) -> Json {
         let mut want = serde_json::to_value(self).unwrap_or_default();
+        if self.size_id.is_none() {
+            want["sizeId"] = Json::from(self.size.as_str());
+        }
         if let Some(text) = boot_data(self.user_data.as_deref(), &self.ssh_keys) {
             want["bootData"] = Json::from(text);
         }
@@ -118,6 +125,9 @@ pub struct Address {
 pub struct Size {
     /// The provider's name for it.
     pub name: String,
+    /// Its identity, where requests take that and not the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Virtual CPUs.
     pub cpus: u32,
     /// Memory in MiB.
@@ -193,6 +203,7 @@ pub const CONTRACT: DomainContract = DomainContract {
             field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
             field("region", Kind::Text, true, "the provider's region"),
             field("size", Kind::Text, true, "the provider's size"),
+            field("sizeId", Kind::Text, true, "the size's identity, else its name"),
             field("image", Kind::Text, true, "the provider's image"),
             field("sshKeys", Kind::Texts, true, "keys that the provider knows"),
             field("userData", Kind::Text, false, "cloud-init user data, plain text"),
@@ -220,6 +231,7 @@ pub const CONTRACT: DomainContract = DomainContract {
             name: "sizes",
             columns: &[
                 field("name", Kind::Text, true, "the provider's name"),
+                field("id", Kind::Text, false, "its identity, where that is not the name"),
                 field("cpus", Kind::Int, true, "virtual CPUs"),
                 field("memoryMiB", Kind::Int, true, "memory, MiB"),
                 field("diskGiB", Kind::Int, false, "local disk, GiB"),

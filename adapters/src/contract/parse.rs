@@ -64,6 +64,7 @@ impl Outputs {
         let price = self.decimal("pricePerHour").filter(|price| !price.is_sign_negative());
         Ok(Size {
             name: self.text("name").ok_or(ParseError::Required("name"))?,
+            id: self.text("id"),
             cpus: self.whole("cpus").ok_or(ParseError::Required("cpus"))?,
             memory_mib: self.whole("memoryMiB").ok_or(ParseError::Required("memoryMiB"))?,
             disk_gib: self.whole("diskGiB").unwrap_or_default(),

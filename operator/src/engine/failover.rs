@@ -326,6 +326,7 @@ mod tests {
         let failure = failed(Class::Capacity, Scope::Offering);
         let attempts = remember(&[], ("a", "r", Some("s")), &failure, (at(0), 1), None);
         let offering = |size: &str| Offering {
+            size_id: None,
             region: "r".into(),
             size: size.into(),
             image: "i".into(),

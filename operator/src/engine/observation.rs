@@ -12,13 +12,13 @@ use infrafabric_adapters::clock::Clock;
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_crds::CloudMachine;
-use infrafabric_definition::ListScope;
+use infrafabric_definition::{Find, ListScope};
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::accounts::Refusal;
-use super::naming;
+use super::naming::{self, Owner};
 
 /// Between lists while something is about to change: the first, then growing.
 const FAST: Duration = Duration::from_millis(500);
@@ -66,21 +66,26 @@ struct Interest {
 pub struct Snapshot {
     /// When the list was asked.
     pub asked_at: DateTime<Utc>,
+    find: Find,
     machines: HashMap<String, Machine>,
-    by_uid: HashMap<String, Vec<String>>,
+    by_sign: HashMap<String, Vec<String>>,
 }
 
 impl Snapshot {
-    fn new(asked_at: DateTime<Utc>, list: Vec<Machine>) -> Self {
+    fn new(asked_at: DateTime<Utc>, find: Find, list: Vec<Machine>) -> Self {
         let mut machines = HashMap::with_capacity(list.len());
-        let mut by_uid: HashMap<String, Vec<String>> = HashMap::with_capacity(list.len());
+        let mut by_sign: HashMap<String, Vec<String>> = HashMap::with_capacity(list.len());
         for machine in list {
-            if let Some(uid) = naming::uid_of(&machine.marks) {
-                by_uid.entry(uid.to_owned()).or_default().push(machine.id.clone());
+            let sign = match find {
+                Find::Tag => naming::uid_of(&machine.marks).map(ToOwned::to_owned),
+                Find::Name => machine.name.as_deref().map(str::to_ascii_lowercase),
+            };
+            if let Some(sign) = sign {
+                by_sign.entry(sign).or_default().push(machine.id.clone());
             }
             machines.insert(machine.id.clone(), machine);
         }
-        Self { asked_at, machines, by_uid }
+        Self { asked_at, find, machines, by_sign }
     }
 
     /// The machine of that identity.
@@ -88,14 +93,23 @@ impl Snapshot {
         self.machines.get(id)
     }
 
-    /// The living machines that carry the object's UID mark.
-    pub fn of_object(&self, uid: &str) -> Vec<&Machine> {
-        let ids = self.by_uid.get(&uid.to_ascii_lowercase());
+    /// The living machines that are the object's: by its UID mark, or by the name that was made from
+    /// its UID where the definition says that nothing else can be found.
+    pub fn of_object(&self, owner: &Owner) -> Vec<&Machine> {
+        let ids = self.by_sign.get(&sign(self.find, owner));
         ids.into_iter()
             .flatten()
             .filter_map(|id| self.machines.get(id))
             .filter(|machine| !matches!(machine.state, MachineState::Gone | MachineState::Deleting))
             .collect()
+    }
+}
+
+/// By what an object's machines are recognised in a list.
+fn sign(find: Find, owner: &Owner) -> String {
+    match find {
+        Find::Tag => owner.uid.to_ascii_lowercase(),
+        Find::Name => owner.thing_name(),
     }
 }
 
@@ -116,23 +130,25 @@ impl Observer {
     pub fn interest(
         &self,
         region: &str,
-        uid: &str,
+        owner: &Owner,
         object: ObjectRef<CloudMachine>,
         in_transition: bool,
     ) {
         let scope = self.scope(region);
         let interest = Interest { object, in_transition };
-        let before = lock(&scope.state).interests.insert(uid.to_ascii_lowercase(), interest);
+        let sign = sign(self.shared.find(), owner);
+        let before = lock(&scope.state).interests.insert(sign, interest);
         if in_transition && !before.is_some_and(|before| before.in_transition) {
             scope.changed.notify_one();
         }
     }
 
     /// Says that an object no longer has a machine here.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, owner: &Owner) {
+        let sign = sign(self.shared.find(), owner);
         let scopes: Vec<_> = lock(&self.shared.scopes).values().cloned().collect();
         for scope in scopes {
-            lock(&scope.state).interests.remove(&uid.to_ascii_lowercase());
+            lock(&scope.state).interests.remove(&sign);
         }
     }
 
@@ -180,17 +196,23 @@ impl Observer {
 }
 
 impl Shared {
+    /// By what machines are recognised here.
+    fn find(&self) -> Find {
+        let machine = self.account.definition().objects.get("machine");
+        machine.map_or(Find::Tag, |machine| machine.find)
+    }
+
     /// Asks for the list and wakes the objects whose machines changed. The caller holds `listing`.
     async fn list(&self, scope: &Scope) -> Result<Arc<Snapshot>, AdapterError> {
         let asked_at = self.clock.now();
         let list = self.account.list_machines(&self.mark, &scope.region).await;
         let list = list.inspect_err(|error| self.refusal.note(error.class))?;
-        let snapshot = Arc::new(Snapshot::new(asked_at, list));
+        let snapshot = Arc::new(Snapshot::new(asked_at, self.find(), list));
         let mut state = lock(&scope.state);
         let before = state.newest.replace(Arc::clone(&snapshot));
-        for (uid, interest) in &state.interests {
+        for (sign, interest) in &state.interests {
             let seen = |snapshot: &Snapshot| -> Vec<Machine> {
-                let ids = snapshot.by_uid.get(uid).into_iter().flatten();
+                let ids = snapshot.by_sign.get(sign).into_iter().flatten();
                 ids.filter_map(|id| snapshot.machines.get(id)).cloned().collect()
             };
             let changed = before.as_ref().is_none_or(|before| seen(before) != seen(&snapshot));

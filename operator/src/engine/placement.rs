@@ -11,6 +11,8 @@ pub struct Offering {
     pub region: String,
     /// The provider's size.
     pub size: String,
+    /// The size's identity, where the provider takes that and not the name.
+    pub size_id: Option<String>,
     /// The provider's image.
     pub image: String,
     /// Price per hour; `None` is unknown.
@@ -39,6 +41,7 @@ pub fn choose(
     Ok(Offering {
         region: region.to_owned(),
         size: size.name,
+        size_id: size.id,
         image,
         price_per_hour: size.price_per_hour,
         currency: size.currency,
@@ -99,6 +102,7 @@ fn offered(size: &Size, region: &str) -> bool {
 fn unlisted(name: String) -> Size {
     Size {
         name,
+        id: None,
         cpus: 0,
         memory_mib: 0,
         disk_gib: 0,

@@ -141,8 +141,8 @@ async fn release(
     why: &str,
     context: &Context,
 ) -> Result<Acted, ActError> {
-    if let (Some(account), Some(uid)) = (&observed.account, machine.uid()) {
-        account.observer.forget(&uid);
+    if let Some(account) = &observed.account {
+        account.observer.forget(&owner(machine, context));
     }
     let held = machine.finalizers().iter().any(|name| name == FINALIZER);
     if held {

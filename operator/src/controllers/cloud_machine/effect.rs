@@ -9,7 +9,7 @@ use infrafabric_crds::engine::Operation;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
-use super::act::{Acted, What};
+use super::act::{Acted, What, owner};
 use super::report;
 use crate::context::Context;
 use crate::engine::accounts::OpenAccount;
@@ -34,13 +34,13 @@ impl<'a> Effect<'a> {
         operation: Operation,
         context: &'a Context,
     ) -> Self {
-        let uid = machine.uid().unwrap_or_default();
-        account.observer.interest(&operation.region, &uid, ObjectRef::from_obj(machine), true);
+        let owner = owner(machine, context);
+        account.observer.interest(&operation.region, &owner, ObjectRef::from_obj(machine), true);
         let object = ObjectId {
             kind: CloudMachine::kind(&()).into_owned(),
             namespace: machine.namespace().unwrap_or_default(),
             name: machine.name_any(),
-            uid,
+            uid: owner.uid,
         };
         let writer = StatusWriter { machine, context, written: Mutex::default() };
         Self { operation, receipts: Arc::default(), writer, context, object }

@@ -8,6 +8,7 @@ use infrafabric_crds::CloudMachine;
 use infrafabric_definition::Class;
 use kube::ResourceExt;
 
+use super::act::owner;
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount};
 use crate::engine::catalogs::NoOffering;
@@ -168,8 +169,8 @@ async fn found(
         .map_or(observed.now, |operation| operation.started_at + lag(account) + under_way);
     match account.observer.fresh(region, observed.now).await {
         Ok(list) => {
-            let uid = machine.uid().unwrap_or_default();
-            let machines = list.of_object(&uid).into_iter().cloned().collect();
+            let owner = owner(machine, context);
+            let machines = list.of_object(&owner).into_iter().cloned().collect();
             Found::Listed { machines, settles_at }
         }
         Err(error) => Found::Unreachable(error.to_string()),

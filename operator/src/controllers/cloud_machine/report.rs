@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::act::{Acted, What};
+use super::act::{Acted, What, owner};
 use super::decide::{Hold, Phase};
 use super::observe::{Observed, Seen};
 use crate::context::Context;
@@ -243,7 +243,7 @@ pub async fn report(
     let now = context.now();
     let next = status(machine, observed, acted, now);
     events(machine, acted, context).await;
-    interest(machine, observed, &next);
+    interest(machine, observed, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
     let after_intent = acted.intent.is_some();
     if !after_intent && machine.status.as_ref() == Some(&next) {
@@ -262,15 +262,20 @@ pub async fn report(
     }
 }
 
-fn interest(machine: &CloudMachine, observed: &Observed, next: &CloudMachineStatus) {
-    let (Some(account), Some(active), Some(uid)) = (&observed.account, &next.active, machine.uid())
-    else {
+fn interest(
+    machine: &CloudMachine,
+    observed: &Observed,
+    next: &CloudMachineStatus,
+    context: &Context,
+) {
+    let (Some(account), Some(active)) = (&observed.account, &next.active) else {
         return;
     };
     let deleting = machine.metadata.deletion_timestamp.is_some();
     let in_transition = deleting || next.state != Some(State::Running);
     let object = kube::runtime::reflector::ObjectRef::from_obj(machine);
-    account.observer.interest(&active.region, &uid, object, in_transition);
+    let owner = owner(machine, context);
+    account.observer.interest(&active.region, &owner, object, in_transition);
 }
 
 async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {

@@ -24,6 +24,7 @@ pub(super) fn want(
         name: owner.thing_name(),
         region: offering.region,
         size: offering.size,
+        size_id: offering.size_id,
         image: offering.image,
         ssh_keys: machine.spec.ssh_keys.clone(),
         user_data,
