@@ -146,7 +146,7 @@ impl Credentials {
                     secret: self.value(1),
                     consumer: self.value(2),
                 };
-                ovh::sign(&key, &rendered.body, request, now).map_err(SignError::Header)
+                ovh::sign(&key, rendered, request, now).map_err(SignError::Header)
             }
             Scheme::AwsSigv4 => {
                 let key = sigv4::Key {

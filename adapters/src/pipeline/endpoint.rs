@@ -129,10 +129,8 @@ pub(crate) fn join(base: &str, path: &str) -> Result<Url, EndpointError> {
 pub(crate) fn next_page(base: &Base, current: &Url, next: &str) -> Result<Url, EndpointError> {
     let foreign = |url: &Url| EndpointError::Foreign(url.host_str().unwrap_or("?").to_owned());
     // A relative address is relative to the page as the vendor published it.
-    let published = rebase(current.as_str(), &base.effective, &base.official)
-        .and_then(|text| Url::parse(&text).ok())
-        .unwrap_or_else(|| current.clone());
-    let mut url = published.join(next).map_err(|_| EndpointError::Url(printable(next)))?;
+    let here = Url::parse(&published(base, current)).unwrap_or_else(|_| current.clone());
+    let mut url = here.join(next).map_err(|_| EndpointError::Url(printable(next)))?;
     url.set_fragment(None);
     if !url.username().is_empty() || url.password().is_some() {
         return Err(foreign(&url));
@@ -143,6 +141,11 @@ pub(crate) fn next_page(base: &Base, current: &Url, next: &str) -> Result<Url, E
     let effective =
         Url::parse(&base.effective).map_err(|_| EndpointError::Url(printable(&base.effective)))?;
     if url.origin() == effective.origin() { Ok(url) } else { Err(foreign(&url)) }
+}
+
+/// The address of a page as the vendor publishes it.
+pub(crate) fn published(base: &Base, url: &Url) -> String {
+    rebase(url.as_str(), &base.effective, &base.official).unwrap_or_else(|| url.to_string())
 }
 
 /// The URL with one base replaced by another, if it stands below the first.

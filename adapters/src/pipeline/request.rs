@@ -158,7 +158,7 @@ fn address(
 ) -> Result<(Url, String), RenderError> {
     if let Some((current, next)) = &inputs.page {
         let url = endpoint::next_page(base, current, next).map_err(RenderError::Endpoint)?;
-        let published = url.to_string();
+        let published = endpoint::published(base, &url);
         return Ok((url, published));
     }
     let path = operation

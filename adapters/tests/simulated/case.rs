@@ -7,7 +7,7 @@ use infrafabric_adapters::compile::{
     BodyTemplate, Compiled, CompiledAnswer, CompiledOperation, CompiledSandbox, Template, Tree,
     Vars, parse,
 };
-use infrafabric_definition::AnswerFormat;
+use infrafabric_definition::{AnswerFormat, Find};
 use serde_json::{Map, Value as Json, json};
 
 pub(crate) const MARK: &str = "if:lab";
@@ -42,15 +42,19 @@ impl Case {
     pub(crate) fn new(definition: Compiled) -> Self {
         let mut case = Self { definition, want: Json::Null };
         let text = |row: &Json, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        let first = |name: &str, fits: &dyn Fn(&Json) -> bool| {
+        let row = |name: &str, fits: &dyn Fn(&Json) -> bool| {
             let rows = case.rows(name);
             let row = rows.iter().find(|row| fits(row)).cloned();
-            text(&row.unwrap_or_else(|| panic!("{name}: nothing fits in {rows:?}")), "name")
+            row.unwrap_or_else(|| panic!("{name}: nothing fits in {rows:?}"))
         };
+        let first = |name: &str, fits: &dyn Fn(&Json) -> bool| text(&row(name, fits), "name");
+        let size = row("sizes", &|row| row["cpus"] == 2 && row["memoryMiB"].as_u64() >= Some(4096));
+        let id = if size["id"].is_string() { "id" } else { "name" };
         case.want = json!({
             "name": "web-1",
             "region": first("regions", &|_| true),
-            "size": first("sizes", &|row| row["cpus"] == 2 && row["memoryMiB"] == 4096),
+            "size": text(&size, "name"),
+            "sizeId": text(&size, id),
             "image": first("images", &|row| row["family"] == "ubuntu" && row["version"] == "24.04"),
             "sshKeys": ["key-1", "ssh-ed25519 AAAA user@host"],
             "userData": "#cloud-config\n",
@@ -75,6 +79,11 @@ impl Case {
             _ => &machine.delete,
         };
         operation.as_ref().expect("there is one")
+    }
+
+    /// Whether machines are recognised by their marks, and not by their names.
+    pub(crate) fn has_marks(&self) -> bool {
+        self.definition.objects["machine"].find == Find::Tag
     }
 
     /// What the definition reads from a catalog.
@@ -117,6 +126,9 @@ impl Case {
             .set("want", &self.want)
             .set("token", &json!("t0k3n"))
             .set("region", &self.want["region"]);
+        let parameters = self.definition.spec().parameters.keys();
+        let parameters = parameters.map(|name| (name.0.clone(), json!("sandbox")));
+        given.set("parameters", &Json::Object(parameters.collect()));
         given.set("scope", &json!({"mark": MARK})).set("id", &json!("1"));
         let path = operation.path.render(&given).expect("evaluates").expect("a path");
         let query = path.split_once('?').map_or("", |(_, query)| query);

@@ -122,8 +122,8 @@ fn a_creation_and_a_read_give_every_output_with_its_type() {
             for key in ["name", "size", "region", "image"] {
                 assert_eq!(outputs[key], case.want[key], "{name} {verb}");
             }
-            let marks = outputs["marks"].as_array().expect("marks");
-            for mark in [MARK, "if:web-1", "team-a"] {
+            for mark in [MARK, "if:web-1", "team-a"].iter().filter(|_| case.has_marks()) {
+                let marks = outputs["marks"].as_array().expect("marks");
                 assert!(marks.contains(&json!(mark)), "{name} {verb}: {marks:?}");
             }
             let given = &case.definition.objects["machine"].outputs;
@@ -146,10 +146,12 @@ fn a_list_gives_what_carries_the_mark() {
             Case::new(definitions().into_iter().find(|d| d.name() == name).expect("one"));
         foreign.want["marks"] = json!(["if:other"]);
         let foreign = render(&object.item, &foreign.thing(1, false)).expect("an item");
-        let filter = object.list.filter.as_ref().expect("a filter");
-        let listed = |item: &Json| evaluate(filter, case.request("list").set("item", item));
-        assert_eq!(listed(&item), Some(json!(true)), "{name}");
-        assert_eq!(listed(&foreign), Some(json!(false)), "{name}");
+        if case.has_marks() {
+            let filter = object.list.filter.as_ref().expect("a filter");
+            let listed = |item: &Json| evaluate(filter, case.request("list").set("item", item));
+            assert_eq!(listed(&item), Some(json!(true)), "{name}");
+            assert_eq!(listed(&foreign), Some(json!(false)), "{name}");
+        }
         for count in [0, 1, 2] {
             let items = vec![item.clone(); count];
             let mut vars = case.request("list");
@@ -189,7 +191,8 @@ fn a_list_of_two_pages_leads_to_the_second() {
         vars.set("items", &json!([item])).set("total", &json!(2)).set("next", &json!(2));
         vars.set("page", &json!(1)).set("pages", &json!(2));
         let body = body(&object.list.answer, operation.answer, &vars);
-        let next = operation.next.as_ref().or(operation.cursor.as_ref()).expect("pages");
+        // Some show everything at once.
+        let Some(next) = operation.next.as_ref().or(operation.cursor.as_ref()) else { continue };
         let next = evaluate(next, &answer(&body)).unwrap_or_else(|| panic!("{name}: no next"));
         let next = plain(&next);
         assert!(
@@ -242,7 +245,7 @@ fn simulated_failures_have_their_class() {
             // Without a rule the shared status table decides.
             let found = rule.map(|rule| rule.class).or(match failure.status {
                 400 | 422 => Some(Class::Invalid),
-                401 => Some(Class::Auth),
+                401 | 403 => Some(Class::Auth),
                 402 => Some(Class::OutOfCredit),
                 404 => Some(Class::NotFound),
                 409 => Some(Class::Conflict),

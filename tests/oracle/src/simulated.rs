@@ -1,5 +1,6 @@
 //! The simulated providers, with the built-in definitions and the example that a user would apply.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
@@ -59,6 +60,12 @@ impl Simulated {
         names
     }
 
+    /// What the definition's parameters ask for; any account will do.
+    pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
+        let names = self.definition.parameters.keys();
+        names.map(|name| (name.0.clone(), "sandbox".to_owned())).collect()
+    }
+
     /// An account of it at that base URL.
     pub(crate) fn account(&self, endpoint: String) -> Result<Account, Error> {
         let accepts = self.definition.sandbox.iter().flat_map(|sandbox| &sandbox.accepts);
@@ -66,6 +73,7 @@ impl Simulated {
         let options = AccountOptions {
             endpoint: Some(endpoint),
             secrets: secrets.collect(),
+            parameters: self.parameters(),
             ..AccountOptions::default()
         };
         Account::open(self.compiled()?, options).map_err(|source| Error::Adapter { source })

@@ -5,6 +5,9 @@ use chrono::{DateTime, Utc};
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
 use sha1::{Digest as _, Sha1};
+use url::Url;
+
+use crate::pipeline::request::Request;
 
 /// The three keys of an application and its user.
 pub(super) struct Key<'a> {
@@ -13,15 +16,19 @@ pub(super) struct Key<'a> {
     pub(super) consumer: &'a str,
 }
 
-/// Signs a request as it will leave, query included.
+/// Signs a request by its published address, query included: that is the one the provider sees
+/// itself under, whatever stands in between.
 pub(super) fn sign(
     key: &Key<'_>,
-    body: &[u8],
+    rendered: &Request,
     request: &mut reqwest::Request,
     now: DateTime<Utc>,
 ) -> Result<(), InvalidHeaderValue> {
     let time = now.timestamp().to_string();
-    let signature = signature(key, request.method().as_str(), request.url().as_str(), body, &time);
+    // Spelled as a client sends it.
+    let address = Url::parse(&rendered.published);
+    let address = address.as_ref().map_or(rendered.published.as_str(), Url::as_str);
+    let signature = signature(key, request.method().as_str(), address, &rendered.body, &time);
     let headers = [
         ("x-ovh-application", key.application),
         ("x-ovh-consumer", key.consumer),

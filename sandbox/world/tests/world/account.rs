@@ -9,7 +9,8 @@ use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
 use infrafabric_adapters::contract::cloud::{MachineState, MachineWant};
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
-use infrafabric_definition::Class;
+use infrafabric_adapters::registry::Registry;
+use infrafabric_definition::{Class, Find};
 use infrafabric_world::{Effect, FaultSpec};
 
 use crate::definitions::{built_in, quay};
@@ -39,7 +40,8 @@ fn example(file: &str) -> Arc<Compiled> {
 }
 
 fn shipped() -> Vec<Arc<Compiled>> {
-    let mut all: Vec<_> = ["digitalocean", "linode", "aws"].map(built_in).into();
+    let names = Registry::built_in().expect("built-ins").names();
+    let mut all: Vec<_> = names.iter().map(|(name, _)| built_in(name)).collect();
     all.push(example("provider-definition/hetzner.yaml"));
     all.push(example("bench/bench.yaml"));
     all
@@ -51,6 +53,12 @@ fn open(world: &Harness, definition: &Arc<Compiled>, region: Option<String>) -> 
         endpoint: Some(format!("{}/p/{}", world.world.url(), definition.name())),
         region,
         secrets: accepts.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect(),
+        parameters: definition
+            .spec()
+            .parameters
+            .keys()
+            .map(|name| (name.0.clone(), "sandbox".to_owned()))
+            .collect(),
         timeout: Duration::from_secs(5),
         clock: world.clock.clone(),
         ..AccountOptions::default()
@@ -101,8 +109,13 @@ async fn every_shipped_definition_creates_finds_reads_and_deletes() {
         assert_eq!(read.region.as_deref(), Some(region.as_str()), "{name}");
         let listed = account.list_machines("if-abc", &region).await.expect("listed");
         assert_eq!(listed.iter().map(|m| m.id.as_str()).collect::<Vec<_>>(), [made.id.as_str()]);
-        assert!(listed[0].marks.contains(&"if-uid-1".to_owned()), "{name}");
-        assert!(account.list_machines("if-other", &region).await.expect("listed").is_empty());
+        let has_marks = definition.objects["machine"].find == Find::Tag;
+        if has_marks {
+            assert!(listed[0].marks.contains(&"if-uid-1".to_owned()), "{name}");
+            assert!(account.list_machines("if-other", &region).await.expect("listed").is_empty());
+        } else {
+            assert_eq!(listed[0].name.as_deref(), Some("if-web-1"), "{name}");
+        }
         account.delete_machine(&made.id, &region, "token-2", &Open).await.expect("deleted");
         account.delete_machine(&made.id, &region, "token-2", &Open).await.expect("deleted again");
         world.advance(Duration::from_hours(1));
@@ -111,7 +124,8 @@ async fn every_shipped_definition_creates_finds_reads_and_deletes() {
         let effects: Vec<Effect> = ledger.entries.iter().map(|entry| entry.effect).collect();
         assert_eq!(effects, [Effect::Create, Effect::Delete], "{name}");
         assert_eq!(ledger.unmatched, 0, "{name}: {:?}", ledger.unmatched_requests);
-        assert!(ledger.entries[0].marks.iter().any(|mark| mark == "if-abc"), "{name}");
+        let marked = ledger.entries[0].marks.iter().any(|mark| mark == "if-abc");
+        assert_eq!(marked, has_marks, "{name}");
     }
 }
 

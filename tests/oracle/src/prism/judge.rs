@@ -23,7 +23,7 @@ pub(crate) struct Official {
 }
 
 /// All that are judged.
-pub(crate) const OFFICIAL: [Official; 3] = [
+pub(crate) const OFFICIAL: [Official; 4] = [
     Official { definition: "digitalocean", description: "cloud/digitalocean.json", region: "fra1" },
     Official {
         definition: "linode",
@@ -31,6 +31,11 @@ pub(crate) const OFFICIAL: [Official; 3] = [
         region: "eu-central",
     },
     Official { definition: "vultr", description: "cloud/vultr.json", region: "fra" },
+    Official {
+        definition: "ovhcloud",
+        description: "cloud/ovh-cloud-subset.openapi.json",
+        region: "GRA11",
+    },
 ];
 
 /// Prism before a simulated provider, and the recorder before Prism.

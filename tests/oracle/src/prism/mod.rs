@@ -82,6 +82,7 @@ async fn life(
         "apiVersion": "infrafabric.io/v1alpha1", "kind": "Provider", "metadata": {"name": NAME},
         "spec": {
             "type": simulated.name, "endpoint": judge.recorder.url(), "region": official.region,
+            "parameters": simulated.parameters(),
             "credentials": {"secretRef": {"name": NAME}},
         },
     }))

@@ -39,7 +39,7 @@ struct Undocumented {
     source: &'static str,
 }
 
-const UNDOCUMENTED: [Undocumented; 5] = [
+const UNDOCUMENTED: [Undocumented; 11] = [
     Undocumented {
         definition: "vultr",
         status: 401,
@@ -64,6 +64,36 @@ const UNDOCUMENTED: [Undocumented; 5] = [
         definition: "vultr",
         status: 503,
         source: "RFC 9110 15.6.4; the text speaks of 5xx in general",
+    },
+    Undocumented {
+        definition: "ovhcloud",
+        status: 402,
+        source: "RFC 9110 15.5.3; a fault of the sandbox that the vendor does not describe",
+    },
+    Undocumented {
+        definition: "ovhcloud",
+        status: 403,
+        source: "the description has successes only; the vendor's own client (go-ovh) knows a refused key by it",
+    },
+    Undocumented {
+        definition: "ovhcloud",
+        status: 404,
+        source: "the description has successes only; the vendor's own client knows absence by it",
+    },
+    Undocumented {
+        definition: "ovhcloud",
+        status: 429,
+        source: "RFC 6585 4; the description has successes only",
+    },
+    Undocumented {
+        definition: "ovhcloud",
+        status: 500,
+        source: "RFC 9110 15.6.1; the description has successes only",
+    },
+    Undocumented {
+        definition: "ovhcloud",
+        status: 503,
+        source: "RFC 9110 15.6.4; the description has successes only",
     },
 ];
 
