@@ -22,7 +22,15 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
 pub struct Expression {
     source: String,
     program: Program,
+    /// How deep its loops are nested.
+    loops: u32,
+    /// Whether it makes lists of texts.
+    splits: bool,
 }
+
+/// How many rounds the loops of one evaluation may take together. A definition may come from
+/// anybody who may apply one, and an answer may have millions of items.
+const ROUNDS: u64 = 10_000_000;
 
 /// Why an expression does not compile.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -58,7 +66,10 @@ impl Expression {
         if conditionals(program.expression()) > 1 {
             return Err(error("more than one conditional; put the case into Rust".to_owned()));
         }
-        Ok(Self { source: source.to_owned(), program })
+        let loops = nesting(&program.expression().expr);
+        let mut expression = Self { source: source.to_owned(), program, loops, splits: false };
+        expression.splits = expression.functions().iter().any(|name| name == "split");
+        Ok(expression)
     }
 
     /// The expression as written.
@@ -68,6 +79,15 @@ impl Expression {
 
     /// The value, or `None` when a path it reads is missing.
     pub fn evaluate(&self, vars: &Vars) -> Result<Option<Json>, EvaluationError> {
+        let items = if self.splits { vars.items.max(vars.letters) } else { vars.items };
+        if items.checked_pow(self.loops).is_none_or(|rounds| rounds > ROUNDS) {
+            let reason = format!(
+                "not begun: {} nested loops over up to {items} items, and {ROUNDS} rounds are \
+                 allowed in all",
+                self.loops
+            );
+            return Err(EvaluationError { source_text: self.source.clone(), reason });
+        }
         match self.program.execute(&vars.context) {
             Ok(value) => Ok(to_json(&value)),
             Err(error) if is_absence(&error) => Ok(None),
@@ -98,6 +118,10 @@ impl Expression {
 /// The variables of an evaluation.
 pub struct Vars {
     context: Context<'static, 'static>,
+    /// The most items that any list or map among the variables has.
+    items: u64,
+    /// The most letters that any text has.
+    letters: u64,
 }
 
 impl Default for Vars {
@@ -107,7 +131,7 @@ impl Default for Vars {
             // A duplicate is impossible: the names are ours and each stands once.
             let _ = context.add_function(name, move |Arguments(args): Arguments| function(&args));
         }
-        Self { context }
+        Self { context, items: 0, letters: 0 }
     }
 }
 
@@ -115,9 +139,25 @@ impl Vars {
     /// Sets a variable; null means that it stays absent.
     pub fn set(&mut self, name: &str, value: &Json) -> &mut Self {
         if !value.is_null() {
+            self.measure(value);
             self.context.add_variable_from_value(name, to_cel(value));
         }
         self
+    }
+
+    fn measure(&mut self, value: &Json) {
+        match value {
+            Json::String(text) => self.letters = self.letters.max(text.len() as u64),
+            Json::Array(items) => {
+                self.items = self.items.max(items.len() as u64);
+                items.iter().for_each(|item| self.measure(item));
+            }
+            Json::Object(entries) => {
+                self.items = self.items.max(entries.len() as u64);
+                entries.values().for_each(|item| self.measure(item));
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
     }
 
     /// Adds a function over JSON values; `None` is an absent result.
@@ -225,6 +265,35 @@ fn without_values(error: &ExecutionError) -> String {
         ExecutionError::Overflow(..) => "overflow".to_owned(),
         ExecutionError::ValuesNotComparable(..) => "values not comparable".to_owned(),
         _ => "operation not defined for these values".to_owned(),
+    }
+}
+
+/// How deep loops are nested: what is looped over comes before the loop, what is done is in it.
+fn nesting(expr: &Expr) -> u32 {
+    match expr {
+        Expr::Call(call) => {
+            let parts = call.target.as_deref().into_iter().chain(&call.args);
+            parts.map(|part| nesting(&part.expr)).max().unwrap_or_default()
+        }
+        Expr::Comprehension(of) => {
+            let within = nesting(&of.loop_step.expr).max(nesting(&of.loop_cond.expr));
+            let beside = nesting(&of.iter_range.expr).max(nesting(&of.result.expr));
+            (within + 1).max(beside)
+        }
+        Expr::List(list) => {
+            list.elements.iter().map(|item| nesting(&item.expr)).max().unwrap_or_default()
+        }
+        Expr::Map(map) => {
+            let entries = map.entries.iter().map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => {
+                    nesting(&entry.key.expr).max(nesting(&entry.value.expr))
+                }
+                EntryExpr::StructField(field) => nesting(&field.value.expr),
+            });
+            entries.max().unwrap_or_default()
+        }
+        Expr::Select(select) => nesting(&select.operand.expr),
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) => 0,
     }
 }
 

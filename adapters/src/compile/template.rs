@@ -316,6 +316,23 @@ mod tests {
     }
 
     #[test]
+    fn an_expression_that_would_take_too_long_is_not_begun() {
+        let many = json!({"list": vec![1; 5000], "text": "a,".repeat(5000)});
+        let mut vars = Vars::default();
+        vars.set("body", &many);
+        let refused = |text: &str| {
+            let template = Template::compile(text).expect("compiles");
+            template.render(&vars).map(drop).map_err(|error| error.to_string())
+        };
+        refused("${body.list.filter(x, x > 0).map(x, x + 1)}").expect("one loop after the other");
+        let nested = "${body.list.map(x, body.list.map(y, x + y))}";
+        let error = refused(nested).expect_err("25 million rounds");
+        assert!(error.contains("2 nested loops over up to 5000 items"), "{error}");
+        let split = "${body.text.split(',').map(x, body.text.split(',').map(y, x + y))}";
+        refused(split).expect_err("lists that were not there before count too");
+    }
+
+    #[test]
     fn bad_expressions_are_refused_with_their_text() {
         let refusal = |text: &str| Template::compile(text).expect_err("refused").to_string();
         assert!(refusal("${item.").contains("without its"));

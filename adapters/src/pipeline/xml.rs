@@ -154,4 +154,18 @@ mod tests {
             assert!(to_json(text).is_err(), "{text}");
         }
     }
+
+    proptest::proptest! {
+        /// Tags, entities and garbage in any order are read or refused.
+        #[test]
+        fn no_document_is_too_odd(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "<a>", "</a>", "<b x='1'>", "</b>", "<c/>", "&amp;", "&#0;", "&#x110000;", "&y;", "<![CDATA[",
+            "]]>", "<!--", "-->", "<?xml version='1.0'?>", "<!DOCTYPE a>", "text", "<", ">", "\u{0}", "é",
+        ]), 0..40)) {
+            let text = parts.concat();
+            if let Ok(value) = to_json(&text) {
+                proptest::prop_assert_eq!(value.as_object().map(serde_json::Map::len), Some(1));
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod admin;
 mod aws;
 mod credentials;
 mod definitions;
+mod example;
 mod faults;
 mod harness;
 mod json;
