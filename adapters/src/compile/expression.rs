@@ -150,11 +150,15 @@ impl Vars {
             Json::String(text) => self.letters = self.letters.max(text.len() as u64),
             Json::Array(items) => {
                 self.items = self.items.max(items.len() as u64);
-                items.iter().for_each(|item| self.measure(item));
+                for item in items {
+                    self.measure(item);
+                }
             }
             Json::Object(entries) => {
                 self.items = self.items.max(entries.len() as u64);
-                entries.values().for_each(|item| self.measure(item));
+                for item in entries.values() {
+                    self.measure(item);
+                }
             }
             Json::Null | Json::Bool(_) | Json::Number(_) => {}
         }

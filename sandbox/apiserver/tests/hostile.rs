@@ -27,6 +27,8 @@ const CONNECTIONS: usize = 10;
 const WATCHERS: usize = 100;
 const WINDOW: u32 = 64 * 1024;
 const WRITES: usize = 1500;
+/// How many changes who reads may be behind; history holds four times as many.
+const BEHIND: usize = 128;
 const TEXT: usize = 128 * 1024;
 /// What is written in all is far more, and so would be one queue for each of them.
 const MEMORY: usize = 160 * 1024 * 1024;
@@ -104,17 +106,21 @@ async fn a_thousand_watchers_that_never_read_cost_little_and_disturb_nobody() {
     }
     let mut sender = shake_hands(&server).await;
     let mut reader = watch(&mut sender, &server).await;
+    let (progress, mut told) = tokio::sync::watch::channel(0);
     let reading = tokio::spawn(async move {
         let mut lines = 0;
         while lines <= WRITES {
             let frame = reader.body_mut().frame().await.expect("more").expect("a frame");
             lines += frame.data_ref().map_or(0, |data| data.split(|b| *b == b'\n').count() - 1);
+            progress.send_replace(lines);
         }
         lines
     });
     let before = resident();
     for number in 0..WRITES {
         write(&maps, number).await;
+        // Who reads is not left so far behind that history forgets it.
+        told.wait_for(|lines| number < lines + BEHIND).await.expect("it reads");
         let grown = resident().saturating_sub(before);
         assert!(grown < MEMORY, "{grown} bytes more after {number} writes of {TEXT} bytes");
     }

@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Makes a machine, waits until it runs, and deletes it.
 #[expect(clippy::print_stdout, reason = "an example shows what it does")]
-pub async fn run() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
     let registry = Registry::built_in().map_err(|problems| format!("{problems:?}"))?;
     let (definition, _) = registry.get(PROVIDER).ok_or("no such provider")?;
     let phase = Duration::from_millis(50);

@@ -21,7 +21,9 @@ pub(crate) fn prune(schema: &Schema, value: &mut Value, root: bool) {
         }
         Value::Array(items) => {
             if let Some(below) = schema.items.as_deref() {
-                items.iter_mut().for_each(|item| prune(below, item, false));
+                for item in items {
+                    prune(below, item, false);
+                }
             }
         }
         _ => {}

@@ -16,7 +16,7 @@ use crate::http::negotiate::Form;
 use crate::render::{list, view};
 use crate::resource::Resource;
 use crate::status::{Failure, Result};
-use crate::store::{Change, Event, Lost, OutOfRange, Stored, Subscription, line};
+use crate::store::{Change, Event, OutOfRange, Stored, Subscription, line};
 
 /// How long a watch lasts when the client does not say.
 const LIFETIME: Duration = Duration::from_mins(30);
@@ -156,13 +156,11 @@ impl Watch {
     /// list again.
     fn ready(&mut self) -> Option<Arc<Event>> {
         let subscription = self.subscription.as_mut()?;
-        match self.api.store.next(&self.resource.table, subscription) {
-            Ok(event) => event,
-            Err(Lost) => {
-                self.subscription = None;
-                None
-            }
-        }
+        let Ok(event) = self.api.store.next(&self.resource.table, subscription) else {
+            self.subscription = None;
+            return None;
+        };
+        event
     }
 
     /// How late a fault makes this watcher.

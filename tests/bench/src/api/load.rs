@@ -16,7 +16,7 @@ use crate::error::Error;
 /// How many writers write at the same time.
 const WORKERS: usize = 50;
 /// How long the watchers may take to be told of the last write.
-const TOLD: Duration = Duration::from_secs(60);
+const TOLD: Duration = Duration::from_mins(1);
 pub(super) const GROUP: &str = "bench.example.com";
 const PLACE: &str = "/apis/bench.example.com/v1/namespaces/default/widgets";
 

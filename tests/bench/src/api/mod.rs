@@ -5,7 +5,7 @@ mod server;
 
 use std::time::Duration;
 
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 
@@ -95,7 +95,7 @@ async fn define(client: &Client) -> Result<(), Error> {
     let widgets = ApiResource::from_gvk(&GroupVersionKind::gvk(load::GROUP, "v1", "Widget"));
     let widgets: Api<DynamicObject> = Api::namespaced_with(client.clone(), "default", &widgets);
     until("the definition's kind", Duration::from_millis(50), None, async || {
-        Ok(widgets.list(&Default::default()).await.ok().map(drop))
+        Ok(widgets.list(&ListParams::default()).await.ok().map(drop))
     })
     .await
 }
