@@ -223,6 +223,29 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
             "spec.auth.name: `Content-Type` says what the request is",
         ),
         (
+            bench("scheme: bearer, secret: [token]", "scheme: oauth2, secret: [id, key]"),
+            "spec.auth.token: missing: the call that gives an access token",
+        ),
+        (
+            bench("scheme: bearer, ", "scheme: bearer, token: {post: /token}, "),
+            "spec.auth.token: only the scheme oauth2 fetches an access token",
+        ),
+        (
+            bench("scheme: bearer, ", "scheme: oauth2, token: {get: /token}, "),
+            "spec.auth.token: expected a post",
+        ),
+        (
+            bench("scheme: bearer, ", "scheme: oauth2, token: {post: /token, json: {a: b}}, "),
+            "spec.auth.token.json: expected a form",
+        ),
+        (
+            bench(
+                "scheme: bearer, ",
+                "scheme: oauth2, token: {post: /token, form: {client_secret: a}}, ",
+            ),
+            "spec.auth.token.form.client_secret: written by the pipeline alone",
+        ),
+        (
             bench("scheme: bearer", "scheme: header, name: User-Agent"),
             "spec.auth.name: `User-Agent` says what the request is",
         ),

@@ -111,6 +111,11 @@ async fn no_secret_of_any_scheme_in_log_metrics_witness() {
             "secret": ["token"]}),
         ),
         ("by-query", json!({"scheme": "query", "name": "key", "secret": ["token"]})),
+        (
+            "by-access",
+            json!({"scheme": "oauth2", "secret": ["app", "token"],
+            "token": {"post": "/oauth/token"}}),
+        ),
         ("by-signature", json!({"scheme": "ovh", "secret": ["app", "token", "consumer"]})),
     ];
     let value = |key: &str| format!("canary-{key}-4711-zebra");
@@ -161,9 +166,17 @@ async fn no_secret_of_any_scheme_in_log_metrics_witness() {
         for key in ["user", "token", "app", "consumer"] {
             assert!(!holds(bytes, &value(key)), "{key} in {place}");
         }
+        assert!(!holds_access_token(bytes), "an access token in {place}");
         // `canary-` in base64, as in the header of a user and a password.
         assert!(!holds(bytes, "Y2FuYXJ5L"), "base64 in {place}");
     }
+}
+
+/// The simulated provider's access tokens are `at-` and 32 hexadecimal digits.
+fn holds_access_token(bytes: &[u8]) -> bool {
+    bytes
+        .windows(35)
+        .any(|window| window.starts_with(b"at-") && window[3..].iter().all(u8::is_ascii_hexdigit))
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, Text};
+use crate::{Name, Operation, Text};
 
 /// The authentication scheme and the Secret keys it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +13,8 @@ pub struct Auth {
     pub scheme: Scheme,
     /// Keys that the Secret must hold, in the order the scheme takes them (`bearer`, `header`,
     /// `query`: token; `basic`: user, password, or the user alone; `aws-sigv4`: access key id, secret
-    /// access key; `ovh`: application key, application secret, consumer key).
+    /// access key; `ovh`: application key, application secret, consumer key; `oauth2`: client id,
+    /// client secret).
     #[schemars(length(min = 1, max = 8))]
     pub secret: Vec<Name>,
     /// Keys that the Secret may hold (`aws-sigv4`: session token).
@@ -29,6 +30,10 @@ pub struct Auth {
     /// What stands before the token in the header (`header`), its space included: `Token `.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Text>,
+    /// The call that gives an access token (`oauth2`): a POST whose form is completed with
+    /// `grant_type`, `client_id` and `client_secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<Operation>>,
 }
 
 /// The schemes the pipeline knows.
@@ -45,6 +50,8 @@ pub enum Scheme {
     Query,
     /// AWS Signature Version 4, in headers.
     AwsSigv4,
+    /// OAuth 2.0 client credentials: an access token by a call of its own, then bearer.
+    Oauth2,
     /// OVHcloud's `$1$` signature with the server's time.
     Ovh,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use infrafabric_definition::{
-    Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec, Scope,
+    AnswerFormat, Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec, Scope,
 };
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -26,6 +26,8 @@ pub struct Compiled {
     pub endpoints: BTreeMap<String, (Template, Option<String>)>,
     /// The error rules, in order.
     pub errors: Vec<CompiledErrorRule>,
+    /// The call that gives an access token, where the scheme has one.
+    pub token: Option<CompiledOperation>,
     /// The authenticated read.
     pub verify: CompiledOperation,
     /// The objects by contract name.
@@ -119,6 +121,10 @@ impl Compiled {
         }
         let errors =
             (0..).zip(&spec.errors).map(|(i, rule)| error_rule(rule, i, problems)).collect();
+        let token = spec.auth.token.as_ref().and_then(|token| {
+            let path = "spec.auth.token";
+            CompiledOperation::compile("auth.token", token, AnswerFormat::Json, path, problems)
+        });
         let verify = CompiledOperation::compile(
             "verify",
             &spec.verify,
@@ -142,6 +148,7 @@ impl Compiled {
             endpoint: endpoint?,
             endpoints,
             errors,
+            token,
             verify: verify?,
             objects,
             catalogs,

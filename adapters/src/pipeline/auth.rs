@@ -11,7 +11,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use infrafabric_definition::{Auth, Scheme};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -20,6 +20,7 @@ pub(crate) use redact::Redactor;
 pub(crate) use sigv4::SignatureError;
 
 use super::request::Request;
+use super::tokens::Token;
 
 /// The credentials of one account, ready to be applied.
 pub(crate) struct Credentials {
@@ -85,7 +86,7 @@ impl Credentials {
     ) -> Result<Self, CredentialError> {
         let taken = match auth.scheme {
             Scheme::Bearer | Scheme::Basic | Scheme::Header | Scheme::Query => 1,
-            Scheme::AwsSigv4 => 2,
+            Scheme::AwsSigv4 | Scheme::Oauth2 => 2,
             Scheme::Ovh => 3,
         };
         if auth.secret.len() < taken {
@@ -118,14 +119,40 @@ impl Credentials {
         matches!(self.scheme, Scheme::AwsSigv4 | Scheme::Ovh)
     }
 
-    /// Adds the authentication to a request that is about to leave.
+    /// Whether requests carry an access token that must be fetched.
+    pub(crate) fn needs_token(&self) -> bool {
+        self.scheme == Scheme::Oauth2
+    }
+
+    /// Completes the request for an access token (RFC 6749, 4.4).
+    pub(crate) fn ask_for_token(&self, rendered: &Request, request: &mut reqwest::Request) {
+        let mut form = String::from_utf8_lossy(&rendered.body).into_owned();
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        pairs.append_pair("grant_type", "client_credentials");
+        pairs.append_pair("client_id", self.value(0));
+        pairs.append_pair("client_secret", self.value(1));
+        if !form.is_empty() {
+            form.push('&');
+        }
+        form.push_str(&pairs.finish());
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        *request.body_mut() = Some(form.into());
+    }
+
+    /// Adds the authentication to a request that is about to leave; `token` where one is needed.
     pub(crate) fn apply(
         &self,
         rendered: &Request,
         request: &mut reqwest::Request,
         now: DateTime<Utc>,
+        token: Option<&Token>,
     ) -> Result<(), SignError> {
         match self.scheme {
+            Scheme::Oauth2 => {
+                let token = token.map_or("", |token| token.value.expose_secret());
+                carry(request, AUTHORIZATION, &format!("Bearer {token}"))
+            }
             Scheme::Bearer => carry(request, AUTHORIZATION, &format!("Bearer {}", self.value(0))),
             Scheme::Basic => {
                 let pair = STANDARD.encode(format!("{}:{}", self.value(0), self.value(1)));
@@ -163,10 +190,15 @@ impl Credentials {
 
     /// What hides these credentials in any text.
     pub(crate) fn redactor(&self) -> Redactor {
+        self.redactor_with(None)
+    }
+
+    /// The same, and an access token.
+    pub(crate) fn redactor_with(&self, token: Option<&str>) -> Redactor {
         let pair =
             (self.scheme == Scheme::Basic).then(|| format!("{}:{}", self.value(0), self.value(1)));
         let values = self.values.iter().map(ExposeSecret::expose_secret);
-        Redactor::new(values.chain(pair.as_deref()))
+        Redactor::new(values.chain(pair.as_deref()).chain(token))
     }
 
     fn value(&self, i: usize) -> &str {
@@ -205,6 +237,7 @@ mod tests {
             service: None,
             name: None,
             prefix: None,
+            token: None,
         };
         let secrets = secret.map(|value| ("token".to_owned(), SecretString::from(value)));
         Credentials::open(&auth, &secrets.into_iter().collect())
@@ -237,6 +270,7 @@ mod tests {
             service: None,
             name: None,
             prefix: None,
+            token: None,
         };
         let open = |user: &str, password: &str| {
             let secrets = [("user", user), ("password", password)];

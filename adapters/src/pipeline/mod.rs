@@ -23,6 +23,7 @@ mod retry;
 mod send;
 mod skew;
 mod stage;
+mod tokens;
 mod vendor;
 mod xml;
 
@@ -52,6 +53,7 @@ use request::Request;
 use retry::{Next, Retry};
 use skew::Skew;
 use stage::Trail;
+use tokens::{Token, Tokens};
 
 use crate::clock::Clock;
 use crate::compile::Compiled;
@@ -74,6 +76,7 @@ pub(crate) struct Pipeline {
     breaker: Breaker,
     rate: Rate,
     skew: Skew,
+    tokens: Tokens,
 }
 
 /// What a pipeline is made from.
@@ -103,6 +106,7 @@ impl Pipeline {
             metrics: parts.metrics,
             breaker: Breaker::default(),
             skew: Skew::default(),
+            tokens: Tokens::default(),
         }
     }
 
@@ -174,20 +178,77 @@ impl Pipeline {
         tokio::time::sleep(wait).await;
         trail.enter(Stage::Intent);
         record.intent(call).await?;
-        trail.enter(Stage::Permit);
-        record.permit(call).await?;
-        trail.enter(Stage::Sign);
-        let mut request = send::prepare(&call.request);
-        let now = self.skew.apply(self.clock.now());
-        self.credentials
-            .apply(&call.request, &mut request, now)
-            .map_err(|error| call.error(Class::Invalid, error.to_string()).because(error))?;
-        trail.enter(Stage::Send);
-        let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
-        trail.enter(Stage::Classify);
-        let result = self.judge(call, exchange);
+        let mut renewed = false;
+        let result = loop {
+            trail.enter(Stage::Permit);
+            record.permit(call).await?;
+            trail.enter(Stage::Sign);
+            let (token, fresh) = self.token(call, deadline).await?.unzip();
+            let mut request = send::prepare(&call.request);
+            let now = self.skew.apply(self.clock.now());
+            self.credentials
+                .apply(&call.request, &mut request, now, token.as_deref())
+                .map_err(|error| call.error(Class::Invalid, error.to_string()).because(error))?;
+            trail.enter(Stage::Send);
+            let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
+            trail.enter(Stage::Classify);
+            let redactor = token.as_ref().map_or(&self.redactor, |token| &token.redactor);
+            let result = self.judge(call, exchange, redactor);
+            // A token that was good a while ago may have been taken back; nothing happened then.
+            let stale = token.filter(|_| fresh == Some(false) && !renewed);
+            match (stale, &result) {
+                (Some(token), Err(error)) if error.status == Some(401) => {
+                    self.tokens.forget(&token).await;
+                    renewed = true;
+                }
+                _ => break result,
+            }
+        };
         admission.settle(&result);
         result
+    }
+
+    /// The access token, where the scheme has one, and whether it was fetched just now.
+    async fn token(
+        &self,
+        call: &Ready<'_>,
+        deadline: tokio::time::Instant,
+    ) -> Result<Option<(Arc<Token>, bool)>, AdapterError> {
+        if !self.credentials.needs_token() {
+            return Ok(None);
+        }
+        // Once an hour; its size is not carried by every call.
+        let found = self.tokens.get(|| Box::pin(self.fetch_token(call, deadline))).await;
+        found.map(Some).map_err(|mut error| {
+            // Whatever became of the question for a token: what is asked for did not leave.
+            error.sent = false;
+            if error.class == Class::Invalid || error.class == Class::NotFound {
+                error.class = Class::Auth;
+                error.scope = crate::error::scope_of(Class::Auth);
+            }
+            error
+        })
+    }
+
+    /// Asks for an access token.
+    async fn fetch_token(
+        &self,
+        call: &Ready<'_>,
+        deadline: tokio::time::Instant,
+    ) -> Result<(Token, Duration), AdapterError> {
+        let inputs = Inputs { region: call.request.region.clone(), ..Inputs::default() };
+        let operation = self.definition.token.as_ref();
+        let ask = Call { name: "auth.token", operation, inputs, effect: None };
+        let ask = self.ready(&ask)?;
+        let mut request = send::prepare(&ask.request);
+        self.credentials.ask_for_token(&ask.request, &mut request);
+        let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
+        let answer = self.judge(&ask, exchange, &self.redactor)?;
+        let odd = || self.odd("auth.token", "success without an access token");
+        let (value, lives) = tokens::read(&answer.body).ok_or_else(odd)?;
+        let redactor = self.credentials.redactor_with(Some(value));
+        tracing::debug!(provider = self.definition.name(), ?lives, "access token renewed");
+        Ok((Token { value: value.into(), redactor }, lives))
     }
 
     /// Classifies, and learns about clock and rate.
@@ -195,9 +256,10 @@ impl Pipeline {
         &self,
         call: &Ready<'_>,
         exchange: Result<send::Received, send::SendFailure>,
+        redactor: &Redactor,
     ) -> Result<Answer, AdapterError> {
         let now = self.clock.now();
-        let context = Context { redactor: &self.redactor, limit: BODY_LIMIT_BYTES, now };
+        let context = Context { redactor, limit: BODY_LIMIT_BYTES, now };
         let verdict = classify::classify(call, exchange, &context);
         if let Some(date) = verdict.date.filter(|_| self.credentials.signs_time()) {
             self.skew.learn(date, now);

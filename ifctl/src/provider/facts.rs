@@ -108,6 +108,7 @@ fn scheme(spec: &Definition) -> &'static str {
         Scheme::Query => "query",
         Scheme::AwsSigv4 => "aws-sigv4",
         Scheme::Ovh => "ovh",
+        Scheme::Oauth2 => "oauth2",
     }
 }
 

@@ -43,6 +43,10 @@ pub(crate) fn authenticate(
             let token = received.query.get(name).and_then(Json::as_str);
             token.and_then(|token| provider.account(token))
         }
+        Scheme::Oauth2 => match scheme(header, "bearer") {
+            Some(token) => provider.account_of_token(token, now),
+            None => by_client(provider, received),
+        },
         Scheme::Ovh => return ovh::authenticate(provider, received, now).map(without_region),
         Scheme::AwsSigv4 => {
             return signed(provider, received, header, now).map_err(|refused| refused.to_string());
@@ -61,7 +65,9 @@ pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     };
     let carries = |key: &str| match auth.scheme {
         Scheme::Header | Scheme::Query => key.eq_ignore_ascii_case(name),
-        Scheme::Bearer | Scheme::Basic => key.eq_ignore_ascii_case("authorization"),
+        Scheme::Bearer | Scheme::Basic | Scheme::Oauth2 => {
+            key.eq_ignore_ascii_case("authorization")
+        }
         Scheme::Ovh => ovh::HEADERS.contains(&key.to_ascii_lowercase().as_str()),
         Scheme::AwsSigv4 => {
             ["authorization", "x-amz-security-token"].contains(&key.to_ascii_lowercase().as_str())
@@ -80,6 +86,18 @@ fn without_region(account: Arc<Account>) -> Authenticated {
 fn scheme<'a>(header: Option<&'a str>, name: &str) -> Option<&'a str> {
     let (scheme, rest) = header?.split_once(' ')?;
     scheme.eq_ignore_ascii_case(name).then(|| rest.trim())
+}
+
+/// The account of a client that asks for an access token with its secret.
+fn by_client(provider: &Provider, received: &Received) -> Option<Arc<Account>> {
+    let text = |key: &str| received.req[key].as_str();
+    if text("grant_type") != Some("client_credentials") {
+        return None;
+    }
+    let account = provider.account(text("client_id")?)?;
+    let key = provider.compiled.spec().auth.secret.get(1)?;
+    let wanted = account.secrets.get(key.as_str())?;
+    (text("client_secret") == Some(wanted)).then_some(account)
 }
 
 /// The account of a user, if the password is right; without one in the definition it is empty.

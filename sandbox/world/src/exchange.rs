@@ -112,6 +112,7 @@ fn act(
         now,
     };
     match &route.target {
+        Target::Token => Ok((call.account.issue(now), None)),
         Target::Verify => call.plain(&sandbox.verify),
         Target::Catalog(name) => call.plain(sandbox.catalogs.get(name).ok_or_else(gone)?),
         Target::Object(name, verb) => {

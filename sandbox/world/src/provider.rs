@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::compile::{Compiled, CompiledSandbox, Vars, plain};
 use infrafabric_definition::AnswerFormat;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::answer::Answer;
 use crate::route::Routes;
 use crate::sigv4::hex;
 use crate::thing::{Thing, Things};
@@ -34,7 +36,12 @@ pub(crate) struct Account {
     /// How many things of a kind it may have; `u64::MAX` for no limit.
     pub(crate) quota: AtomicU64,
     things: Mutex<HashMap<String, Things>>,
+    /// Access tokens that were given, and until when they are good.
+    issued: Mutex<HashMap<String, DateTime<Utc>>>,
 }
+
+/// How long an access token is good.
+const LIFE: TimeDelta = TimeDelta::hours(1);
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -85,6 +92,7 @@ impl Provider {
             secrets,
             quota: AtomicU64::new(u64::MAX),
             things: Mutex::default(),
+            issued: Mutex::default(),
         });
         accounts.insert(credential, Arc::clone(&account));
         Some(account)
@@ -94,6 +102,12 @@ impl Provider {
     pub(crate) fn account(&self, credential: &str) -> Option<Arc<Account>> {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
         accounts.get(credential).cloned()
+    }
+
+    /// The account that an access token was given to, while it is good.
+    pub(crate) fn account_of_token(&self, token: &str, now: DateTime<Utc>) -> Option<Arc<Account>> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.values().find(|account| account.is_good(token, now)).cloned()
     }
 
     /// All living things with their account's digest and kind, oldest first.
@@ -125,6 +139,26 @@ impl Provider {
 }
 
 impl Account {
+    /// Gives an access token.
+    pub(crate) fn issue(&self, now: DateTime<Utc>) -> Answer {
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.retain(|_, until| *until > now);
+        // Nobody guesses it, and nothing of value is behind it.
+        let number = issued.len();
+        let digest = Sha256::digest(format!("{:?} {number} {now}", self.secrets));
+        let token = format!("at-{}", hex(&digest[..16]));
+        issued.insert(token.clone(), now + LIFE);
+        let body = json!({
+            "access_token": token, "token_type": "Bearer", "expires_in": LIFE.num_seconds(),
+        });
+        Answer::json(200, &body)
+    }
+
+    fn is_good(&self, token: &str, now: DateTime<Utc>) -> bool {
+        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.get(token).is_some_and(|until| *until > now)
+    }
+
     /// Its things by kind.
     pub(crate) fn things(&self) -> MutexGuard<'_, HashMap<String, Things>> {
         self.things.lock().unwrap_or_else(PoisonError::into_inner)

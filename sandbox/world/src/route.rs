@@ -16,6 +16,8 @@ use crate::received::{Received, decode};
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
+    /// An access token.
+    Token,
     /// The authenticated read.
     Verify,
     /// A catalog, by contract name.
@@ -82,6 +84,7 @@ impl Target {
     /// The operation itself.
     pub(crate) fn operation<'a>(&self, compiled: &'a Compiled) -> Option<&'a CompiledOperation> {
         match self {
+            Self::Token => compiled.token.as_ref(),
             Self::Verify => Some(&compiled.verify),
             Self::Catalog(name) => Some(&compiled.catalogs.get(name)?.list),
             Self::Object(name, verb) => {
@@ -107,7 +110,7 @@ impl Routes {
         }
         targets.extend(compiled.catalogs.keys().cloned().map(Target::Catalog));
         // Last, so that an operation of the same request gets the request.
-        targets.push(Target::Verify);
+        targets.extend([Target::Token, Target::Verify]);
         let mut table: HashMap<(Method, usize), Vec<Route>> = HashMap::new();
         for target in targets {
             if let Some(operation) = target.operation(compiled) {

@@ -67,6 +67,7 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
         Scheme::Query => (1..=1, "query takes one key: the token"),
         Scheme::Basic => (1..=2, "basic takes the keys of user and password, or of the user alone"),
         Scheme::AwsSigv4 => (2..=2, "aws-sigv4 takes two keys: the access key id and the secret"),
+        Scheme::Oauth2 => (2..=2, "oauth2 takes two keys: the client id and the client secret"),
         Scheme::Ovh => (
             3..=3,
             "ovh takes three keys: the application key, the application secret and the consumer key",
@@ -84,6 +85,7 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
         let reason = "missing: aws-sigv4 signs for a service, such as ec2".to_owned();
         problems.push(problem("spec.auth.service", reason));
     }
+    check_token(auth, problems);
     check_carrier(auth, problems);
     check_overlap(spec, problems);
     let mut seen = BTreeSet::new();
@@ -123,6 +125,40 @@ const TAKEN: [&str; 14] = [
     "accept-encoding",
     "user-agent",
 ];
+
+/// What the pipeline writes into the request for a token.
+const GRANT: [&str; 5] =
+    ["grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
+/// The call that gives an access token.
+fn check_token(auth: &Auth, problems: &mut Vec<Problem>) {
+    let wanted = auth.scheme == Scheme::Oauth2;
+    let Some(token) = auth.token.as_deref() else {
+        if wanted {
+            let reason = "missing: the call that gives an access token".to_owned();
+            problems.push(problem("spec.auth.token", reason));
+        }
+        return;
+    };
+    if !wanted {
+        let reason = "only the scheme oauth2 fetches an access token".to_owned();
+        problems.push(problem("spec.auth.token", reason));
+    }
+    if token.post.is_none() {
+        problems.push(problem("spec.auth.token", "expected a post".to_owned()));
+    }
+    if token.json.is_some() {
+        let reason = "expected a form: RFC 6749 has no other body".to_owned();
+        problems.push(problem("spec.auth.token.json", reason));
+    }
+    let form = token.form.as_ref().and_then(|form| form.0.as_object());
+    for key in form.into_iter().flat_map(|form| form.keys()) {
+        if GRANT.contains(&key.as_str()) {
+            let reason = "written by the pipeline alone: leave it out".to_owned();
+            problems.push(problem(&format!("spec.auth.token.form.{key}"), reason));
+        }
+    }
+}
 
 /// The header or query parameter that carries the token.
 fn check_carrier(auth: &Auth, problems: &mut Vec<Problem>) {

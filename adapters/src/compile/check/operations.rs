@@ -43,6 +43,9 @@ pub(super) fn check(
 ) {
     let parameters: Vec<&str> = compiled.spec().parameters.keys().map(Name::as_str).collect();
     let mut checker = Checker { compiled, shapes, parameters, problems };
+    if let Some(token) = &compiled.token {
+        checker.operation(token, "spec.auth.token", Verb::Verify, &[]);
+    }
     checker.operation(&compiled.verify, "spec.verify", Verb::Verify, &[]);
     for (name, object) in &compiled.objects {
         let inputs =

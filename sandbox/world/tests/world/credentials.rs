@@ -8,13 +8,14 @@ use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_definition::Class;
+use infrafabric_world::FaultSpec;
 use serde_json::{Value, json};
 
 use crate::definitions::quay_manifest;
 use crate::harness::Harness;
 
 /// The schemes that need no more than the Secret, with what their simulated account accepts.
-fn schemes() -> [(Value, Value); 7] {
+fn schemes() -> [(Value, Value); 8] {
     [
         (json!({"scheme": "bearer", "secret": ["token"]}), json!({"token": "quay-token"})),
         (
@@ -37,6 +38,11 @@ fn schemes() -> [(Value, Value); 7] {
         (
             json!({"scheme": "ovh", "secret": ["application", "secret", "consumer"]}),
             json!({"application": "quay-app", "secret": "quay-secret", "consumer": "quay-user"}),
+        ),
+        (
+            json!({"scheme": "oauth2", "secret": ["id", "secret"],
+                "token": {"post": "/oauth/token", "form": {"scope": "all"}}}),
+            json!({"id": "quay-client", "secret": "quay secret&1"}),
         ),
     ]
 }
@@ -126,6 +132,30 @@ async fn a_clock_that_is_wrong_is_set_by_the_providers() {
     // The first answer refuses and says the time.
     let _ = account.verify().await;
     account.verify().await.expect("the time was learnt");
+}
+
+#[tokio::test]
+async fn one_access_token_serves_all_and_a_new_one_is_fetched_when_it_ends() {
+    let [.., (auth, accepts)] = schemes();
+    assert_eq!(auth["scheme"], "oauth2");
+    let definition = quay_with(&auth, &accepts);
+    let world = Harness::start(vec![Arc::clone(&definition)]).await;
+    let account = open(&world, &definition, &accepted(&definition));
+    let all = (0..20).map(|_| account.verify());
+    for result in futures::future::join_all(all).await {
+        result.expect("verified");
+    }
+    let asked = async || world.ledger().await.requests["quay"]["auth.token"];
+    assert_eq!(asked().await, 1, "who came meanwhile waited for the one request");
+    // The provider forgets it earlier than it said.
+    world.advance(Duration::from_hours(2));
+    account.verify().await.expect("with another token");
+    assert_eq!(asked().await, 2);
+    let down = FaultSpec::new("quay", "503").on("auth.token");
+    world.client.set_fault(&down).await.expect("set");
+    world.advance(Duration::from_hours(2));
+    let error = account.verify().await.expect_err("no token, no request");
+    assert_eq!((error.class, error.sent), (Class::Unavailable, false), "{error}");
 }
 
 /// A clock that is an hour late.
