@@ -176,6 +176,15 @@ impl Pipeline {
         trail.enter(Stage::Rate);
         let wait = self.rate.take(Instant::now()).map_err(|wait| over_rate(call, wait))?;
         tokio::time::sleep(wait).await;
+        // Before the intent: without a token nothing will leave. And never between permit and sending.
+        let mut token = match self.token(call, deadline).await {
+            Ok(token) => token,
+            Err(error) => {
+                let result = Err(error);
+                admission.settle(&result);
+                return result;
+            }
+        };
         trail.enter(Stage::Intent);
         record.intent(call).await?;
         let mut renewed = false;
@@ -183,23 +192,27 @@ impl Pipeline {
             trail.enter(Stage::Permit);
             record.permit(call).await?;
             trail.enter(Stage::Sign);
-            let (token, fresh) = self.token(call, deadline).await?.unzip();
+            let (used, fresh) = token.take().unzip();
             let mut request = send::prepare(&call.request);
             let now = self.skew.apply(self.clock.now());
             self.credentials
-                .apply(&call.request, &mut request, now, token.as_deref())
+                .apply(&call.request, &mut request, now, used.as_deref())
                 .map_err(|error| call.error(Class::Invalid, error.to_string()).because(error))?;
             trail.enter(Stage::Send);
             let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
             trail.enter(Stage::Classify);
-            let redactor = token.as_ref().map_or(&self.redactor, |token| &token.redactor);
+            let redactor = used.as_ref().map_or(&self.redactor, |token| &token.redactor);
             let result = self.judge(call, exchange, redactor);
             // A token that was good a while ago may have been taken back; nothing happened then.
-            let stale = token.filter(|_| fresh == Some(false) && !renewed);
+            let stale = used.filter(|_| fresh == Some(false) && !renewed);
             match (stale, &result) {
-                (Some(token), Err(error)) if error.status == Some(401) => {
-                    self.tokens.forget(&token).await;
+                (Some(stale), Err(error)) if error.status == Some(401) => {
+                    self.tokens.forget(&stale).await;
                     renewed = true;
+                    match self.token(call, deadline).await {
+                        Ok(another) => token = another,
+                        Err(error) => break Err(error),
+                    }
                 }
                 _ => break result,
             }
@@ -218,7 +231,10 @@ impl Pipeline {
             return Ok(None);
         }
         // Once an hour; its size is not carried by every call.
-        let found = self.tokens.get(|| Box::pin(self.fetch_token(call, deadline))).await;
+        let fetched = self.tokens.get(|| Box::pin(self.fetch_token(call, deadline)));
+        let found = tokio::time::timeout_at(deadline, fetched)
+            .await
+            .unwrap_or_else(|_| Err(call.error(Class::Unavailable, "no access token in time")));
         found.map(Some).map_err(|mut error| {
             // Whatever became of the question for a token: what is asked for did not leave.
             error.sent = false;
