@@ -11,6 +11,10 @@ pub(crate) struct Marks {
     versions: HashMap<String, String>,
 }
 
+/// What stands before a version in a sentence.
+const VERSION_FOLLOWS: [&str; 5] =
+    ["version: ", "version is too old: ", "object meta: ", " at ", " ("];
+
 const TIMES: [&str; 5] =
     ["creationTimestamp", "deletionTimestamp", "time", "lastTransitionTime", "creationTime"];
 
@@ -125,7 +129,10 @@ impl Marks {
             out.push_str(before);
             match self.versions.get(number) {
                 _ if before.ends_with("current: ") => out.push_str("<now>"),
-                Some(mark) if length > 1 && !before.ends_with(['.', '-', '_', ':']) => {
+                // Elsewhere a number that is a version too is so by chance.
+                Some(mark)
+                    if length > 1 && VERSION_FOLLOWS.iter().any(|text| before.ends_with(text)) =>
+                {
                     out.push_str(mark);
                 }
                 _ => out.push_str(number),
