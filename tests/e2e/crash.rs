@@ -3,7 +3,7 @@
 use infrafabric_definition::Span;
 use infrafabric_world::{Delivery, FaultSpec};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Setup, Stage, condition, provider, ready, secret, shelf, web};
 
@@ -45,6 +45,17 @@ async fn lost_answer_never_repeats_an_effect() {
     stage.witness_fits_the_ledger().await;
 }
 
+/// `web` as it is in the end when the operator dies after the provider made it.
+async fn killed_while_creating(stage: &mut Stage) -> Value {
+    let hold = stage.fault(FaultSpec::new("shelf", "hold").on("machine.create")).await;
+    stage.apply(&web(&["first"])).await;
+    stage.held(hold).await;
+    stage.crash();
+    stage.world.clear_fault(hold).await.expect("cleared");
+    stage.launch().await;
+    stage.running("web").await
+}
+
 /// A provider without tags: what nobody heard of is found by the name that was asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_without_tags_is_searched_by_name() {
@@ -63,13 +74,7 @@ async fn a_provider_without_tags_is_searched_by_name() {
     other["metadata"]["name"] = "web-2".into();
     stage.apply(&other).await;
     stage.running("web-2").await;
-    let hold = stage.fault(FaultSpec::new("shelf", "hold").on("machine.create")).await;
-    stage.apply(&web(&["first"])).await;
-    stage.held(hold).await;
-    stage.crash();
-    stage.world.clear_fault(hold).await.expect("cleared");
-    stage.launch().await;
-    let machine = stage.running("web").await;
+    let machine = killed_while_creating(&mut stage).await;
     let creations = stage.creations().await;
     assert_eq!(creations.len(), 2, "{creations:?}");
     assert_eq!(machine["status"]["active"]["externalId"], creations[1].id.as_str());
@@ -93,13 +98,7 @@ async fn a_list_that_lags_is_waited_for() {
     stage.reason("Provider", "first", "CredentialsVerified").await;
     let lag = FaultSpec { by: Some(Span("1s".to_owned())), ..FaultSpec::new("shelf", "lag") };
     stage.fault(lag.on("machine.list")).await;
-    let hold = stage.fault(FaultSpec::new("shelf", "hold").on("machine.create")).await;
-    stage.apply(&web(&["first"])).await;
-    stage.held(hold).await;
-    stage.crash();
-    stage.world.clear_fault(hold).await.expect("cleared");
-    stage.launch().await;
-    let machine = stage.running("web").await;
+    let machine = killed_while_creating(&mut stage).await;
     let creations = stage.creations().await;
     assert_eq!(creations.len(), 1, "{creations:?}");
     assert_eq!(machine["status"]["active"]["externalId"], creations[0].id.as_str());

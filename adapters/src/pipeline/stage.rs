@@ -31,7 +31,8 @@ pub enum Stage {
     Cost,
 }
 
-/// Every stage in its order. A retry goes back to [`Stage::Breaker`] and finds the intent written
+/// Every stage in its order. An access token, where the scheme has one, is fetched between
+/// [`Stage::Rate`] and [`Stage::Intent`] when it is due. A retry goes back to [`Stage::Breaker`] and finds the intent written
 /// down already.
 pub const ORDER: [Stage; 13] = [
     Stage::Capability,

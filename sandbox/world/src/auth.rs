@@ -65,13 +65,10 @@ pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     };
     let carries = |key: &str| match auth.scheme {
         Scheme::Header | Scheme::Query => key.eq_ignore_ascii_case(name),
-        Scheme::Bearer | Scheme::Basic | Scheme::Oauth2 => {
-            key.eq_ignore_ascii_case("authorization")
-        }
+        // `Authorization` is never among them.
+        Scheme::Bearer | Scheme::Basic | Scheme::Oauth2 => false,
         Scheme::Ovh => ovh::HEADERS.contains(&key.to_ascii_lowercase().as_str()),
-        Scheme::AwsSigv4 => {
-            ["authorization", "x-amz-security-token"].contains(&key.to_ascii_lowercase().as_str())
-        }
+        Scheme::AwsSigv4 => key.eq_ignore_ascii_case("x-amz-security-token"),
     };
     if let Some(values) = values.as_object_mut() {
         values.retain(|key, _| !carries(key));

@@ -53,8 +53,8 @@ pub(crate) fn bootstrap(api: &Arc<Api>, name: &str) {
 
 /// Deletes everything in a terminating namespace; true when the namespace itself is gone.
 pub(super) fn empty(api: &Arc<Api>, name: &str) -> bool {
-    let gone = || api.store.get(NAMESPACES, name).filter(|stored| stored.deleting);
-    if gone().is_none() {
+    let leaving = || api.store.get(NAMESPACES, name).filter(|stored| stored.deleting);
+    if leaving().is_none() {
         return true;
     }
     let prefix = format!("{name}/");
@@ -79,7 +79,8 @@ pub(super) fn empty(api: &Arc<Api>, name: &str) -> bool {
     if !left.objects.is_empty() {
         return false;
     }
-    gone().is_none_or(|stored| release(api, name, &stored.value(), stored.revision))
+    // Its conditions may have been written since.
+    leaving().is_none_or(|stored| release(api, name, &stored.value(), stored.revision))
 }
 
 /// What keeps a namespace from going.
