@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use embedded_kube_api::{Options, Server};
 
@@ -16,6 +17,8 @@ use crate::report::Report;
 use crate::tools::kubernetes;
 
 const COMMAND: Duration = Duration::from_mins(1);
+/// How long a real server may take to publish the schema of a definition that it has established.
+const PUBLISHING: Duration = Duration::from_secs(30);
 
 /// kubectl with one server.
 struct Desk {
@@ -52,7 +55,20 @@ pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
             Some(rest) => (true, rest.split_once(": ").map_or(rest, |(_, command)| command)),
             None => (false, line),
         };
-        let (real, ours) = (real.says(line)?, ours.says(line)?);
+        // `soon: command` only reads what a server publishes a moment after it has said yes.
+        let (patience, line) = match line.strip_prefix("soon: ") {
+            Some(command) => (PUBLISHING, command),
+            None => (Duration::ZERO, line),
+        };
+        let ours = ours.says(line)?;
+        let until = Instant::now() + patience;
+        let real = loop {
+            let said = real.says(line)?;
+            if said == ours || Instant::now() >= until {
+                break said;
+            }
+            thread::sleep(Duration::from_millis(250));
+        };
         let found = format!("{}", Pair { real: &real, ours: &ours });
         let what = if accepted { " (an accepted difference)" } else { "" };
         report.check(&format!("kubectl {line}{what}"), (real == ours) != accepted, &found);
