@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use infrafabric_definition::{Class, ListScope};
 use secrecy::SecretString;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::clock::{Clock, SystemClock};
 use crate::compile::{Compiled, CompiledCatalog, CompiledObject, CompiledOperation, Vars};
 use crate::contract::cloud::{Image, Machine, MachineWant, Region, Size};
 use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::pipeline::{Answer, Call, Effect, Inputs, Pipeline, PipelineMetrics};
 
 /// What an account is opened with.
@@ -131,7 +131,7 @@ impl Account {
         let regional = self.machine_spec().is_some_and(|spec| spec.scope == ListScope::Region);
         let mut machines = Vec::with_capacity(items.len());
         for item in &items {
-            let mut machine = self.machine(item).map_err(|error| {
+            let mut machine = self.machine(item, &Json::Null).map_err(|error| {
                 self.pipeline.odd(NAME, "a list with a machine that cannot be read").because(error)
             })?;
             if regional && machine.region.is_none() {
@@ -160,7 +160,7 @@ impl Account {
         // Who takes success without the machine for its absence would make it again.
         let odd = || self.pipeline.odd(NAME, "success without the machine");
         let item = operation.and_then(|op| self.item(op, &answer)).ok_or_else(odd)?;
-        self.machine(&item).map(Some).map_err(|error| odd().because(error))
+        self.machine(&item, &answer.steps).map(Some).map_err(|error| odd().because(error))
     }
 
     /// Makes a machine. A lost answer is class `Unknown` and is never repeated here unless the
@@ -177,34 +177,64 @@ impl Account {
     ) -> Result<Machine, AdapterError> {
         const NAME: &str = "machine.create";
         let operation = self.operation(|machine| machine.create.as_ref());
-        let keyed = self.machine_spec().is_some_and(|spec| spec.keyed)
-            && operation.is_some_and(CompiledOperation::uses_token);
-        let made = |answer: &Answer| operation.and_then(|operation| self.item(operation, answer));
-        let identity = |answer: &Answer| {
-            let vars = item_vars(&made(answer)?);
-            Outputs::render(&self.machine_spec()?.outputs, &vars).ok()?.id()
-        };
-        let inputs = Inputs {
+        let mut inputs = Inputs {
             want: want.expressible(),
             token: Some(token.to_owned()),
             ..self.inputs(&want.region)
         };
+        let parts = self.make_parts(want, token, &mut inputs, journal).await?;
+        let keyed = self.machine_spec().is_some_and(|spec| spec.keyed)
+            && operation.is_some_and(CompiledOperation::repeatable);
+        let made = |answer: &Answer| operation.and_then(|operation| self.item(operation, answer));
+        let identity = |answer: &Answer| {
+            let vars = item_vars(&made(answer)?, &answer.steps);
+            Outputs::render(&self.machine_spec()?.outputs, &vars).ok()?.id()
+        };
         let effect = Effect { token, external_id: None, journal, keyed, identity: Some(&identity) };
         let call = Call { name: NAME, operation, inputs, effect: Some(effect) };
-        let answer = self.pipeline.run(call).await?;
+        let answer = match self.pipeline.run(call).await {
+            Ok(answer) => answer,
+            Err(error) if parts => return Err(self.undone(want, token, error, journal).await),
+            Err(error) => return Err(error),
+        };
         let item = made(&answer).unwrap_or(Json::Null);
-        self.machine(&item).map_err(|error| {
+        self.machine(&item, &answer.steps).map_err(|error| {
             let mut unknown = self.pipeline.odd(NAME, "success without an identity");
             unknown.class = Class::Unknown;
             unknown.because(error)
         })
     }
 
-    /// Deletes a machine; one that is gone already is a success.
+    /// Deletes a machine and then its parts, the last one first; what is gone already is a success.
     pub async fn delete_machine(
         &self,
         id: &str,
         region: &str,
+        token: &str,
+        journal: &dyn Journal,
+    ) -> Result<(), AdapterError> {
+        let operation = self.operation(|machine| machine.delete.as_ref());
+        self.delete("machine.delete", operation, (id, region), token, journal).await?;
+        let parts = self.machine_spec().map_or(&[][..], |machine| &machine.parts);
+        for part in parts.iter().rev() {
+            if let Some(delete) = &part.delete {
+                self.delete(&delete.name, Some(delete), (id, region), token, journal).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a machine here is made of several things. What of them an interrupted creation left
+    /// is removed by [`Account::delete_machine`] with the machine's name.
+    pub fn has_parts(&self) -> bool {
+        self.machine_spec().is_some_and(|machine| !machine.parts.is_empty())
+    }
+
+    async fn delete(
+        &self,
+        name: &str,
+        operation: Option<&CompiledOperation>,
+        (id, region): (&str, &str),
         token: &str,
         journal: &dyn Journal,
     ) -> Result<(), AdapterError> {
@@ -214,9 +244,71 @@ impl Account {
             ..self.inputs(region)
         };
         let effect = Effect { token, external_id: Some(id), journal, keyed: false, identity: None };
-        let operation = self.operation(|machine| machine.delete.as_ref());
-        let call = Call { name: "machine.delete", operation, inputs, effect: Some(effect) };
+        let call = Call { name, operation, inputs, effect: Some(effect) };
         self.pipeline.run(call).await.map(drop)
+    }
+
+    /// Makes what must be there before the machine; whether there is such a thing.
+    async fn make_parts(
+        &self,
+        want: &MachineWant,
+        token: &str,
+        inputs: &mut Inputs,
+        journal: &dyn Journal,
+    ) -> Result<bool, AdapterError> {
+        let Some(spec) = self.machine_spec().filter(|spec| !spec.parts.is_empty()) else {
+            return Ok(false);
+        };
+        let identity = |_: &Answer| Some(want.name.clone());
+        let mut made = Map::new();
+        for part in &spec.parts {
+            let mut inputs = inputs.clone();
+            inputs.before.push(("parts", Json::Object(made.clone())));
+            let create = &part.create;
+            let effect = Effect {
+                token,
+                external_id: None,
+                journal,
+                keyed: create.repeatable(),
+                identity: Some(&identity),
+            };
+            let call =
+                Call { name: &create.name, operation: Some(create), inputs, effect: Some(effect) };
+            match self.pipeline.run(call).await {
+                Ok(answer) => {
+                    made.extend(self.item(create, &answer).map(|item| (part.name.clone(), item)));
+                }
+                Err(error) => return Err(self.undone(want, token, error, journal).await),
+            }
+        }
+        inputs.before.push(("parts", Json::Object(made)));
+        Ok(true)
+    }
+
+    /// Removes what a creation that failed left behind. Nothing is touched while its outcome is not
+    /// known, or when nobody asked for it.
+    async fn undone(
+        &self,
+        want: &MachineWant,
+        token: &str,
+        mut error: AdapterError,
+        journal: &dyn Journal,
+    ) -> AdapterError {
+        if error.class == Class::Unknown || self.is_journals(&error) {
+            return error;
+        }
+        let undo = Box::pin(self.delete_machine(&want.name, &want.region, token, journal)).await;
+        if let Err(left) = undo {
+            // The failure's own class would let the caller go on, and forget what is left.
+            error.message = format!("{}; and what it left is not removed yet: {left}", error.message);
+            error.class = Class::Unknown;
+        }
+        error
+    }
+
+    /// Whether the caller's journal stopped it.
+    fn is_journals(&self, error: &AdapterError) -> bool {
+        error.source.as_ref().is_some_and(|source| source.is::<JournalError>())
     }
 
     /// The rows of a catalog; those without their required columns are left out and counted.
@@ -231,7 +323,7 @@ impl Account {
         let call = format!("{name}.list");
         let items = self.pipeline.list(&call, operation, self.inputs(region)).await?;
         let columns = catalog.map(|catalog| &catalog.columns);
-        let parse = |item: &Json| row(&Outputs::render(columns?, &item_vars(item)).ok()?).ok();
+        let parse = |item: &Json| row(&Outputs::render(columns?, &item_vars(item, &Json::Null)).ok()?).ok();
         let rows: Vec<T> = items.iter().filter_map(parse).collect();
         let skipped = items.len() - rows.len();
         if skipped > 0 {
@@ -242,9 +334,9 @@ impl Account {
         Ok(rows)
     }
 
-    fn machine(&self, item: &Json) -> Result<Machine, ParseError> {
+    fn machine(&self, item: &Json, steps: &Json) -> Result<Machine, ParseError> {
         let spec = self.machine_spec().ok_or(ParseError::Required("id"))?;
-        Outputs::render(&spec.outputs, &item_vars(item))?.machine()
+        Outputs::render(&spec.outputs, &item_vars(item, steps))?.machine()
     }
 
     fn item(&self, operation: &CompiledOperation, answer: &Answer) -> Option<Json> {
@@ -274,8 +366,11 @@ impl Account {
     }
 }
 
-fn item_vars(item: &Json) -> Vars {
+fn item_vars(item: &Json, steps: &Json) -> Vars {
     let mut vars = Vars::default();
     vars.set("item", item);
+    if !steps.is_null() {
+        vars.set("steps", steps);
+    }
     vars
 }

@@ -228,7 +228,7 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         ),
         (
             bench("scheme: bearer, ", "scheme: bearer, token: {post: /token}, "),
-            "spec.auth.token: only the scheme oauth2 fetches an access token",
+            "spec.auth.token: only the schemes oauth2 and jwt-bearer fetch an access token",
         ),
         (
             bench("scheme: bearer, ", "scheme: oauth2, token: {get: /token}, "),

@@ -14,7 +14,8 @@ pub struct Auth {
     /// Keys that the Secret must hold, in the order the scheme takes them (`bearer`, `header`,
     /// `query`: token; `basic`: user, password, or the user alone; `aws-sigv4`: access key id, secret
     /// access key; `ovh`: application key, application secret, consumer key; `oauth2`: client id,
-    /// client secret).
+    /// client secret; `oci`: tenancy, user, fingerprint of the key, private key in PEM; `jwt-bearer`:
+    /// the JSON key file of a service account).
     #[schemars(length(min = 1, max = 8))]
     pub secret: Vec<Name>,
     /// Keys that the Secret may hold (`aws-sigv4`: session token).
@@ -30,8 +31,11 @@ pub struct Auth {
     /// What stands before the token in the header (`header`), its space included: `Token `.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Text>,
-    /// The call that gives an access token (`oauth2`): a POST whose form is completed with
-    /// `grant_type`, `client_id` and `client_secret`.
+    /// What the access token is asked for (`jwt-bearer`): the claim `scope` of the signed request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Text>,
+    /// The call that gives an access token (`oauth2`, `jwt-bearer`): a POST whose form is completed
+    /// with `grant_type`, and `client_id` and `client_secret` or a signed `assertion`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Box<Operation>>,
 }
@@ -52,6 +56,10 @@ pub enum Scheme {
     AwsSigv4,
     /// OAuth 2.0 client credentials: an access token by a call of its own, then bearer.
     Oauth2,
+    /// OAuth 2.0 with a signed request (RFC 7523): an access token for a service account, then bearer.
+    JwtBearer,
+    /// Oracle's HTTP signature with an RSA key.
+    Oci,
     /// OVHcloud's `$1$` signature with the server's time.
     Ovh,
 }

@@ -15,12 +15,13 @@ mod text;
 
 pub use auth::{Auth, Scheme};
 pub use class::{Class, ErrorRule, Scope};
-pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec};
-pub use operation::{AnswerFormat, Method, Operation, OperationError};
+pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part};
+pub use operation::{AnswerFormat, Method, Operation, OperationError, Step, Wait};
 pub use sandbox::{
-    Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxRule,
+    Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxPart, SandboxRead,
+    SandboxRule,
 };
-pub use text::{Date, Free, Name, Span, Text};
+pub use text::{Date, Document, Free, Name, Span, Text};
 
 use std::collections::BTreeMap;
 

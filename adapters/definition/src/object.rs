@@ -16,6 +16,11 @@ pub struct ObjectSpec {
     /// Where one list call looks.
     #[serde(default)]
     pub scope: ListScope,
+    /// What must be there before it: made in this order, removed in reverse after it. What has parts
+    /// is addressed by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub parts: Vec<Part>,
     /// Makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create: Option<Operation>,
@@ -35,6 +40,19 @@ pub struct ObjectSpec {
     pub outputs: BTreeMap<Name, Free>,
 }
 
+/// A thing that another one needs and that nobody else uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Part {
+    /// Its name; what its creation gives (`item`) is `parts.<name>` to the requests after it.
+    pub name: Name,
+    /// Makes it, by a name made from `want.name`: a repetition must be the same effect.
+    pub create: Operation,
+    /// Removes it; absent where it goes with what it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Operation>,
+}
+
 /// How a lost create is found again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -43,8 +61,8 @@ pub struct Identity {
     pub find: Find,
     /// How late the provider's own list may show a new thing.
     pub lag: Span,
-    /// The create request carries `token` and the provider answers a repetition with the first
-    /// result.
+    /// The provider answers a repetition of the create with the first result: by the `token` that it
+    /// carries, or because it is a PUT at `want.name`.
     #[serde(default)]
     pub key: bool,
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Free, Name, Text};
+use crate::{Free, Name, Span, Text};
 
 /// One request and where its result stands in the answer. Exactly one of the five methods is
 /// given, with the path (and query) as a template: each expression is percent-encoded, and a query
@@ -57,6 +57,51 @@ pub struct Operation {
     /// The value of `cursor` for the next page; absent, empty or null on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Text>,
+    /// Reads that come before the request, in this order; what each gives is `steps.<name>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub steps: Vec<Step>,
+    /// What is waited for after the answer, where the answer says only that the work began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+}
+
+/// A read whose result a request or an output needs. One whose path lacks a value, or that finds
+/// nothing, gives nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// Its name beneath `steps`.
+    pub name: Name,
+    /// Path of a GET.
+    pub get: Text,
+    /// One of the definition's `endpoints`; the main `endpoint` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Name>,
+    /// What it gives: an expression over `body`.
+    pub item: Text,
+}
+
+/// A long-running operation: asked after, at the pace that the provider asks for (`Retry-After`),
+/// until it ends. One that ends in failure is a failure, whatever the first answer said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wait {
+    /// Path of a GET, over the request's variables and the first answer's `body` and `headers`; or
+    /// one expression that gives a whole address of the same host. Nothing is waited for when it is
+    /// absent.
+    pub get: Text,
+    /// True at the end: an expression over `body`, `headers` and `status`.
+    pub done: Text,
+    /// True when it ended badly. The error rules give the class; Unavailable when none matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Text>,
+    /// The longest pause between two questions where the provider asks for none; `2s` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// After this the outcome is unknown; `10m` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
 }
 
 /// An HTTP method.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Class, Free, Name, Text};
+use crate::{Class, Document, Free, Name, Text};
 
 /// The simulated provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,7 +14,7 @@ use crate::{Class, Free, Name, Text};
 pub struct Sandbox {
     /// Secret values that the simulated account accepts, by key.
     #[schemars(extend("maxProperties" = 8))]
-    pub accepts: BTreeMap<Name, Text>,
+    pub accepts: BTreeMap<Name, Document>,
     /// The body of every error answer, over `error.status`, `error.code`, `error.message`.
     pub error: SandboxAnswer,
     /// The answer of `verify`.
@@ -52,7 +52,7 @@ pub struct SandboxFailure {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SandboxObject {
-    /// The identity of a new thing, over `seq`.
+    /// The identity of a new thing, over `seq` and what the request says (`want.name`).
     pub id: Text,
     /// The thing as reads show it.
     pub item: Free,
@@ -73,6 +73,50 @@ pub struct SandboxObject {
     /// The answer of a list.
     pub list: SandboxList,
     /// The answer of a deletion.
+    pub delete: SandboxAnswer,
+    /// The answers of the steps of its operations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub steps: BTreeMap<Name, SandboxRead>,
+    /// What answers who waits for the end of its creation or deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<SandboxRead>,
+    /// The answers for its parts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub parts: BTreeMap<Name, SandboxPart>,
+}
+
+/// The answer of a read beside the thing's own, over the thing's variables and `item` where there
+/// is a thing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxRead {
+    /// The path that is asked (`wait` at an address that an answer gave), with `${id}` in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Text>,
+    /// The identity of the thing that is asked for, over `path` (the segments of the path); the
+    /// request's own `id` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Text>,
+    /// Answer headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub headers: BTreeMap<Name, Text>,
+    /// The body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Free>,
+}
+
+/// A simulated part. The answers see `want` (what the request says), `id` and `seq`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxPart {
+    /// The answer of its creation.
+    #[serde(default)]
+    pub create: SandboxAnswer,
+    /// The answer of its deletion.
+    #[serde(default)]
     pub delete: SandboxAnswer,
 }
 

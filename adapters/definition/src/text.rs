@@ -14,6 +14,11 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Text(#[schemars(length(max = 1000))] pub String);
 
+/// A text of many lines, such as a key in PEM. At most 10,000 bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Document(#[schemars(length(max = 10000))] pub String);
+
 /// A name inside a definition: a letter, then letters, digits, `-` and `_`. At most 63 bytes.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -95,4 +100,4 @@ macro_rules! string_like {
     )*};
 }
 
-string_like!(Text, Name, Date, Span);
+string_like!(Text, Document, Name, Date, Span);

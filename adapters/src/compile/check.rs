@@ -6,9 +6,9 @@ mod operations;
 mod scope;
 mod shape;
 
-use infrafabric_definition::{Find, Name, Operation};
+use infrafabric_definition::{Find, Method, Name, Operation};
 
-use self::scope::{Place, check_tree};
+use self::scope::{Place, Root, check_tree};
 use self::shape::Shapes;
 use super::definition::{Compiled, CompiledObject, Problem};
 use super::template::{Template, Tree};
@@ -81,7 +81,8 @@ fn check_object(
     }
     let item = shapes.item(contract.name);
     for (output, tree) in &object.outputs {
-        check_tree(tree, &format!("{path}.as.{output}"), &Place::item(&item), problems);
+        let place = Place::item(&item).with("steps", Root::Open);
+        check_tree(tree, &format!("{path}.as.{output}"), &place, problems);
     }
     check_identity(object, path, problems);
 }
@@ -177,8 +178,15 @@ fn check_identity(object: &CompiledObject, path: &str, problems: &mut Vec<Proble
         let reason = format!("by `{find}`, but `as` does not give `{output}`");
         problems.push(problem(&format!("{place}.find"), reason));
     }
-    let reason = match (object.keyed, create.uses_token()) {
-        (true, false) => "true, but the create does not send `token`",
+    if !object.parts.is_empty() && object.find != Find::Name {
+        let reason = "by `tag`, but what has parts is addressed by its name".to_owned();
+        problems.push(problem(&format!("{place}.find"), reason));
+    }
+    let reason = match (object.keyed, create.repeatable()) {
+        (true, false) => "true, but the create does not send `token` and is no put at `want.name`",
+        (false, true) if create.method == Method::Put => {
+            "false, but the create is a put at `want.name`: set it to true"
+        }
         (false, true) => "false, but the create sends `token`: set it to true",
         _ => return,
     };
@@ -189,7 +197,7 @@ fn check_identity(object: &CompiledObject, path: &str, problems: &mut Vec<Proble
 fn check_sandbox_names(compiled: &Compiled, problems: &mut Vec<Problem>) {
     let spec = compiled.spec();
     let Some(sandbox) = &spec.sandbox else { return };
-    let mut compare = |kind: &str, defined: Vec<&Name>, simulated: Vec<&Name>| {
+    let compare = |kind: &str, defined: Vec<&Name>, simulated: Vec<&Name>, problems: &mut Vec<Problem>| {
         for name in defined.iter().filter(|name| !simulated.contains(name)) {
             let path = format!("spec.sandbox.{kind}.{name}");
             let reason = format!("missing: spec.{kind}.{name} has no simulated counterpart");
@@ -200,8 +208,29 @@ fn check_sandbox_names(compiled: &Compiled, problems: &mut Vec<Problem>) {
             problems.push(problem(&path, format!("simulates nothing: no spec.{kind}.{name}")));
         }
     };
-    compare("objects", spec.objects.keys().collect(), sandbox.objects.keys().collect());
-    compare("catalogs", spec.catalogs.keys().collect(), sandbox.catalogs.keys().collect());
+    compare("objects", spec.objects.keys().collect(), sandbox.objects.keys().collect(), problems);
+    compare("catalogs", spec.catalogs.keys().collect(), sandbox.catalogs.keys().collect(), problems);
+    for (name, object) in &spec.objects {
+        let Some(simulated) = sandbox.objects.get(name) else { continue };
+        let verbs = [&object.create, &object.read, &object.list, &object.delete];
+        let operations = || verbs.into_iter().flatten();
+        let steps = operations().flat_map(|operation| &operation.steps).map(|step| &step.name);
+        compare(&format!("objects.{name}.steps"), steps.collect(), simulated.steps.keys().collect(), problems);
+        let parts = object.parts.iter().map(|part| &part.name);
+        compare(&format!("objects.{name}.parts"), parts.collect(), simulated.parts.keys().collect(), problems);
+        let waits = operations().any(|operation| operation.wait.is_some());
+        let path = format!("spec.sandbox.objects.{name}.wait");
+        match (waits, &simulated.wait) {
+            (true, None) => {
+                let reason = "missing: who waits for the end of an operation is answered".to_owned();
+                problems.push(problem(&path, reason));
+            }
+            (false, Some(_)) => {
+                problems.push(problem(&path, "simulates nothing: no operation waits".to_owned()));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Every path that a template reads.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use infrafabric_definition::{
-    AnswerFormat, Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec, Scope,
+    AnswerFormat, Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec,
+    Operation, Part, Scope,
 };
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::check;
-use super::operation::{CompiledOperation, text_template, tree};
+use super::operation::{CompiledOperation, condition, text_template, tree};
 use super::sandbox::CompiledSandbox;
 use super::template::{Template, Tree};
 
@@ -49,6 +50,8 @@ pub struct CompiledObject {
     pub keyed: bool,
     /// Where one list call looks.
     pub scope: ListScope,
+    /// What must be there before it, in order.
+    pub parts: Vec<CompiledPart>,
     /// Makes one.
     pub create: Option<CompiledOperation>,
     /// Reads one.
@@ -59,6 +62,17 @@ pub struct CompiledObject {
     pub delete: Option<CompiledOperation>,
     /// The contract's outputs by name; `state` is a map.
     pub outputs: BTreeMap<String, Tree>,
+}
+
+/// A thing that another one needs.
+#[derive(Debug)]
+pub struct CompiledPart {
+    /// Its name.
+    pub name: String,
+    /// Makes it.
+    pub create: CompiledOperation,
+    /// Removes it.
+    pub delete: Option<CompiledOperation>,
 }
 
 /// One catalog.
@@ -196,15 +210,9 @@ fn digest(spec: &Definition) -> String {
 }
 
 fn error_rule(rule: &ErrorRule, i: usize, problems: &mut Vec<Problem>) -> CompiledErrorRule {
-    let when = rule.when.as_ref().and_then(|text| {
-        // A condition is an expression by itself; `${}` around it may be left out.
-        let text = if text.0.contains("${") {
-            text.clone()
-        } else {
-            format!("${{{}}}", text.0).as_str().into()
-        };
-        text_template(&text, &format!("spec.errors[{i}].when"), problems)
-    });
+    let when = rule.when.as_ref();
+    let when =
+        when.and_then(|text| condition(text, &format!("spec.errors[{i}].when"), problems));
     CompiledErrorRule {
         status: rule.status,
         operation: rule.operation.as_ref().map(|text| text.0.clone()),
@@ -237,7 +245,12 @@ fn object(
         let place = format!("{path}.as.{name}");
         outputs.extend(tree(&value.0, &place, problems).map(|t| (name.0.clone(), t)));
     }
+    let mut parts = Vec::new();
+    for (i, part) in spec.parts.iter().enumerate() {
+        parts.extend(self::part(key, part, definition, &format!("{path}.parts[{i}]"), problems));
+    }
     CompiledObject {
+        parts,
         find: spec.identity.find,
         lag,
         keyed: spec.identity.key,
@@ -248,6 +261,23 @@ fn object(
         delete: operation(&spec.delete, "delete", problems),
         outputs,
     }
+}
+
+fn part(
+    key: &Name,
+    spec: &Part,
+    definition: &Definition,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<CompiledPart> {
+    let mut operation = |operation: &Operation, verb: &str| {
+        let name = format!("{key}.{verb}.{}", spec.name);
+        let place = format!("{path}.{verb}");
+        CompiledOperation::compile(&name, operation, definition.answer, &place, problems)
+    };
+    let create = operation(&spec.create, "create");
+    let delete = spec.delete.as_ref().and_then(|delete| operation(delete, "delete"));
+    Some(CompiledPart { name: spec.name.0.clone(), create: create?, delete })
 }
 
 fn catalog(

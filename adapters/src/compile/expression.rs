@@ -186,10 +186,16 @@ impl Vars {
 type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 5] = ["list", "flatten", "keyed", "base64", "json"];
+pub const FUNCTIONS: [&str; 6] = ["list", "flatten", "keyed", "base64", "json", "uuid"];
 
-const BUILT_IN: [(&str, Function); 5] =
-    [("list", list), ("flatten", flatten), ("keyed", keyed), ("base64", base64), ("json", json)];
+const BUILT_IN: [(&str, Function); 6] = [
+    ("list", list),
+    ("flatten", flatten),
+    ("keyed", keyed),
+    ("base64", base64),
+    ("json", json),
+    ("uuid", uuid),
+];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
 fn list(args: &[Cel]) -> Result<Cel, ExecutionError> {
@@ -246,6 +252,15 @@ fn json(args: &[Cel]) -> Result<Cel, ExecutionError> {
         return Err(ExecutionError::invalid_argument_count(1, args.len()));
     };
     Ok(Cel::String(Arc::new(to_json(value).unwrap_or(Json::Null).to_string())))
+}
+
+/// `uuid(s)`: always the same UUID for the same text (version 5), for keys that must be one.
+fn uuid(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::String(text)] = args else {
+        return Err(ExecutionError::function_error("uuid", "takes one string"));
+    };
+    let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes());
+    Ok(Cel::String(Arc::new(uuid.to_string())))
 }
 
 fn is_absence(error: &ExecutionError) -> bool {

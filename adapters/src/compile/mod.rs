@@ -10,11 +10,14 @@ mod sandbox;
 mod template;
 mod value;
 
-pub use definition::{Compiled, CompiledCatalog, CompiledErrorRule, CompiledObject, Problem};
+pub use definition::{
+    Compiled, CompiledCatalog, CompiledErrorRule, CompiledObject, CompiledPart, Problem,
+};
 pub use expression::{EvaluationError, Expression, FUNCTIONS, Path, SyntaxError, Vars};
 pub use load::{LoadError, Place, parse};
-pub use operation::{BodyTemplate, CompiledOperation, PathTemplate};
+pub use operation::{BodyTemplate, CompiledOperation, CompiledStep, CompiledWait, PathTemplate};
 pub use sandbox::{
-    CompiledAnswer, CompiledList, CompiledRule, CompiledSandbox, CompiledSandboxObject,
+    CompiledAnswer, CompiledList, CompiledRead, CompiledRule, CompiledSandbox,
+    CompiledSandboxObject, CompiledSandboxPart,
 };
 pub use template::{Template, TemplateError, Tree, TreeError, plain};

@@ -1,6 +1,10 @@
 //! Operations with their templates compiled.
 
-use infrafabric_definition::{AnswerFormat, Free, Method, Operation, Text};
+use std::time::Duration;
+
+use infrafabric_definition::{
+    AnswerFormat, Free, Method, Name, Operation, Span, Step, Text, Wait,
+};
 use serde_json::Value as Json;
 
 use super::definition::Problem;
@@ -32,6 +36,39 @@ pub struct CompiledOperation {
     pub next: Option<Template>,
     /// The value of `cursor` for the next page.
     pub cursor: Option<Template>,
+    /// The reads before the request.
+    pub steps: Vec<CompiledStep>,
+    /// What is waited for.
+    pub wait: Option<Box<CompiledWait>>,
+    /// Whether it asks after another operation: what an answer says of that one is no failure of the
+    /// question.
+    pub poll: bool,
+}
+
+/// A read before a request.
+#[derive(Debug)]
+pub struct CompiledStep {
+    /// Its name beneath `steps`.
+    pub name: String,
+    /// The read.
+    pub operation: CompiledOperation,
+}
+
+/// A long-running operation.
+#[derive(Debug)]
+pub struct CompiledWait {
+    /// The question.
+    pub poll: CompiledOperation,
+    /// The whole address, where the first answer gives it.
+    pub address: Option<Template>,
+    /// True at the end.
+    pub done: Template,
+    /// True when it ended badly.
+    pub failed: Option<Template>,
+    /// The longest pause between two questions.
+    pub every: Duration,
+    /// How long it is waited for.
+    pub within: Duration,
 }
 
 /// A request body.
@@ -150,6 +187,16 @@ impl CompiledOperation {
             let text = text.as_ref()?;
             text_template(text, &format!("{path}.{key}"), problems)
         };
+        let mut steps = Vec::new();
+        for (i, step) in operation.steps.iter().enumerate() {
+            let place = format!("{path}.steps[{i}]");
+            steps.extend(self::step(name, step, answer, &place, problems));
+        }
+        let wait = operation.wait.as_ref().and_then(|wait| {
+            let answer = operation.answer.unwrap_or(answer);
+            let place = format!("{path}.wait");
+            self::wait(name, wait, operation.endpoint.as_ref(), answer, &place, problems)
+        });
         let compiled = Self {
             name: name.to_owned(),
             method,
@@ -161,6 +208,9 @@ impl CompiledOperation {
             next: optional(&operation.next, "next", problems),
             cursor: optional(&operation.cursor, "cursor", problems),
             body: body(operation, path, problems),
+            steps,
+            wait: wait.map(Box::new),
+            poll: false,
             path: compiled.ok()?,
         };
         (problems.len() == before).then_some(compiled)
@@ -194,15 +244,90 @@ impl CompiledOperation {
         }
     }
 
-    /// Whether a repetition with the same token is the same effect: the request carries `token`.
-    pub fn uses_token(&self) -> bool {
-        let mut found = false;
-        self.request_templates("", &mut |_, template| {
-            found |=
-                template.expressions().flat_map(Expression::paths).any(|path| path[0] == "token");
-        });
+    /// Whether a repetition is the same effect: the request carries `token`, or it is a PUT at the
+    /// thing's own name.
+    pub fn repeatable(&self) -> bool {
+        let reads = |template: &Template, wanted: &[&str]| {
+            template.expressions().flat_map(Expression::paths).any(|path| path == wanted)
+        };
+        let mut found =
+            self.method == Method::Put && reads(&self.path.path, &["want", "name"]);
+        self.request_templates("", &mut |_, template| found |= reads(template, &["token"]));
         found
     }
+}
+
+/// A read before the request of `name`.
+fn step(
+    name: &str,
+    step: &Step,
+    answer: AnswerFormat,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<CompiledStep> {
+    let read = Operation {
+        get: Some(step.get.clone()),
+        endpoint: step.endpoint.clone(),
+        item: Some(step.item.clone()),
+        ..Operation::default()
+    };
+    let name = format!("{name}.{}", step.name);
+    let operation = CompiledOperation::compile(&name, &read, answer, path, problems)?;
+    Some(CompiledStep { name: step.name.0.clone(), operation })
+}
+
+/// What is waited for after the request of `name`.
+fn wait(
+    name: &str,
+    wait: &Wait,
+    endpoint: Option<&Name>,
+    answer: AnswerFormat,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<CompiledWait> {
+    let address = if wait.get.as_str().starts_with("${") {
+        Some(text_template(&wait.get, &format!("{path}.get"), problems)?)
+    } else {
+        None
+    };
+    // The path of an address that an answer gives is known when it came.
+    let get = address.as_ref().map_or_else(|| wait.get.clone(), |_| "/".into());
+    let read = Operation { get: Some(get), endpoint: endpoint.cloned(), ..Operation::default() };
+    let mut poll =
+        CompiledOperation::compile(&format!("{name}.wait"), &read, answer, path, problems)?;
+    poll.poll = true;
+    let span = |given: &Option<Span>, key: &str, otherwise, problems: &mut Vec<Problem>| {
+        let Some(given) = given else { return otherwise };
+        given.duration().filter(|span| !span.is_zero()).unwrap_or_else(|| {
+            let reason = format!("`{given}` is no span such as 30s");
+            problems.push(Problem { path: format!("{path}.{key}"), reason });
+            otherwise
+        })
+    };
+    let failed = wait.failed.as_ref();
+    Some(CompiledWait {
+        poll,
+        address,
+        every: span(&wait.every, "every", Duration::from_secs(2), problems),
+        within: span(&wait.within, "within", Duration::from_mins(10), problems),
+        failed: failed
+            .and_then(|failed| condition(failed, &format!("{path}.failed"), problems)),
+        done: condition(&wait.done, &format!("{path}.done"), problems)?,
+    })
+}
+
+/// A condition is an expression by itself; `${}` around it may be left out.
+pub(crate) fn condition(
+    text: &Text,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Template> {
+    let text = if text.0.contains("${") {
+        text.clone()
+    } else {
+        format!("${{{}}}", text.0).as_str().into()
+    };
+    text_template(&text, path, problems)
 }
 
 fn body(operation: &Operation, path: &str, problems: &mut Vec<Problem>) -> BodyTemplate {

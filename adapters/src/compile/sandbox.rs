@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use infrafabric_definition::{
-    Class, Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, Text,
+    Class, Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxRead, Text,
 };
 
 use super::definition::Problem;
@@ -58,6 +58,32 @@ pub struct CompiledSandboxObject {
     /// The answer of a list.
     pub list: CompiledList,
     /// The answer of a deletion.
+    pub delete: CompiledAnswer,
+    /// The answers of the steps of its operations.
+    pub steps: BTreeMap<String, CompiledRead>,
+    /// What answers who waits.
+    pub wait: Option<CompiledRead>,
+    /// The answers for its parts.
+    pub parts: BTreeMap<String, CompiledSandboxPart>,
+}
+
+/// The answer of a read beside the thing's own.
+#[derive(Debug)]
+pub struct CompiledRead {
+    /// The path that is asked.
+    pub path: Option<Template>,
+    /// The identity of the thing that is asked for.
+    pub of: Option<Template>,
+    /// The answer.
+    pub answer: CompiledAnswer,
+}
+
+/// A simulated part.
+#[derive(Debug)]
+pub struct CompiledSandboxPart {
+    /// The answer of its creation.
+    pub create: CompiledAnswer,
+    /// The answer of its deletion.
     pub delete: CompiledAnswer,
 }
 
@@ -125,7 +151,21 @@ fn object(
         let message = rule.message.0.clone();
         rules.extend(must.map(|must| CompiledRule { must, class: rule.class, message }));
     }
+    let mut steps = BTreeMap::new();
+    for (name, spec) in &spec.steps {
+        steps.insert(name.0.clone(), read(spec, &format!("{path}.steps.{name}"), problems));
+    }
+    let mut parts = BTreeMap::new();
+    for (name, spec) in &spec.parts {
+        let place = format!("{path}.parts.{name}");
+        let create = answer(&spec.create, &format!("{place}.create"), problems);
+        let delete = answer(&spec.delete, &format!("{place}.delete"), problems);
+        parts.insert(name.0.clone(), CompiledSandboxPart { create, delete });
+    }
     Some(CompiledSandboxObject {
+        steps,
+        wait: spec.wait.as_ref().map(|wait| read(wait, &format!("{path}.wait"), problems)),
+        parts,
         unique: optional(&spec.unique, "unique", problems),
         lingers: spec.lingers,
         rules,
@@ -151,6 +191,22 @@ fn list(spec: &SandboxList, path: &str, problems: &mut Vec<Problem>) -> Compiled
         filter: optional(&spec.filter, "where", problems),
         limit: optional(&spec.limit, "limit", problems),
         page: optional(&spec.page, "page", problems),
+        answer: answer(&whole, path, problems),
+    }
+}
+
+fn read(spec: &SandboxRead, path: &str, problems: &mut Vec<Problem>) -> CompiledRead {
+    let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+        text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
+    };
+    let whole = SandboxAnswer {
+        status: None,
+        headers: spec.headers.clone(),
+        body: spec.body.clone(),
+    };
+    CompiledRead {
+        path: optional(&spec.path, "path", problems),
+        of: optional(&spec.of, "of", problems),
         answer: answer(&whole, path, problems),
     }
 }

@@ -301,6 +301,9 @@ mod tests {
         assert_eq!(flags, Some(json!({"a": "", "b": ""})));
         assert_eq!(render(json!("${base64('hi')}")), Some(json!("aGk=")));
         assert_eq!(render(json!("${json({'a': 1})}")), Some(json!("{\"a\":1}")));
+        // As `uuid.uuid5(uuid.NAMESPACE_OID, "a")` of Python gives it.
+        let uuid = "d720e32d-4765-5177-b65b-42dd7f6e6445";
+        assert_eq!(render(json!("${uuid('a')}")), Some(json!(uuid)));
     }
 
     #[test]

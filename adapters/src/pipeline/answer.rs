@@ -36,6 +36,8 @@ pub(crate) struct Answer {
     pub(crate) bytes: usize,
     /// Where it came from, to follow its pages.
     pub(crate) address: Option<Url>,
+    /// What the steps before it gave.
+    pub(crate) steps: Json,
 }
 
 impl Answer {

@@ -1,8 +1,11 @@
 //! Credentials: held, checked, applied and hidden here, and nowhere else.
 
+mod oci;
 mod ovh;
 mod query;
 mod redact;
+mod rsa;
+mod service_account;
 mod sigv4;
 
 use std::collections::BTreeMap;
@@ -12,12 +15,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use infrafabric_definition::{Auth, Scheme};
+use infrafabric_definition::{Auth, Name, Scheme};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 pub(crate) use redact::Redactor;
 pub(crate) use sigv4::SignatureError;
+
+use rsa::{KeyError, RsaKey, SigningError};
+use service_account::{KeyFile, ServiceAccount};
 
 use super::request::Request;
 use super::tokens::Token;
@@ -33,6 +39,18 @@ pub(crate) struct Credentials {
     name: String,
     /// What stands before the token there.
     prefix: String,
+    /// What the access token is asked for.
+    scope: String,
+    /// The key that signs, where the scheme has one.
+    signer: Signer,
+}
+
+/// A private key, read once.
+#[derive(Debug)]
+enum Signer {
+    None,
+    Key(RsaKey),
+    Account(ServiceAccount),
 }
 
 impl fmt::Debug for Credentials {
@@ -58,6 +76,14 @@ pub(crate) enum CredentialError {
     /// A user whose end nobody could tell.
     #[error("the Secret's key `{0}` has a colon inside, and no user of this scheme has one")]
     Colon(String),
+    /// A private key that cannot be used.
+    #[error("the Secret's key `{key}` {source}")]
+    Key { key: String, source: KeyError },
+    /// Not the key file of a service account.
+    #[error(
+        "the Secret's key `{0}` is no key file of a service account: JSON with client_email and private_key"
+    )]
+    KeyFile(String),
     /// The definition names fewer keys than its scheme takes.
     #[error("the definition names {given} Secret keys and its scheme takes {taken}")]
     Keys { given: usize, taken: usize },
@@ -69,6 +95,9 @@ pub(crate) enum SignError {
     /// The signature cannot be made.
     #[error("sign the request")]
     Signature(#[source] SignatureError),
+    /// The private key did not sign.
+    #[error("sign the request")]
+    Key(#[source] SigningError),
     /// The token does not fit into a header.
     #[error("put the token into a header")]
     Header(#[source] http::header::InvalidHeaderValue),
@@ -85,18 +114,36 @@ impl Credentials {
         secrets: &BTreeMap<String, SecretString>,
     ) -> Result<Self, CredentialError> {
         let taken = match auth.scheme {
-            Scheme::Bearer | Scheme::Basic | Scheme::Header | Scheme::Query => 1,
+            Scheme::Bearer
+            | Scheme::Basic
+            | Scheme::Header
+            | Scheme::Query
+            | Scheme::JwtBearer => 1,
             Scheme::AwsSigv4 | Scheme::Oauth2 => 2,
             Scheme::Ovh => 3,
+            Scheme::Oci => 4,
         };
         if auth.secret.len() < taken {
             return Err(CredentialError::Keys { given: auth.secret.len(), taken });
         }
         let mut values = Vec::new();
-        for key in &auth.secret {
+        let mut signer = Signer::None;
+        for (place, key) in auth.secret.iter().enumerate() {
             let secret = secrets.get(key.as_str());
             let secret = secret.ok_or_else(|| CredentialError::Missing(key.0.clone()))?;
-            values.push(checked(key.as_str(), secret)?);
+            match (auth.scheme, place) {
+                (Scheme::JwtBearer, 0) => {
+                    let file = key_file(key.as_str(), secret)?;
+                    signer = Signer::Account(usable(key, ServiceAccount::new(&file))?);
+                    values.push(file.private_key.into());
+                }
+                (Scheme::Oci, 3) => {
+                    let pem = secret.expose_secret();
+                    signer = Signer::Key(usable(key, RsaKey::parse(pem))?);
+                    values.push(secret.clone());
+                }
+                _ => values.push(checked(key.as_str(), secret)?),
+            }
         }
         let user = values.first().filter(|_| auth.scheme == Scheme::Basic);
         if user.is_some_and(|user| user.expose_secret().contains(':')) {
@@ -110,27 +157,48 @@ impl Credentials {
         let service = auth.service.as_ref().map(|name| name.0.clone());
         let name = auth.name.as_ref().map(|name| name.0.clone()).unwrap_or_default();
         let prefix = auth.prefix.as_ref().map(|prefix| prefix.0.clone()).unwrap_or_default();
+        let scope = auth.scope.as_ref().map(|scope| scope.0.clone()).unwrap_or_default();
         let required = auth.secret.len();
-        Ok(Self { scheme: auth.scheme, values, required, service, name, prefix })
+        Ok(Self { scheme: auth.scheme, values, required, service, name, prefix, scope, signer })
     }
 
     /// Whether the scheme needs the provider's time.
     pub(crate) fn signs_time(&self) -> bool {
-        matches!(self.scheme, Scheme::AwsSigv4 | Scheme::Ovh)
+        matches!(
+            self.scheme,
+            Scheme::AwsSigv4 | Scheme::JwtBearer | Scheme::Oci | Scheme::Ovh
+        )
     }
 
     /// Whether requests carry an access token that must be fetched.
     pub(crate) fn needs_token(&self) -> bool {
-        self.scheme == Scheme::Oauth2
+        matches!(self.scheme, Scheme::Oauth2 | Scheme::JwtBearer)
     }
 
-    /// Completes the request for an access token (RFC 6749, 4.4).
-    pub(crate) fn ask_for_token(&self, rendered: &Request, request: &mut reqwest::Request) {
+    /// Completes the request for an access token (RFC 6749, 4.4; RFC 7523, 2.1) and gives what an
+    /// answer could repeat of it besides the secrets themselves.
+    pub(crate) fn ask_for_token(
+        &self,
+        rendered: &Request,
+        request: &mut reqwest::Request,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, SignError> {
         let mut form = String::from_utf8_lossy(&rendered.body).into_owned();
         let mut pairs = form_urlencoded::Serializer::new(String::new());
-        pairs.append_pair("grant_type", "client_credentials");
-        pairs.append_pair("client_id", self.value(0));
-        pairs.append_pair("client_secret", self.value(1));
+        let mut repeatable = None;
+        if let Signer::Account(account) = &self.signer {
+            // The provider knows itself by its published address.
+            let assertion = account
+                .assertion(&rendered.published, &self.scope, now)
+                .map_err(SignError::Key)?;
+            pairs.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+            pairs.append_pair("assertion", &assertion);
+            repeatable = Some(assertion);
+        } else {
+            pairs.append_pair("grant_type", "client_credentials");
+            pairs.append_pair("client_id", self.value(0));
+            pairs.append_pair("client_secret", self.value(1));
+        }
         if !form.is_empty() {
             form.push('&');
         }
@@ -138,6 +206,7 @@ impl Credentials {
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, kind);
         *request.body_mut() = Some(form.into());
+        Ok(repeatable)
     }
 
     /// Adds the authentication to a request that is about to leave; `token` where one is needed.
@@ -149,7 +218,7 @@ impl Credentials {
         token: Option<&Token>,
     ) -> Result<(), SignError> {
         match self.scheme {
-            Scheme::Oauth2 => {
+            Scheme::Oauth2 | Scheme::JwtBearer => {
                 let token = token.map_or("", |token| token.value.expose_secret());
                 carry(request, AUTHORIZATION, &format!("Bearer {token}"))
             }
@@ -166,6 +235,16 @@ impl Credentials {
             Scheme::Query => {
                 query::put(request.url_mut(), &self.name, self.value(0));
                 Ok(())
+            }
+            Scheme::Oci => {
+                let Signer::Key(key) = &self.signer else { return Ok(()) };
+                let key = oci::Key {
+                    tenancy: self.value(0),
+                    user: self.value(1),
+                    fingerprint: self.value(2),
+                    key,
+                };
+                oci::sign(&key, &rendered.body, request, now)
             }
             Scheme::Ovh => {
                 let key = ovh::Key {
@@ -198,7 +277,11 @@ impl Credentials {
         let pair =
             (self.scheme == Scheme::Basic).then(|| format!("{}:{}", self.value(0), self.value(1)));
         let values = self.values.iter().map(ExposeSecret::expose_secret);
-        Redactor::new(values.chain(pair.as_deref()).chain(token))
+        // A key of many lines comes back in pieces.
+        let keys = values.clone().filter(|value| value.contains("PRIVATE KEY"));
+        let lines = keys.flat_map(rsa::secret_lines);
+        let values = values.filter(|value| !value.contains("PRIVATE KEY"));
+        Redactor::new(values.chain(lines).chain(pair.as_deref()).chain(token))
     }
 
     fn value(&self, i: usize) -> &str {
@@ -213,6 +296,19 @@ fn carry(request: &mut reqwest::Request, name: HeaderName, text: &str) -> Result
     request.headers_mut().insert(name, value);
     Ok(())
 }
+
+/// A key, or whose fault it is that there is none.
+fn usable<T>(key: &Name, read: Result<T, KeyError>) -> Result<T, CredentialError> {
+    read.map_err(|source| CredentialError::Key { key: key.0.clone(), source })
+}
+
+/// The JSON key file of a service account.
+fn key_file(key: &str, secret: &SecretString) -> Result<KeyFile, CredentialError> {
+    serde_json::from_str(secret.expose_secret())
+        // The parser's own words may repeat the text.
+        .map_err(|_| CredentialError::KeyFile(key.to_owned()))
+}
+
 
 fn checked(key: &str, secret: &SecretString) -> Result<SecretString, CredentialError> {
     let value = secret.expose_secret().trim();
@@ -237,6 +333,7 @@ mod tests {
             service: None,
             name: None,
             prefix: None,
+            scope: None,
             token: None,
         };
         let secrets = secret.map(|value| ("token".to_owned(), SecretString::from(value)));
@@ -270,6 +367,7 @@ mod tests {
             service: None,
             name: None,
             prefix: None,
+            scope: None,
             token: None,
         };
         let open = |user: &str, password: &str| {

@@ -3,6 +3,8 @@
 //! Order: what never left, what never came back, redirects, the definition's own rules (also for
 //! a 2xx that lies), the shared status table, and last whether a 2xx says what it must.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use infrafabric_definition::{Class, ErrorRule};
 use serde_json::Value as Json;
@@ -55,6 +57,7 @@ pub(crate) fn classify(
         address: Some(call.request.url.clone()),
         bytes: body.as_ref().map_or(0, |(_, bytes)| *bytes),
         body: body.map_or(Json::Null, |(body, _)| body),
+        steps: Json::Null,
     };
     let limits = call.definition.spec().limits.as_ref();
     let mut learnt = vendor::learnt(&answer, limits, context.now);
@@ -65,7 +68,9 @@ pub(crate) fn classify(
         None => Ok(answer),
         // What is gone already is deleted.
         Some(found) if found.class == Class::NotFound && call.absence_is_success() => Ok(answer),
-        Some(found) => Err(error(call, &answer, found, &learnt, context)),
+        Some(found) => {
+            Err(error(call, &answer, found, learnt.retry_after, context.redactor))
+        }
     };
     Verdict { result, learnt, date }
 }
@@ -120,7 +125,9 @@ fn failure<'a>(call: &Ready<'a>, answer: &Answer, problem: Option<String>) -> Op
     if (300..400).contains(&answer.status) {
         return Some(redirect(call, answer));
     }
-    if let Some((rule, spec)) = matching_rule(call, answer) {
+    // What a good answer says of the operation that is asked after is no failure of the question.
+    let asked_after = call.operation.poll && success;
+    if let Some((rule, spec)) = matching_rule(call, answer).filter(|_| !asked_after) {
         return Some(Found { class: rule.class, rule: Some(spec), message: None });
     }
     if !success {
@@ -153,6 +160,21 @@ fn redirect(call: &Ready<'_>, answer: &Answer) -> Found<'static> {
     Found::saying(class, format!("redirected to `{host}`; credentials do not follow redirects"))
 }
 
+/// The failure that an answer tells of an operation that was asked after.
+pub(crate) fn ended_badly(call: &Ready<'_>, answer: &Answer, redactor: &Redactor) -> AdapterError {
+    let found = match matching_rule(call, answer) {
+        Some((rule, spec)) => Found { class: rule.class, rule: Some(spec), message: None },
+        None => Found { class: Class::Unavailable, rule: None, message: None },
+    };
+    error(call, answer, found, None, redactor)
+}
+
+/// Whether an operation is `name` or belongs to it.
+fn is_of(operation: &str, name: &str) -> bool {
+    operation.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+
 fn matching_rule<'a>(
     call: &Ready<'a>,
     answer: &Answer,
@@ -165,7 +187,7 @@ fn matching_rule<'a>(
             None => answer.status >= 400 || rule.when.is_some(),
         };
         status
-            && rule.operation.as_ref().is_none_or(|name| *name == call.operation.name)
+            && rule.operation.as_ref().is_none_or(|name| is_of(&call.operation.name, name))
             && rule
                 .when
                 .as_ref()
@@ -196,10 +218,10 @@ fn error(
     call: &Ready<'_>,
     answer: &Answer,
     found: Found<'_>,
-    learnt: &Learnt,
-    context: &Context<'_>,
+    retry_after: Option<Duration>,
+    redactor: &Redactor,
 ) -> AdapterError {
-    let show = |text: String| context.redactor.show(&text);
+    let show = |text: String| redactor.show(&text);
     let vendors = vendor::message(answer);
     let message = match (found.message, vendors) {
         (Some(ours), _) => ours,
@@ -214,7 +236,7 @@ fn error(
     error.status = Some(answer.status);
     error.code = code.map(show);
     error.request_id = vendor::request_id(answer).filter(|id| id.len() <= 200).map(show);
-    error.retry_after = learnt.retry_after;
+    error.retry_after = retry_after;
     error.sent = true;
     error
 }

@@ -23,8 +23,10 @@ mod retry;
 mod send;
 mod skew;
 mod stage;
+mod steps;
 mod tokens;
 mod vendor;
+mod wait;
 mod xml;
 
 use std::sync::Arc;
@@ -120,22 +122,38 @@ impl Pipeline {
     }
 
     /// Makes one call and notes the stages that it enters.
-    async fn traced(&self, call: Call<'_>, trail: &mut Trail) -> Result<Answer, AdapterError> {
+    async fn traced(&self, mut call: Call<'_>, trail: &mut Trail) -> Result<Answer, AdapterError> {
         trail.enter(Stage::Capability);
-        let call = self.ready(&call)?;
+        let steps = call.operation.map_or(&[][..], |operation| &operation.steps);
+        let mut given = Json::Null;
+        if !steps.is_empty() {
+            given = self.steps(steps, &call.inputs).await?;
+            call.inputs.before.push(("steps", given.clone()));
+        }
+        let ready = self.ready(&call)?;
         trail.enter(Stage::Observe);
-        let span = observe::span(&call);
+        let span = observe::span(&ready);
         let began = Instant::now();
-        let result = self.observed(&call, trail).instrument(span.clone()).await;
-        observe::end(&call, &span, &self.metrics, trail, &result, began.elapsed());
-        result
+        let result = self.observed(&ready, &call.inputs, trail).instrument(span.clone()).await;
+        observe::end(&ready, &span, &self.metrics, trail, &result, began.elapsed());
+        result.map(|answer| Answer { steps: given, ..answer })
     }
 
-    async fn observed(&self, call: &Ready<'_>, trail: &mut Trail) -> Result<Answer, AdapterError> {
+    async fn observed(
+        &self,
+        call: &Ready<'_>,
+        inputs: &Inputs,
+        trail: &mut Trail,
+    ) -> Result<Answer, AdapterError> {
         trail.enter(Stage::Budget);
         budget::allow()?;
         let mut record = Record::new(call);
-        let result = self.attempts(call, &mut record, trail).await;
+        let mut result = self.attempts(call, &mut record, trail).await;
+        if let Some(wait) = call.operation.wait.as_deref()
+            && let Ok(first) = result
+        {
+            result = Box::pin(self.wait(call, (wait, inputs), first, &record)).await;
+        }
         trail.enter(Stage::Outcome);
         record.outcome(&result).await;
         trail.enter(Stage::Cost);
@@ -257,9 +275,14 @@ impl Pipeline {
         let ask = Call { name: "auth.token", operation, inputs, effect: None };
         let ask = self.ready(&ask)?;
         let mut request = send::prepare(&ask.request);
-        self.credentials.ask_for_token(&ask.request, &mut request);
+        let now = self.skew.apply(self.clock.now());
+        let assertion = self
+            .credentials
+            .ask_for_token(&ask.request, &mut request, now)
+            .map_err(|error| ask.error(Class::Invalid, error.to_string()).because(error))?;
+        let redactor = assertion.map(|text| self.credentials.redactor_with(Some(&text)));
         let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
-        let answer = self.judge(&ask, exchange, &self.redactor)?;
+        let answer = self.judge(&ask, exchange, redactor.as_ref().unwrap_or(&self.redactor))?;
         let odd = || self.odd("auth.token", "success without an access token");
         let (value, lives) = tokens::read(&answer.body).ok_or_else(odd)?;
         let redactor = self.credentials.redactor_with(Some(value));

@@ -1,14 +1,14 @@
 //! Lists: page after page, bounded.
 
 use infrafabric_definition::{AnswerFormat, Class};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use url::Url;
 
 use super::Pipeline;
 use super::answer::Answer;
 use super::call::Call;
 use super::request::Inputs;
-use crate::compile::{CompiledOperation, Expression, Template, plain};
+use crate::compile::{CompiledOperation, Expression, Template, Vars, plain};
 use crate::error::AdapterError;
 
 const MOST_PAGES: usize = 1_000;
@@ -50,7 +50,7 @@ impl Pipeline {
             // The pipeline answered, so the operation is declared.
             let Some(operation) = operation else { return Ok(items) };
             bytes += answer.bytes;
-            items.extend(self.items(name, operation, &answer)?);
+            items.extend(self.items(name, operation, &answer, inputs.mark.as_deref())?);
             let Some(next) = self.next(name, operation, &answer)? else { return Ok(items) };
             if bytes > MOST_BYTES {
                 return Err(self.odd(name, "a list of more than 64 MiB"));
@@ -75,9 +75,14 @@ impl Pipeline {
         name: &str,
         operation: &CompiledOperation,
         answer: &Answer,
+        mark: Option<&str>,
     ) -> Result<Vec<Json>, AdapterError> {
+        let mut vars = answer.vars();
+        if let Some(mark) = mark {
+            vars.set("scope", &json!({ "mark": mark }));
+        }
         let items = match &operation.items {
-            Some(template) => self.evaluate(name, template, answer)?,
+            Some(template) => self.evaluated(name, template, &vars)?,
             None => Some(answer.body.clone()),
         };
         match items {
@@ -112,8 +117,17 @@ impl Pipeline {
         template: &Template,
         answer: &Answer,
     ) -> Result<Option<Json>, AdapterError> {
-        template.render(&answer.vars()).map_err(|error| {
-            let message = "the answer does not fit the definition's expression";
+        self.evaluated(name, template, &answer.vars())
+    }
+
+    pub(super) fn evaluated(
+        &self,
+        name: &str,
+        template: &Template,
+        vars: &Vars,
+    ) -> Result<Option<Json>, AdapterError> {
+        template.render(vars).map_err(|error| {
+            let message = "an answer that does not fit the definition's expression";
             self.odd(name, message).because(error)
         })
     }

@@ -28,6 +28,8 @@ pub(crate) struct Inputs {
     pub(crate) token: Option<String>,
     /// The page to read instead of the operation's own path, and the page that named it.
     pub(crate) page: Option<(Url, String)>,
+    /// What came before: `steps`, `parts`, and the first answer's `body` and `headers`.
+    pub(crate) before: Vec<(&'static str, Json)>,
 }
 
 /// A request before authentication.
@@ -120,7 +122,7 @@ impl Request {
 }
 
 impl Inputs {
-    fn vars(&self, parameters: &Json) -> Vars {
+    pub(crate) fn vars(&self, parameters: &Json) -> Vars {
         let mut vars = endpoint::vars(&self.region, parameters);
         vars.set("want", &self.want);
         let texts = [("id", &self.id), ("token", &self.token)];
@@ -134,6 +136,9 @@ impl Inputs {
         }
         if let Some(cursor) = &self.cursor {
             vars.set("cursor", cursor);
+        }
+        for (name, value) in &self.before {
+            vars.set(name, value);
         }
         vars
     }

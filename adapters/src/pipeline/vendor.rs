@@ -9,10 +9,11 @@ use serde_json::Value as Json;
 use super::answer::Answer;
 use super::rate::Learnt;
 
-const MESSAGES: [&str; 14] = [
+const MESSAGES: [&str; 15] = [
     "/message",
     "/Message",
     "/error/message",
+    "/error/errors/0/message",
     "/error_description",
     "/errors/0/reason",
     "/errors/0/message",
@@ -26,9 +27,11 @@ const MESSAGES: [&str; 14] = [
     "/error",
 ];
 
-const CODES: [&str; 11] = [
+const CODES: [&str; 13] = [
     "/code",
     "/Code",
+    "/error/errors/0/code",
+    "/error/errors/0/reason",
     "/error/code",
     "/error/type",
     "/errors/0/code",
@@ -40,11 +43,13 @@ const CODES: [&str; 11] = [
     "/id",
 ];
 
-const REQUEST_ID_HEADERS: [&str; 7] = [
+const REQUEST_ID_HEADERS: [&str; 9] = [
     "x-request-id",
     "x-amzn-requestid",
     "x-amz-request-id",
     "request-id",
+    "x-ms-request-id",
+    "opc-request-id",
     "x-correlation-id",
     "x-trace-id",
     "cf-ray",
@@ -102,6 +107,11 @@ pub(crate) fn learnt(answer: &Answer, limits: Option<&Limits>, now: DateTime<Utc
         remaining: remaining.and_then(|text| text.trim().parse().ok()),
         reset: reset.and_then(|text| reset_after(text, now)),
     }
+}
+
+/// How long the provider asks to wait.
+pub(crate) fn pause(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
+    learnt(answer, None, now).retry_after
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {

@@ -107,7 +107,7 @@ impl Case {
     pub(crate) fn thing(&self, age: usize, deleted: bool) -> Vars {
         let object = &self.sandbox().objects["machine"];
         let mut vars = self.request("create");
-        vars.set("seq", &json!(7));
+        vars.set("seq", &json!(7)).set("want", &self.want);
         let id = evaluate(&object.id, &vars).expect("an id");
         vars.set("id", &id).set("created", &json!("2026-11-22T10:00:00Z"));
         vars.set("region", &self.want["region"]).set("deleted", &json!(deleted));
@@ -192,7 +192,7 @@ pub(crate) fn render(tree: &Tree, vars: &Vars) -> Option<Json> {
 
 pub(crate) fn answer(body: &Json) -> Vars {
     let mut vars = Vars::default();
-    vars.set("body", body);
+    vars.set("body", body).set("scope", &json!({"mark": MARK}));
     vars
 }
 

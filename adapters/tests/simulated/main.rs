@@ -119,14 +119,19 @@ fn a_creation_and_a_read_give_every_output_with_its_type() {
             let outputs = case.outputs(operation.item.as_ref().expect("item"), &body);
             check(name, contract.outputs, &outputs);
             assert_eq!(state(&outputs), expected, "{name} {verb}: {outputs}");
-            for key in ["name", "size", "region", "image"] {
+            let given = &case.definition.objects["machine"].outputs;
+            // An answer that says only that the work began shows no machine.
+            if operation.wait.is_some() {
+                continue;
+            }
+            for key in ["name", "size", "region", "image"].into_iter().filter(|key| given.contains_key(*key)) {
                 assert_eq!(outputs[key], case.want[key], "{name} {verb}");
             }
             for mark in [MARK, "if:web-1", "team-a"].iter().filter(|_| case.has_marks()) {
                 let marks = outputs["marks"].as_array().expect("marks");
-                assert!(marks.contains(&json!(mark)), "{name} {verb}: {marks:?}");
+                let carried = |given: &Json| given.as_str().is_some_and(|given| given.ends_with(mark));
+                assert!(marks.iter().any(carried), "{name} {verb}: {marks:?}");
             }
-            let given = &case.definition.objects["machine"].outputs;
             let missing: Vec<&String> =
                 given.keys().filter(|key| outputs.get(key).is_none()).collect();
             assert!(missing.is_empty(), "{name} {verb}: no {missing:?}");

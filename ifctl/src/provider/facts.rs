@@ -109,6 +109,8 @@ fn scheme(spec: &Definition) -> &'static str {
         Scheme::AwsSigv4 => "aws-sigv4",
         Scheme::Ovh => "ovh",
         Scheme::Oauth2 => "oauth2",
+        Scheme::JwtBearer => "jwt-bearer",
+        Scheme::Oci => "oci",
     }
 }
 

@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use infrafabric_definition::Scheme;
 use serde_json::Value as Json;
 
-use crate::ovh;
 use crate::provider::{Account, Provider};
 use crate::received::Received;
 use crate::sigv4::{Refused, Signed};
+use crate::{oci, ovh, service_account};
 
 /// An authenticated request.
 pub(crate) struct Authenticated {
@@ -47,6 +47,11 @@ pub(crate) fn authenticate(
             Some(token) => provider.account_of_token(token, now),
             None => by_client(provider, received),
         },
+        Scheme::JwtBearer => match scheme(header, "bearer") {
+            Some(token) => provider.account_of_token(token, now),
+            None => service_account::authenticate(provider, received, now),
+        },
+        Scheme::Oci => return oci::authenticate(provider, received, now).map(without_region),
         Scheme::Ovh => return ovh::authenticate(provider, received, now).map(without_region),
         Scheme::AwsSigv4 => {
             return signed(provider, received, header, now).map_err(|refused| refused.to_string());
@@ -66,7 +71,11 @@ pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     let carries = |key: &str| match auth.scheme {
         Scheme::Header | Scheme::Query => key.eq_ignore_ascii_case(name),
         // `Authorization` is never among them.
-        Scheme::Bearer | Scheme::Basic | Scheme::Oauth2 => false,
+        Scheme::Bearer
+        | Scheme::Basic
+        | Scheme::Oauth2
+        | Scheme::JwtBearer
+        | Scheme::Oci => false,
         Scheme::Ovh => ovh::HEADERS.contains(&key.to_ascii_lowercase().as_str()),
         Scheme::AwsSigv4 => key.eq_ignore_ascii_case("x-amz-security-token"),
     };

@@ -47,6 +47,15 @@ impl Captures {
         self.values.get(path).filter(|value| !value.is_null()).map(plain)
     }
 
+    /// The values below a name, by what follows it: `name` of `want.name`.
+    pub(crate) fn below(&self, root: &str) -> Json {
+        let below = self.values.iter().filter_map(|(path, value)| {
+            let key = path.strip_prefix(root)?.strip_prefix('.')?;
+            Some((key.to_owned(), value.clone()))
+        });
+        Json::Object(below.collect())
+    }
+
     fn tree(&mut self, tree: &Tree, value: &Json) {
         match (tree, value) {
             (Tree::Text(template), value) => self.template(template, value),
@@ -72,9 +81,10 @@ impl Captures {
             add_marks(value, &mut self.marks);
         }
         if let Some(expression) = template.whole() {
-            // `base64(want.userData)` is not the value itself; only a bare path is.
+            // `base64(want.userData)` is not the value itself; only a bare path is. What is made of a
+            // token is as good as the token.
             if let [path] = expression.paths().as_slice()
-                && path.join(".") == expression.source()
+                && (path.join(".") == expression.source() || *path == ["token"])
             {
                 self.values.insert(path.join("."), value.clone());
             }

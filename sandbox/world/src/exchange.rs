@@ -8,7 +8,7 @@ use crate::answer::{Answer, Failure};
 use crate::auth::{Authenticated, authenticate, hide};
 use crate::capture::Captures;
 use crate::ledger::Unmatched;
-use crate::objects;
+use crate::{beside, objects};
 use crate::plan::{Outgoing, Plan};
 use crate::provider::{Account, Provider};
 use crate::received::Received;
@@ -115,6 +115,10 @@ fn act(
         Target::Token => Ok((call.account.issue(now), None)),
         Target::Verify => call.plain(&sandbox.verify),
         Target::Catalog(name) => call.plain(sandbox.catalogs.get(name).ok_or_else(gone)?),
+        Target::Step(name, ..) | Target::Wait(name, _) | Target::Part(name, ..) => {
+            let object = sandbox.objects.get(name).ok_or_else(gone)?;
+            beside::answer(&call, &route.target, object)
+        }
         Target::Object(name, verb) => {
             let object = sandbox.objects.get(name).ok_or_else(gone)?;
             match verb {

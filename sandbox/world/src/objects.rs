@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use infrafabric_adapters::compile::{
     CompiledSandboxObject, EvaluationError, Expression, Template, Vars, plain,
 };
-use infrafabric_definition::{Class, ListScope};
+use infrafabric_definition::{Class, ListScope, Method};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::answer::{Answer, Failure};
+use crate::beside;
 use crate::exchange::{Call, Done};
 use crate::fault::delta;
 use crate::ledger::{Delivery, Effect, LedgerEntry, without_secrets};
@@ -54,6 +55,7 @@ fn make(
     key: Option<(String, String)>,
 ) -> Result<(Arc<Thing>, bool), Failure> {
     let mut things = call.account.things();
+    beside::stands_on(call, name, &things)?;
     let things = things.entry(name.to_owned()).or_default();
     things.expire(call.now, call.world.phase);
     if let Some((key, digest)) = &key {
@@ -65,6 +67,18 @@ fn make(
                 return Err(Failure::Class(Class::Conflict, message));
             }
         }
+    }
+    vars.set("want", &call.captures.below("want"));
+    // A PUT says what shall be: the same again changes nothing.
+    if call.operation.method == Method::Put
+        && let Some(there) = spec.id.render(vars)?.and_then(|id| things.get(&plain(&id)))
+        && there.deleted().is_none()
+    {
+        if sorted(&there.req) == sorted(&call.received.req) {
+            return Ok((there, false));
+        }
+        let message = "it exists and is not as this request says".to_owned();
+        return Err(Failure::Class(Class::Conflict, message));
     }
     if unique.as_ref().is_some_and(|unique| things.has_unique(unique)) {
         return Err(Failure::Class(Class::Conflict, "one of that name exists".to_owned()));
@@ -243,7 +257,7 @@ fn number(template: Option<&Template>, vars: &Vars) -> Result<Option<usize>, Eva
     Ok(template.render(vars)?.and_then(|value| plain(&value).parse().ok()))
 }
 
-fn show<'a>(call: &'a Call<'_>, spec: &'a CompiledSandboxObject) -> Show<'a> {
+pub(crate) fn show<'a>(call: &'a Call<'_>, spec: &'a CompiledSandboxObject) -> Show<'a> {
     Show::new(spec, call.received, call.now, call.world.phase)
 }
 
@@ -255,7 +269,7 @@ fn in_reach(call: &Call<'_>, name: &str, thing: &Thing) -> bool {
     !(regional && elsewhere)
 }
 
-fn absent(id: &str) -> Failure {
+pub(crate) fn absent(id: &str) -> Failure {
     Failure::Class(Class::NotFound, format!("there is no {id}"))
 }
 

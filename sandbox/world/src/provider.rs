@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::compile::{Compiled, CompiledSandbox, Vars, plain};
-use infrafabric_definition::AnswerFormat;
+use infrafabric_definition::{AnswerFormat, Scheme};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
 use crate::route::Routes;
+use crate::service_account;
 use crate::sigv4::hex;
 use crate::thing::{Thing, Things};
 
@@ -82,6 +83,10 @@ impl Provider {
     pub(crate) fn add_account(&self, secrets: BTreeMap<String, String>) -> Option<Arc<Account>> {
         let key = self.compiled.spec().auth.secret.first()?;
         let credential = secrets.get(key.as_str())?.clone();
+        let credential = match self.compiled.spec().auth.scheme {
+            Scheme::JwtBearer => service_account::email(&credential)?,
+            _ => credential,
+        };
         let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = accounts.get(&credential).filter(|known| known.secrets == secrets) {
             return Some(Arc::clone(known));

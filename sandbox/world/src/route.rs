@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use infrafabric_adapters::compile::{
-    BodyTemplate, Compiled, CompiledOperation, Expression, Template, Tree, plain,
+    BodyTemplate, Compiled, CompiledObject, CompiledOperation, Expression, Template, Tree, plain,
 };
 use infrafabric_definition::Method;
 use serde_json::Value as Json;
@@ -24,6 +24,12 @@ pub(crate) enum Target {
     Catalog(String),
     /// A verb on a kind of thing, by contract name.
     Object(String, Verb),
+    /// A read before an operation of an object, by its place.
+    Step(String, Verb, usize),
+    /// Who asks after the end of an operation of an object.
+    Wait(String, Verb),
+    /// The creation or deletion of an object's part, by its place.
+    Part(String, Verb, usize),
 }
 
 /// What is done to a thing.
@@ -87,15 +93,44 @@ impl Target {
             Self::Token => compiled.token.as_ref(),
             Self::Verify => Some(&compiled.verify),
             Self::Catalog(name) => Some(&compiled.catalogs.get(name)?.list),
-            Self::Object(name, verb) => {
-                let object = compiled.objects.get(name)?;
+            Self::Object(name, verb) => verb.of(compiled.objects.get(name)?),
+            Self::Step(name, verb, at) => {
+                let operation = verb.of(compiled.objects.get(name)?)?;
+                operation.steps.get(*at).map(|step| &step.operation)
+            }
+            Self::Wait(name, verb) => {
+                let operation = verb.of(compiled.objects.get(name)?)?;
+                operation.wait.as_ref().map(|wait| &wait.poll)
+            }
+            Self::Part(name, verb, at) => {
+                let part = compiled.objects.get(name)?.parts.get(*at)?;
                 match verb {
-                    Verb::Create => object.create.as_ref(),
-                    Verb::Read => object.read.as_ref(),
-                    Verb::List => object.list.as_ref(),
-                    Verb::Delete => object.delete.as_ref(),
+                    Verb::Create => Some(&part.create),
+                    _ => part.delete.as_ref(),
                 }
             }
+        }
+    }
+
+    /// Where the request stands: at the operation's own path, or at the one that the simulated
+    /// provider gives out.
+    fn path<'a>(&self, compiled: &'a Compiled) -> Option<&'a Template> {
+        let operation = &self.operation(compiled)?.path.path;
+        let Self::Wait(name, _) = self else { return Some(operation) };
+        let given = compiled.sandbox.as_ref()?.objects.get(name)?.wait.as_ref()?;
+        Some(given.path.as_ref().unwrap_or(operation))
+    }
+}
+
+impl Verb {
+    const ALL: [Self; 4] = [Self::Create, Self::Read, Self::List, Self::Delete];
+
+    fn of(self, object: &CompiledObject) -> Option<&CompiledOperation> {
+        match self {
+            Self::Create => object.create.as_ref(),
+            Self::Read => object.read.as_ref(),
+            Self::List => object.list.as_ref(),
+            Self::Delete => object.delete.as_ref(),
         }
     }
 }
@@ -104,17 +139,27 @@ impl Routes {
     /// The routes of a definition.
     pub(crate) fn new(compiled: &Compiled) -> Self {
         let mut targets = Vec::new();
-        for name in compiled.objects.keys() {
-            let verbs = [Verb::Create, Verb::Read, Verb::List, Verb::Delete];
-            targets.extend(verbs.map(|verb| Target::Object(name.clone(), verb)));
+        for (name, object) in &compiled.objects {
+            targets.extend(Verb::ALL.map(|verb| Target::Object(name.clone(), verb)));
+            for verb in Verb::ALL {
+                let steps = verb.of(object).map_or(0, |operation| operation.steps.len());
+                targets.extend((0..steps).map(|at| Target::Step(name.clone(), verb, at)));
+                targets.push(Target::Wait(name.clone(), verb));
+            }
+            for at in 0..object.parts.len() {
+                let part = |verb| Target::Part(name.clone(), verb, at);
+                targets.extend([part(Verb::Create), part(Verb::Delete)]);
+            }
         }
         targets.extend(compiled.catalogs.keys().cloned().map(Target::Catalog));
         // Last, so that an operation of the same request gets the request.
         targets.extend([Target::Token, Target::Verify]);
         let mut table: HashMap<(Method, usize), Vec<Route>> = HashMap::new();
         for target in targets {
-            if let Some(operation) = target.operation(compiled) {
-                let route = Route::new(operation, target.clone());
+            if let (Some(operation), Some(path)) =
+                (target.operation(compiled), target.path(compiled))
+            {
+                let route = Route::new(operation, path, target.clone());
                 let key = (operation.method, route.segments.len());
                 table.entry(key).or_default().push(route);
             }
@@ -168,9 +213,9 @@ fn discriminate(routes: &mut [Route]) {
 }
 
 impl Route {
-    fn new(operation: &CompiledOperation, target: Target) -> Self {
+    fn new(operation: &CompiledOperation, path: &Template, target: Target) -> Self {
         let mut segments = vec![Vec::new()];
-        for part in parts(&operation.path.path) {
+        for part in parts(path) {
             match part {
                 Part::Literal(text) => {
                     let mut pieces = text.split('/');

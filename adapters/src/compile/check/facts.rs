@@ -68,6 +68,10 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
         Scheme::Basic => (1..=2, "basic takes the keys of user and password, or of the user alone"),
         Scheme::AwsSigv4 => (2..=2, "aws-sigv4 takes two keys: the access key id and the secret"),
         Scheme::Oauth2 => (2..=2, "oauth2 takes two keys: the client id and the client secret"),
+        Scheme::JwtBearer => (1..=1, "jwt-bearer takes one key: the JSON key file"),
+        Scheme::Oci => {
+            (4..=4, "oci takes four keys: tenancy, user, fingerprint and the private key in PEM")
+        }
         Scheme::Ovh => (
             3..=3,
             "ovh takes three keys: the application key, the application secret and the consumer key",
@@ -86,6 +90,10 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
         problems.push(problem("spec.auth.service", reason));
     }
     check_token(auth, problems);
+    if auth.scope.is_some() && auth.scheme != Scheme::JwtBearer {
+        let reason = "only jwt-bearer signs a scope; elsewhere it stands in auth.token.form";
+        problems.push(problem("spec.auth.scope", reason.to_owned()));
+    }
     check_carrier(auth, problems);
     check_overlap(spec, problems);
     let mut seen = BTreeSet::new();
@@ -127,12 +135,18 @@ const TAKEN: [&str; 14] = [
 ];
 
 /// What the pipeline writes into the request for a token.
-const GRANT: [&str; 5] =
-    ["grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
+const GRANT: [&str; 6] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "assertion",
+];
 
 /// The call that gives an access token.
 fn check_token(auth: &Auth, problems: &mut Vec<Problem>) {
-    let wanted = auth.scheme == Scheme::Oauth2;
+    let wanted = matches!(auth.scheme, Scheme::Oauth2 | Scheme::JwtBearer);
     let Some(token) = auth.token.as_deref() else {
         if wanted {
             let reason = "missing: the call that gives an access token".to_owned();
@@ -141,7 +155,7 @@ fn check_token(auth: &Auth, problems: &mut Vec<Problem>) {
         return;
     };
     if !wanted {
-        let reason = "only the scheme oauth2 fetches an access token".to_owned();
+        let reason = "only the schemes oauth2 and jwt-bearer fetch an access token".to_owned();
         problems.push(problem("spec.auth.token", reason));
     }
     if token.post.is_none() {
@@ -211,6 +225,10 @@ fn check_overlap(spec: &Definition, problems: &mut Vec<Problem>) {
         all.push((at("read"), object.read.as_ref()));
         all.push((at("list"), object.list.as_ref()));
         all.push((at("delete"), object.delete.as_ref()));
+        for (i, part) in object.parts.iter().enumerate() {
+            all.push((at(&format!("parts[{i}].create")), Some(&part.create)));
+            all.push((at(&format!("parts[{i}].delete")), part.delete.as_ref()));
+        }
     }
     for (kind, catalog) in &spec.catalogs {
         all.push((format!("catalogs.{kind}.list"), Some(&catalog.list)));

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use infrafabric_definition::{Find, Name};
 
 use super::scope::{Place, Root, check_template};
-use super::shape::Shapes;
+use super::shape::{Shape, Shapes};
 use super::{paths, problem, unknown};
-use crate::compile::definition::{Compiled, Problem};
+use crate::compile::definition::{Compiled, CompiledPart, Problem};
 use crate::compile::operation::CompiledOperation;
 use crate::contract::{DomainContract, Field};
 
@@ -28,6 +28,8 @@ const OURS: [&str; 8] = [
 enum Verb {
     Verify,
     Create,
+    /// The creation of a part.
+    Part,
     Read,
     List,
     Delete,
@@ -51,6 +53,14 @@ pub(super) fn check(
         let inputs =
             contract.objects.iter().find(|known| known.name == name).map_or(&[][..], |o| o.inputs);
         let path = format!("spec.objects.{name}");
+        for (i, part) in object.parts.iter().enumerate() {
+            let path = format!("{path}.parts[{i}]");
+            checker.operation(&part.create, &format!("{path}.create"), Verb::Part, inputs);
+            checker.part(part, &format!("{path}.create"));
+            if let Some(delete) = &part.delete {
+                checker.operation(delete, &format!("{path}.delete"), Verb::Delete, inputs);
+            }
+        }
         let given = [
             ("create", &object.create, Verb::Create),
             ("read", &object.read, Verb::Read),
@@ -62,8 +72,12 @@ pub(super) fn check(
                 checker.operation(operation, &format!("{path}.{key}"), verb, inputs);
             }
         }
+        let filtered = |list: &CompiledOperation| {
+            list.items.as_ref().is_some_and(|items| paths(items).iter().any(|p| p[0] == "scope"))
+        };
         if let (Some(list), Find::Tag) = (&object.list, object.find)
             && !uses(list, "scope")
+            && !filtered(list)
         {
             let reason = "does not use `scope.mark`: a list asks for what carries our mark";
             checker.problems.push(problem(&format!("{path}.list"), reason.to_owned()));
@@ -79,7 +93,9 @@ pub(super) fn check(
 /// The operations by name.
 fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperation> {
     let objects = compiled.objects.values().flat_map(|object| {
-        [&object.create, &object.read, &object.list, &object.delete].into_iter().flatten()
+        let parts = object.parts.iter().flat_map(|part| [Some(&part.create), part.delete.as_ref()]);
+        let verbs = [&object.create, &object.read, &object.list, &object.delete];
+        verbs.map(Option::as_ref).into_iter().chain(parts).flatten()
     });
     let catalogs = compiled.catalogs.values().map(|catalog| &catalog.list);
     let all = std::iter::once(&compiled.verify).chain(objects).chain(catalogs);
@@ -100,7 +116,9 @@ fn request<'a>(parameters: &[&'a str], verb: Verb, inputs: &'static [Field]) -> 
     let place = Place::default().with("region", Root::Value).with("parameters", parameters);
     match verb {
         Verb::Verify => place,
-        Verb::Create => place.with("want", Root::Want(inputs)).with("token", Root::Value),
+        Verb::Create | Verb::Part => {
+            place.with("want", Root::Want(inputs)).with("token", Root::Value)
+        }
         Verb::Read => place.with("id", Root::Value),
         Verb::Delete => place.with("id", Root::Value).with("token", Root::Value),
         Verb::List => place.with("scope", Root::Keys(vec!["mark"])).with("cursor", Root::Value),
@@ -123,10 +141,41 @@ impl Checker<'_> {
         verb: Verb,
         inputs: &'static [Field],
     ) {
-        let place = request(&self.parameters, verb, inputs);
+        let parameters = self.parameters.clone();
+        let known = || {
+            let place = request(&parameters, verb, inputs);
+            let place = if operation.steps.is_empty() { place } else { place.open(&["steps"]) };
+            let parts = matches!(verb, Verb::Create | Verb::Part);
+            if parts { place.open(&["parts"]) } else { place }
+        };
+        let place = known();
         operation.request_templates(path, &mut |path, template| {
             check_template(template, path, &place, self.problems);
         });
+        for (i, step) in operation.steps.iter().enumerate() {
+            let path = format!("{path}.steps[{i}]");
+            step.operation.request_templates(&path, &mut |path, template| {
+                check_template(template, path, &known(), self.problems);
+            });
+            self.endpoint(&step.operation, &path);
+        }
+        if let Some(wait) = operation.wait.as_deref() {
+            let path = format!("{path}.wait");
+            let place = known().open(&["body", "headers"]);
+            match &wait.address {
+                Some(address) => {
+                    check_template(address, &format!("{path}.get"), &place, self.problems);
+                }
+                None => wait.poll.request_templates(&path, &mut |path, template| {
+                    check_template(template, path, &place, self.problems);
+                }),
+            }
+            let answer = Place::answer(&Shape::Any);
+            check_template(&wait.done, &format!("{path}.done"), &answer, self.problems);
+            if let Some(failed) = &wait.failed {
+                check_template(failed, &format!("{path}.failed"), &answer, self.problems);
+            }
+        }
         self.headers(operation, path);
         self.endpoint(operation, path);
         self.results(operation, path, verb);
@@ -140,8 +189,22 @@ impl Checker<'_> {
             let key = at.rsplit('.').next();
             let of_page = matches!(key, Some("next" | "cursor"));
             let body = if of_page { shapes.page() } else { shapes.body(&operation.name) };
-            check_template(template, at, &Place::answer(body), self.problems);
+            let place = Place::answer(body);
+            let place = if key == Some("items") && verb == Verb::List {
+                place.with("scope", Root::Keys(vec!["mark"]))
+            } else {
+                place
+            };
+            check_template(template, at, &place, self.problems);
         });
+    }
+
+    /// What a part's creation is known by when it is repeated.
+    fn part(&mut self, part: &CompiledPart, path: &str) {
+        if !part.create.repeatable() {
+            let reason = "is no put at `want.name` and sends no `token`: a repetition makes another";
+            self.problems.push(problem(path, reason.to_owned()));
+        }
     }
 
     fn headers(&mut self, operation: &CompiledOperation, path: &str) {
@@ -176,7 +239,7 @@ impl Checker<'_> {
         let (needed, refused) = match verb {
             Verb::Create | Verb::Read => (Some("item"), Some("items")),
             Verb::List | Verb::Catalog => (Some("items"), Some("item")),
-            Verb::Verify | Verb::Delete => (None, Some("items")),
+            Verb::Verify | Verb::Delete | Verb::Part => (None, Some("items")),
         };
         let given = |key: &str| match key {
             "item" => operation.item.is_some(),

@@ -4,7 +4,7 @@ use super::shape::Shape;
 use super::{paths, problem};
 use crate::compile::definition::{Compiled, Problem};
 use crate::compile::expression::{Expression, FUNCTIONS, Path};
-use crate::compile::sandbox::{CompiledAnswer, CompiledSandboxObject};
+use crate::compile::sandbox::{CompiledAnswer, CompiledRead, CompiledSandboxObject};
 use crate::compile::template::{Template, Tree};
 use crate::contract::{Field, Kind};
 
@@ -106,7 +106,7 @@ impl<'a> Place<'a> {
         self
     }
 
-    fn open(mut self, names: &[&'static str]) -> Self {
+    pub(super) fn open(mut self, names: &[&'static str]) -> Self {
         self.roots.extend(names.iter().map(|name| (*name, Root::Open)));
         self
     }
@@ -219,7 +219,8 @@ fn check_sandbox_object(
         Place { functions: &["phase", "gone"], ..place }
     };
     let at = |key: &str| format!("{path}.{key}");
-    check_template(&object.id, &at("id"), &Place::values(&["seq"]), problems);
+    let place = Place::values(&["seq"]).open(&["want"]);
+    check_template(&object.id, &at("id"), &place, problems);
     check_tree(&object.item, &at("item"), &thing(), problems);
     if let Some(unique) = &object.unique {
         check_template(unique, &at("unique"), &request(), problems);
@@ -230,6 +231,18 @@ fn check_sandbox_object(
     let answers = [("create", &object.create), ("read", &object.read), ("delete", &object.delete)];
     for (key, answer) in answers {
         check_answer(answer, &at(key), &thing().open(&["item"]), problems);
+    }
+    let asked = || thing().open(&["item", "path", "want"]);
+    for (name, read) in &object.steps {
+        check_read(read, &at(&format!("steps.{name}")), &asked(), problems);
+    }
+    if let Some(wait) = &object.wait {
+        check_read(wait, &at("wait"), &asked(), problems);
+    }
+    for (name, part) in &object.parts {
+        let at = |key: &str| at(&format!("parts.{name}.{key}"));
+        check_answer(&part.create, &at("create"), &asked(), problems);
+        check_answer(&part.delete, &at("delete"), &asked(), problems);
     }
     let list = &object.list;
     if let Some(filter) = &list.filter {
@@ -245,6 +258,16 @@ fn check_sandbox_object(
         place = place.with(name, Root::Value);
     }
     check_answer(&list.answer, &at("list"), &place, problems);
+}
+
+fn check_read(read: &CompiledRead, path: &str, place: &Place<'_>, problems: &mut Vec<Problem>) {
+    if let Some(of) = &read.of {
+        check_template(of, &format!("{path}.of"), place, problems);
+    }
+    if let Some(asked) = &read.path {
+        check_template(asked, &format!("{path}.path"), place, problems);
+    }
+    check_answer(&read.answer, path, place, problems);
 }
 
 fn check_answer(

@@ -88,6 +88,20 @@ async fn want(account: &Account, region: &str) -> MachineWant {
     }
 }
 
+/// Does it while the simulated providers' time goes on: some say only later how it ended.
+async fn as_time_goes_by<T>(world: &Harness, deed: impl Future<Output = T>) -> T {
+    let time = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.advance(Duration::from_secs(10));
+        }
+    };
+    tokio::select! {
+        done = deed => done,
+        () = time => unreachable!("time has no end"),
+    }
+}
+
 #[tokio::test]
 async fn every_shipped_definition_creates_finds_reads_and_deletes() {
     for definition in shipped() {
@@ -98,7 +112,8 @@ async fn every_shipped_definition_creates_finds_reads_and_deletes() {
         let region = first.regions().await.expect("regions")[0].name.clone();
         let account = open(&world, &definition, Some(region.clone()));
         let want = want(&account, &region).await;
-        let made = account.create_machine(&want, "token-1", &Open).await;
+        let made = account.create_machine(&want, "token-1", &Open);
+        let made = as_time_goes_by(&world, made).await;
         let made = made.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(made.state, MachineState::Creating, "{name}");
         world.advance(Duration::from_secs(20));
@@ -116,8 +131,11 @@ async fn every_shipped_definition_creates_finds_reads_and_deletes() {
         } else {
             assert_eq!(listed[0].name.as_deref(), Some("if-web-1"), "{name}");
         }
-        account.delete_machine(&made.id, &region, "token-2", &Open).await.expect("deleted");
-        account.delete_machine(&made.id, &region, "token-2", &Open).await.expect("deleted again");
+        for _ in 0..2 {
+            let delete = account.delete_machine(&made.id, &region, "token-2", &Open);
+            let deleted = as_time_goes_by(&world, delete).await;
+            deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
         world.advance(Duration::from_hours(1));
         assert!(account.read_machine(&made.id, &region).await.expect("read").is_none(), "{name}");
         let ledger = world.ledger().await;
@@ -166,7 +184,8 @@ async fn a_lost_answer_is_unknown_or_one_machine_and_never_two() {
         let want = want(&account, &region).await;
         let lost = FaultSpec::new(&name, "lost").on("machine.create").times(1);
         world.client.set_fault(&lost).await.expect("set");
-        let made = account.create_machine(&want, "token-1", &Open).await;
+        let made = account.create_machine(&want, "token-1", &Open);
+        let made = as_time_goes_by(&world, made).await;
         if let Err(error) = made {
             assert_eq!(error.class, Class::Unknown, "{name}: {error}");
         }
