@@ -128,16 +128,12 @@ impl Account {
         let inputs = Inputs { mark: Some(mark.to_owned()), ..self.inputs(region) };
         let operation = self.operation(|machine| machine.list.as_ref());
         let items = self.pipeline.list(NAME, operation, inputs).await?;
-        let regional = self.machine_spec().is_some_and(|spec| spec.scope == ListScope::Region);
         let mut machines = Vec::with_capacity(items.len());
         for item in &items {
-            let mut machine = self.machine(item, &Json::Null).map_err(|error| {
+            let machine = self.machine(item, &Json::Null).map_err(|error| {
                 self.pipeline.odd(NAME, "a list with a machine that cannot be read").because(error)
             })?;
-            if regional && machine.region.is_none() {
-                machine.region = Some(self.region_or_default(region)).filter(|r| !r.is_empty());
-            }
-            machines.push(machine);
+            machines.push(self.placed(machine, region));
         }
         Ok(machines)
     }
@@ -160,7 +156,17 @@ impl Account {
         // Who takes success without the machine for its absence would make it again.
         let odd = || self.pipeline.odd(NAME, "success without the machine");
         let item = operation.and_then(|op| self.item(op, &answer)).ok_or_else(odd)?;
-        self.machine(&item, &answer.steps).map(Some).map_err(|error| odd().because(error))
+        let machine = self.machine(&item, &answer.steps).map_err(|error| odd().because(error))?;
+        Ok(Some(self.placed(machine, region)))
+    }
+
+    /// The machine with its region, where the question had one and the answer has none.
+    fn placed(&self, mut machine: Machine, region: &str) -> Machine {
+        let regional = self.machine_spec().is_some_and(|spec| spec.scope == ListScope::Region);
+        if regional && machine.region.is_none() {
+            machine.region = Some(self.region_or_default(region)).filter(|r| !r.is_empty());
+        }
+        machine
     }
 
     /// Makes a machine. A lost answer is class `Unknown` and is never repeated here unless the
@@ -222,6 +228,11 @@ impl Account {
             }
         }
         Ok(())
+    }
+
+    /// Whether a read shows what a list does not (addresses that are kept apart).
+    pub fn reads_more(&self) -> bool {
+        self.operation(|machine| machine.read.as_ref()).is_some_and(|read| !read.steps.is_empty())
     }
 
     /// Whether a machine here is made of several things. What of them an interrupted creation left
@@ -369,7 +380,9 @@ impl Account {
 fn item_vars(item: &Json, steps: &Json) -> Vars {
     let mut vars = Vars::default();
     vars.set("item", item);
-    if !steps.is_null() {
+    if steps.is_null() {
+        vars.set("steps", &Json::Object(Map::new()));
+    } else {
         vars.set("steps", steps);
     }
     vars

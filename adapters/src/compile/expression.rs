@@ -186,12 +186,14 @@ impl Vars {
 type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 6] = ["list", "flatten", "keyed", "base64", "json", "uuid"];
+pub const FUNCTIONS: [&str; 7] =
+    ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid"];
 
-const BUILT_IN: [(&str, Function); 6] = [
+const BUILT_IN: [(&str, Function); 7] = [
     ("list", list),
     ("flatten", flatten),
     ("keyed", keyed),
+    ("pairs", pairs),
     ("base64", base64),
     ("json", json),
     ("uuid", uuid),
@@ -234,6 +236,24 @@ fn keyed(args: &[Cel]) -> Result<Cel, ExecutionError> {
         map.insert(key.to_string(), value.clone());
     }
     Ok(Cel::from(map))
+}
+
+/// `pairs(map)`: a list of `{"key": …, "value": …}` in the order of the keys. A map itself is walked
+/// in any order, and a request must be the same whenever it is written.
+fn pairs(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::Map(map)] = args else {
+        return Err(ExecutionError::function_error("pairs", "takes one map"));
+    };
+    let mut entries: Vec<(String, &Cel)> =
+        map.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    let pair = |(key, value): (String, &Cel)| {
+        Cel::from(HashMap::from([
+            ("key".to_owned(), Cel::from(key)),
+            ("value".to_owned(), value.clone()),
+        ]))
+    };
+    Ok(Cel::List(Arc::new(entries.into_iter().map(pair).collect())))
 }
 
 /// `base64(s)`: the standard alphabet with padding.

@@ -301,6 +301,8 @@ mod tests {
         assert_eq!(flags, Some(json!({"a": "", "b": ""})));
         assert_eq!(render(json!("${base64('hi')}")), Some(json!("aGk=")));
         assert_eq!(render(json!("${json({'a': 1})}")), Some(json!("{\"a\":1}")));
+        let sorted = json!([{"key": "a", "value": 2}, {"key": "b", "value": 1}]);
+        assert_eq!(render(json!("${pairs({'b': 1, 'a': 2})}")), Some(sorted));
         // As `uuid.uuid5(uuid.NAMESPACE_OID, "a")` of Python gives it.
         let uuid = "d720e32d-4765-5177-b65b-42dd7f6e6445";
         assert_eq!(render(json!("${uuid('a')}")), Some(json!(uuid)));

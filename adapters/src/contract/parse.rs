@@ -41,6 +41,10 @@ impl Outputs {
     /// A machine.
     pub(crate) fn machine(&self) -> Result<Machine, ParseError> {
         let (state, vendor_state) = self.state();
+        // Where marks are the keys of a map they come in any order; a machine that did not change must
+        // look the same.
+        let mut marks = self.texts("marks").unwrap_or_default();
+        marks.sort_unstable();
         Ok(Machine {
             id: self.text("id").ok_or(ParseError::Required("id"))?,
             state,
@@ -50,7 +54,7 @@ impl Outputs {
             size: self.text("size"),
             region: self.text("region"),
             image: self.text("image"),
-            marks: self.texts("marks").unwrap_or_default(),
+            marks,
         })
     }
 
@@ -186,7 +190,7 @@ mod tests {
         let machine = machine.machine().expect("a machine");
         assert_eq!((machine.id.as_str(), machine.state), ("7", MachineState::Creating));
         assert_eq!(machine.addresses[0], Address { ip: "2001:db8::1".to_owned(), public: true });
-        assert_eq!((machine.addresses.len(), machine.marks), (2, vec!["a".into(), "1".into()]));
+        assert_eq!((machine.addresses.len(), machine.marks), (2, vec!["1".into(), "a".into()]));
         for id in [json!({}), json!({"id": ""}), json!({"id": {}}), json!({"id": null})] {
             assert!(matches!(outputs(id).machine(), Err(ParseError::Required("id"))));
         }

@@ -126,10 +126,17 @@ impl Case {
             .set("want", &self.want)
             .set("token", &json!("t0k3n"))
             .set("region", &self.want["region"]);
-        let parameters = self.definition.spec().parameters.keys();
-        let parameters = parameters.map(|name| (name.0.clone(), json!("sandbox")));
+        let parameters = self.definition.spec().parameters.iter();
+        let parameters = parameters.map(|(name, parameter)| {
+            let value = parameter.default.as_ref().map_or("sandbox", |default| default.as_str());
+            (name.0.clone(), json!(value))
+        });
         given.set("parameters", &Json::Object(parameters.collect()));
         given.set("scope", &json!({"mark": MARK})).set("id", &json!("1"));
+        if !operation.steps.is_empty() && verb == "create" {
+            let steps = self.steps(verb, &Vars::default());
+            given.set("steps", &steps);
+        }
         let path = operation.path.render(&given).expect("evaluates").expect("a path");
         let query = path.split_once('?').map_or("", |(_, query)| query);
         let query: Map<String, Json> = form_urlencoded::parse(query.as_bytes())
@@ -139,6 +146,9 @@ impl Case {
         let headers: Map<String, Json> = headers
             .filter_map(|(name, value)| Some((name.to_lowercase(), evaluate(value, &given)?)))
             .collect();
+        let parts = self.definition.objects["machine"].parts.iter();
+        let parts = parts.map(|part| (part.name.clone(), json!({})));
+        given.set("parts", &Json::Object(parts.collect()));
         let req = match &operation.body {
             BodyTemplate::Empty => None,
             BodyTemplate::Json(tree) => render(tree, &given),
@@ -150,15 +160,33 @@ impl Case {
         vars
     }
 
+    /// What the steps before an operation give.
+    fn steps(&self, verb: &str, thing: &Vars) -> Json {
+        let mut given = Map::new();
+        for step in &self.operation(verb).steps {
+            let simulated = &self.sandbox().objects["machine"].steps[&step.name];
+            let body = body(&simulated.answer, step.operation.answer, thing);
+            let item = step.operation.item.as_ref().expect("item");
+            given.extend(evaluate(item, &answer(&body)).map(|item| (step.name.clone(), item)));
+        }
+        Json::Object(given)
+    }
+
     /// The contract's outputs of a thing in an answer's body.
-    pub(crate) fn outputs(&self, template: &Template, body: &Json) -> Json {
-        let item = evaluate(template, &answer(body));
-        self.read(&item.unwrap_or_else(|| panic!("{}: no item in {body}", self.definition.name())))
+    pub(crate) fn outputs(&self, verb: &str, body: &Json, thing: &Vars) -> Json {
+        let item = evaluate(self.operation(verb).item.as_ref().expect("item"), &answer(body));
+        let item =
+            item.unwrap_or_else(|| panic!("{}: no item in {body}", self.definition.name()));
+        self.shown(&item, &self.steps(verb, thing))
     }
 
     pub(crate) fn read(&self, item: &Json) -> Json {
+        self.shown(item, &json!({}))
+    }
+
+    fn shown(&self, item: &Json, steps: &Json) -> Json {
         let mut vars = Vars::default();
-        vars.set("item", item);
+        vars.set("item", item).set("steps", steps);
         let outputs = self.definition.objects["machine"].outputs.iter();
         Json::Object(
             outputs.filter_map(|(key, tree)| Some((key.clone(), render(tree, &vars)?))).collect(),

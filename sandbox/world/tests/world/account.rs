@@ -56,8 +56,9 @@ fn open(world: &Harness, definition: &Arc<Compiled>, region: Option<String>) -> 
         parameters: definition
             .spec()
             .parameters
-            .keys()
-            .map(|name| (name.0.clone(), "sandbox".to_owned()))
+            .iter()
+            .filter(|(_, parameter)| parameter.default.is_none())
+            .map(|(name, _)| (name.0.clone(), "sandbox".to_owned()))
             .collect(),
         timeout: Duration::from_secs(5),
         clock: world.clock.clone(),
