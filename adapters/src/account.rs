@@ -287,8 +287,10 @@ impl Account {
                 Call { name: &create.name, operation: Some(create), inputs, effect: Some(effect) };
             match self.pipeline.run(call).await {
                 Ok(answer) => {
-                    made.extend(self.item(create, &answer).map(|item| (part.name.clone(), item)));
+                    let item = self.item(create, &answer).unwrap_or(Json::Null);
+                    made.insert(part.name.clone(), item);
                 }
+                Err(error) if made.is_empty() => return Err(error),
                 Err(error) => return Err(self.undone(want, token, error, journal).await),
             }
         }
