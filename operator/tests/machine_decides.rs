@@ -65,7 +65,7 @@ fn candidate(name: &str, offering: Option<Result<Offering, Refusal>>) -> Candida
 fn seen(active: Seen, found: Found) -> Observed {
     let candidates = vec![candidate("a", Some(Ok(offering()))), candidate("b", None)];
     let accounts = vec![None, None];
-    Observed { now: now(), candidates, accounts, active, found, account: None }
+    Observed { now: now(), candidates, accounts, active, found, account: None, parts: None }
 }
 
 fn listed(machines: Vec<Machine>, settled: bool) -> Found {

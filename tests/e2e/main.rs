@@ -14,6 +14,7 @@ mod definitions;
 mod deletion;
 mod failover;
 mod hostile;
+mod parts;
 mod process;
 mod refusal;
 mod running;

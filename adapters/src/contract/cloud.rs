@@ -88,6 +88,23 @@ pub struct Machine {
     pub marks: Vec<String>,
 }
 
+impl Machine {
+    /// A machine of which nothing is known but its identity.
+    pub fn unseen(id: String) -> Self {
+        Self {
+            id,
+            state: MachineState::Unknown,
+            vendor_state: String::new(),
+            name: None,
+            addresses: Vec::new(),
+            size: None,
+            region: None,
+            image: None,
+            marks: Vec::new(),
+        }
+    }
+}
+
 /// What a machine does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MachineState {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod aws;
+mod beside;
 mod credentials;
 mod definitions;
 mod effects;

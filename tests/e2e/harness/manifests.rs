@@ -14,6 +14,11 @@ pub(crate) fn example(path: &str) -> Vec<Value> {
     documents(&root().join("examples").join(path))
 }
 
+/// The file of a built-in cloud.
+pub(crate) fn cloud(name: &str) -> Value {
+    documents(&root().join(format!("adapters/providers/cloud/{name}.yaml"))).remove(0)
+}
+
 /// All YAML files beneath a folder of the checkout, in the order of their paths.
 pub(crate) fn manifest_files(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![root().join(folder)];

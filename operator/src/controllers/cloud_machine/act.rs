@@ -111,7 +111,7 @@ pub async fn act(
             plain(What::Failed { place, failure, duration_ms: 0, attempt: None })
         }
         Decision::Adopt(found) => plain(What::Adopted { machine: found }),
-        Decision::Forget(operation) => plain(What::Forgotten { operation: Box::new(operation) }),
+        Decision::Forget(operation) => forget(machine, observed, operation, context).await?,
         Decision::Delete { external_id } => {
             delete(machine, observed, &external_id, context).await?
         }
@@ -243,6 +243,35 @@ fn failed(
         return Ok(What::Unknown { message: error.to_string() });
     }
     Ok(What::Failed { place, failure: Failure::from(&error), duration_ms, attempt })
+}
+
+/// Goes on without an open operation, once what it made for the machine is gone.
+async fn forget(
+    machine: &CloudMachine,
+    observed: &Observed,
+    open: Operation,
+    context: &Context,
+) -> Result<Acted, ActError> {
+    let forgotten = |open| What::Forgotten { operation: Box::new(open) };
+    let (Some(name), Some(account)) = (&observed.parts, &observed.account) else {
+        return Ok(Acted::plain(forgotten(open)));
+    };
+    let owner = owner(machine, context);
+    let token = naming::token(&owner, &open.provider, "clear", open.attempt);
+    let clearing = Operation { token: token.clone(), ..open.clone() };
+    // The open operation stays in the status until all of it is gone.
+    let effect = Effect::beneath(machine, account, clearing, context);
+    let cleared =
+        account.account.delete_machine(name, &open.region, &token, &effect.journal()).await;
+    let what = match cleared {
+        Ok(()) => forgotten(open),
+        Err(error) => {
+            account.refusal.note(error.class);
+            let message = format!("what the lost create left is not removed yet: {error}");
+            What::Unknown { message }
+        }
+    };
+    Ok(effect.acted(what))
 }
 
 async fn delete(

@@ -323,6 +323,13 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
         hold(State::Deleting, reason::DELETING, message, Phase::Reconciling, again)
     };
     match &observed.active {
+        // What it was made of goes by the same call, and may still be there.
+        Seen::Absent if observed.parts.is_some() && !is_deleted(status) => {
+            match not_before.filter(|at| observed.now < *at) {
+                Some(_) => deleting(delete_waits(status, &active.external_id)),
+                None => Decision::Delete { external_id: active.external_id.clone() },
+            }
+        }
         Seen::Absent => gone(observed),
         Seen::Here(seen) if seen.state == MachineState::Deleting => {
             deleting(format!("machine {} is {}", seen.id, seen.vendor_state))
@@ -350,6 +357,12 @@ fn delete_not_before(status: &CloudMachineStatus) -> Option<DateTime<Utc>> {
 fn delete_refused(status: &CloudMachineStatus) -> Option<&Attempt> {
     let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete")?;
     status.attempts.iter().find(|attempt| attempt.at >= asked.started_at)
+}
+
+/// Whether the newest deletion ended, and well.
+fn is_deleted(status: &CloudMachineStatus) -> bool {
+    let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete");
+    asked.is_some_and(|asked| asked.witness_index.is_some()) && delete_refused(status).is_none()
 }
 
 /// What a deletion waits for, between two requests.
@@ -381,9 +394,11 @@ fn abandoned(operation: &Operation, observed: &Observed) -> Decision {
         Found::Listed { machines, .. } if !machines.is_empty() => {
             Decision::Adopt(Box::new(machines[0].clone()))
         }
-        Found::Listed { settles_at, .. } if observed.now >= *settles_at => {
-            Decision::Release("the open create made nothing")
-        }
+        Found::Listed { settles_at, .. } if observed.now >= *settles_at => match &observed.parts {
+            // There is no machine, and there may be what was made for it.
+            Some(name) => Decision::Adopt(Box::new(Machine::unseen(name.clone()))),
+            None => Decision::Release("the open create made nothing"),
+        },
         _ => resolve(operation, observed),
     }
 }

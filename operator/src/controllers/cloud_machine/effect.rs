@@ -46,6 +46,20 @@ impl<'a> Effect<'a> {
         Self { operation, receipts: Arc::default(), writer, context, object }
     }
 
+    /// Begins one that belongs to an operation whose intent is in the status already; the log has an
+    /// entry of it.
+    pub(super) fn beneath(
+        machine: &'a CloudMachine,
+        account: &'a OpenAccount,
+        operation: Operation,
+        context: &'a Context,
+    ) -> Self {
+        let open = machine.status.as_ref().and_then(|status| status.operation.clone());
+        let effect = Self::new(machine, account, operation, context);
+        *effect.writer.written.lock().unwrap_or_else(PoisonError::into_inner) = open;
+        effect
+    }
+
     /// The journal that the pipeline keeps.
     pub(super) fn journal(&self) -> ObjectJournal<'_> {
         ObjectJournal {
@@ -72,7 +86,7 @@ impl<'a> Effect<'a> {
         let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
         let witness = receipts.newest();
         let mut intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(operation) = &mut intent {
+        if let Some(operation) = intent.as_mut().filter(|intent| intent.token == self.operation.token) {
             operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
         }
         Acted { what, witness, intent }
@@ -89,6 +103,11 @@ struct StatusWriter<'a> {
 #[async_trait]
 impl IntentWriter for StatusWriter<'_> {
     async fn write(&self, operation: &Operation) -> Result<(), JournalError> {
+        // What is made of several things has one intent here, and an entry in the log for each.
+        let is_written = self.written.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_written {
+            return Ok(());
+        }
         let now = self.context.now();
         let status = report::with_intent(self.machine, operation, now);
         let result = report::apply(self.machine, &status, self.context).await;

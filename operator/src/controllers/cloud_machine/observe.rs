@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use infrafabric_adapters::contract::cloud::{Machine, MachineState};
+use infrafabric_adapters::contract::cloud::{Address, Machine, MachineState};
 use infrafabric_crds::CloudMachine;
+use infrafabric_crds::cloud_machine::{MachineAddress, State};
 use infrafabric_definition::Class;
 use kube::ResourceExt;
 
@@ -28,6 +29,8 @@ pub struct Observed {
     pub found: Found,
     /// The account of the machine in use, or of the open operation.
     pub account: Option<Arc<OpenAccount>>,
+    /// Where a machine is made of several things: its name, by which what is left of it is removed.
+    pub parts: Option<String>,
 }
 
 /// The machine in use, as its provider shows it.
@@ -78,6 +81,10 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         accounts: Vec::new(),
         active: Seen::None,
         found: Found::NotAsked,
+        parts: account
+            .as_ref()
+            .filter(|account| account.account.has_parts())
+            .map(|_| owner(machine, context).thing_name()),
         account,
     };
     if let Some((provider, region)) = place {
@@ -129,7 +136,7 @@ async fn active(
     if let Some(seen) = newest.as_ref().and_then(|list| list.machine(&active.external_id)) {
         return match seen.state {
             MachineState::Gone => Seen::Absent,
-            _ => Seen::Here(seen.clone()),
+            _ => Seen::Here(completed(machine, seen.clone(), account, region).await),
         };
     }
     // A list that is younger than the machine may lack it; ask for the machine itself then.
@@ -144,6 +151,33 @@ async fn active(
         Ok(_) => Seen::Absent,
         Err(error) => Seen::Unreachable(error.to_string()),
     }
+}
+
+/// A machine from a list, with the addresses that only a read shows: as they are known, or read once
+/// when it runs.
+async fn completed(
+    machine: &CloudMachine,
+    mut seen: Machine,
+    account: &OpenAccount,
+    region: &str,
+) -> Machine {
+    if !account.account.reads_more() || !seen.addresses.is_empty() {
+        return seen;
+    }
+    let status = machine.status.as_ref();
+    let known = status.map(|status| status.addresses.as_slice()).unwrap_or_default();
+    let was_running = status.and_then(|status| status.state) == Some(State::Running);
+    let runs = seen.state == MachineState::Running;
+    if runs && (known.is_empty() || !was_running) {
+        return match account.account.read_machine(&seen.id, region).await {
+            Ok(Some(read)) => read,
+            // The list stands; the addresses are asked for again when it is looked at again.
+            Ok(None) | Err(_) => seen,
+        };
+    }
+    let address = |known: &MachineAddress| Address { ip: known.ip.clone(), public: known.public };
+    seen.addresses = known.iter().map(address).collect();
+    seen
 }
 
 fn lag(account: &OpenAccount) -> TimeDelta {
