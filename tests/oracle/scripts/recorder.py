@@ -1,10 +1,11 @@
 """Forwards plain HTTP to an upstream and writes one JSON line an exchange: method, path, statuses, Prism's verdict.
 
-Usage: recorder.py <port> <upstream URL> <file> [<text>]
+Usage: recorder.py <port> <upstream URL> <file> [<text> [<routes>]]
 
 Prism tells its verdict in the answer's header `sl-violations`, which only its caller sees. This stands between the
 operator and Prism, so that the oracle sees it too. The answer to the first request whose body contains <text> is held
-for ever: the effect has happened, and its caller does not know. Standard library only.
+for ever: the effect has happened, and its caller does not know. <routes> is JSON, [[<text>, <URL>, <judged>], …]: a path
+that contains the text goes to that URL instead, the first that fits. Standard library only.
 """
 
 import http.client
@@ -16,7 +17,8 @@ import time
 import urllib.parse
 
 port, upstream, file = int(sys.argv[1]), urllib.parse.urlsplit(sys.argv[2]), sys.argv[3]
-to_hold = sys.argv[4:5]
+to_hold = [text for text in sys.argv[4:5] if text]
+routes = [(text, urllib.parse.urlsplit(url), judged) for text, url, judged in json.loads((sys.argv[5:6] or ["[]"])[0])]
 # The host goes on as it came: signatures cover it.
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"}
 lock = threading.Lock()
@@ -31,9 +33,12 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP}
         line = {"method": self.command, "path": path, "body": body.decode(errors="replace"),
                 "headers": {k: v for k, v in headers.items() if k.lower() in {"authorization", "content-type", "accept"}}}
+        target, judged = next(((to, judged) for text, to, judged in routes if text in path), (upstream, True))
+        if not judged:
+            line["unjudged"] = True
         try:
-            client = http.client.HTTPConnection(upstream.hostname, upstream.port, timeout=60)
-            client.request(self.command, upstream.path.rstrip("/") + path, body or None, headers)
+            client = http.client.HTTPConnection(target.hostname, target.port, timeout=60)
+            client.request(self.command, target.path.rstrip("/") + path, body or None, headers)
             answer = client.getresponse()
             content = answer.read()
         except OSError as error:

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cache::own;
 use crate::error::{Error, at};
@@ -15,6 +15,16 @@ use crate::process::{Running, free_port};
 use crate::tools::plain_python;
 
 const START: Duration = Duration::from_mins(1);
+
+/// Where requests go whose path contains a text.
+pub(crate) struct Route {
+    /// The text.
+    pub(crate) text: &'static str,
+    /// The base URL there.
+    pub(crate) url: String,
+    /// Whether a judge stands there.
+    pub(crate) judged: bool,
+}
 
 /// A running recorder.
 pub(crate) struct Recorder {
@@ -28,6 +38,20 @@ impl Recorder {
     /// Starts one before a loopback port. It never answers the first request whose body contains
     /// `hold`.
     pub(crate) fn start(upstream: u16, hold: Option<&str>, folder: &Path) -> Result<Self, Error> {
+        Self::routing(upstream, hold, &[], folder)
+    }
+
+    /// The same, where a path that contains a text goes elsewhere.
+    pub(crate) fn routing(
+        upstream: u16,
+        hold: Option<&str>,
+        routes: &[Route],
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        let routes: Vec<Value> = routes
+            .iter()
+            .map(|route| json!([route.text, route.url, route.judged]))
+            .collect();
         let port = free_port()?;
         let record = folder.join(format!("exchanges-{port}.jsonl"));
         fs::write(&record, "").map_err(at(&record))?;
@@ -37,7 +61,7 @@ impl Recorder {
                 .arg(own("scripts/recorder.py"))
                 .args([&port.to_string(), &format!("http://127.0.0.1:{upstream}")])
                 .arg(&record)
-                .args(hold),
+                .args([hold.unwrap_or_default(), &Value::from(routes).to_string()]),
             &folder.join(format!("recorder-{port}.log")),
         )?;
         process.until(START, || TcpStream::connect(("127.0.0.1", port)).is_ok())?;

@@ -53,7 +53,14 @@ impl Simulated {
                 ("list", &object.list),
                 ("delete", &object.delete),
             ] {
-                names.extend(operation.is_some().then(|| format!("{kind}.{verb}")));
+                let Some(operation) = operation else { continue };
+                let steps = operation.steps.iter().map(|step| &step.name);
+                names.extend(steps.map(|step| format!("{kind}.{verb}.{step}")));
+                names.push(format!("{kind}.{verb}"));
+            }
+            for part in &object.parts {
+                names.push(format!("{kind}.create.{}", part.name));
+                names.extend(part.delete.is_some().then(|| format!("{kind}.delete.{}", part.name)));
             }
         }
         names.extend(self.definition.catalogs.keys().map(|catalog| format!("{catalog}.list")));
@@ -62,8 +69,9 @@ impl Simulated {
 
     /// What the definition's parameters ask for; any account will do.
     pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
-        let names = self.definition.parameters.keys();
-        names.map(|name| (name.0.clone(), "sandbox".to_owned())).collect()
+        let parameters = self.definition.parameters.iter();
+        let needed = parameters.filter(|(_, parameter)| parameter.default.is_none());
+        needed.map(|(name, _)| (name.0.clone(), "sandbox".to_owned())).collect()
     }
 
     /// An account of it at that base URL.

@@ -1,4 +1,5 @@
-//! The judge: Prism before a simulated provider, a recorder before Prism.
+//! The judge: Prism before a simulated provider, once for each description, and a recorder before
+//! all of them.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::process::{Running, free_port};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Route};
 use crate::tools::{descriptions, prism};
 
 const START: Duration = Duration::from_mins(2);
@@ -16,25 +17,63 @@ const START: Duration = Duration::from_mins(2);
 pub(crate) struct Official {
     /// The definition.
     pub(crate) definition: &'static str,
-    /// The description, beneath the folder of descriptions.
-    pub(crate) description: &'static str,
+    /// The descriptions beneath their folder, each with what the paths contain that it is about; the
+    /// first that fits judges, the last fits all.
+    pub(crate) descriptions: &'static [(&'static str, &'static str)],
     /// A region that it simulates.
     pub(crate) region: &'static str,
+    /// What no description here is about: what the paths contain, and why.
+    pub(crate) unjudged: &'static [(&'static str, &'static str)],
 }
 
+const TOKEN: &str = "access tokens are described by RFC 6749 alone";
+
 /// All that are judged.
-pub(crate) const OFFICIAL: [Official; 4] = [
-    Official { definition: "digitalocean", description: "cloud/digitalocean.json", region: "fra1" },
+pub(crate) const OFFICIAL: [Official; 6] = [
+    Official {
+        definition: "digitalocean",
+        descriptions: &[("", "cloud/digitalocean.json")],
+        region: "fra1",
+        unjudged: &[],
+    },
     Official {
         definition: "linode",
-        description: "cloud/linode-4.151.1.json",
+        descriptions: &[("", "cloud/linode-4.151.1.json")],
         region: "eu-central",
+        unjudged: &[],
     },
-    Official { definition: "vultr", description: "cloud/vultr.json", region: "fra" },
+    Official {
+        definition: "vultr",
+        descriptions: &[("", "cloud/vultr.json")],
+        region: "fra",
+        unjudged: &[],
+    },
     Official {
         definition: "ovhcloud",
-        description: "cloud/ovh-cloud-subset.openapi.json",
+        descriptions: &[("", "cloud/ovh-cloud-subset.openapi.json")],
         region: "GRA11",
+        unjudged: &[],
+    },
+    Official {
+        definition: "google-cloud",
+        descriptions: &[("", "cloud/gcp-compute-v1-subset.openapi.json")],
+        region: "europe-west1-b",
+        unjudged: &[("/token", TOKEN)],
+    },
+    Official {
+        definition: "azure",
+        descriptions: &[
+            ("/Microsoft.Compute/skus", "cloud/azure-skus-2021-07-01.json"),
+            ("/Microsoft.Compute/", "cloud/azure-compute-2022-11-01.json"),
+            ("/Microsoft.Network/", "cloud/azure-network-2022-09-01.json"),
+            ("", "cloud/azure-resources-2022-09-01.json"),
+        ],
+        region: "westeurope",
+        unjudged: &[
+            ("/oauth2/", TOKEN),
+            ("/operations/", "the addresses of asynchronous operations are not described"),
+            ("/locations?", "the description of subscriptions is not among those here"),
+        ],
     },
 ];
 
@@ -42,26 +81,38 @@ pub(crate) const OFFICIAL: [Official; 4] = [
 pub(crate) struct Judge {
     /// Where the operator sends its requests.
     pub(crate) recorder: Recorder,
-    _prism: Running,
+    _judges: Vec<Running>,
 }
 
 impl Judge {
-    /// Starts both; `upstream` is the simulated provider.
+    /// Starts them; `upstream` is the simulated provider.
     pub(crate) fn start(official: &Official, upstream: &str, folder: &Path) -> Result<Self, Error> {
-        let description = descriptions()?.join(official.description);
-        let program = prism()?;
-        let port = free_port()?;
-        let mut judge = Running::start(
-            "prism",
-            Command::new(program)
-                .args(["proxy", "-h", "127.0.0.1", "-p", &port.to_string()])
-                .arg(&description)
-                .arg(upstream),
-            &folder.join(format!("prism-{}.log", official.definition)),
-        )?;
-        // It listens only when it has read the description.
-        judge.until(START, || TcpStream::connect(("127.0.0.1", port)).is_ok())?;
-        let recorder = Recorder::start(port, None, folder)?;
-        Ok(Self { recorder, _prism: judge })
+        let mut judges = Vec::new();
+        let mut routes: Vec<Route> = official
+            .unjudged
+            .iter()
+            .map(|(text, _)| Route { text, url: upstream.to_owned(), judged: false })
+            .collect();
+        let mut last = 0;
+        for (text, description) in official.descriptions {
+            let description = descriptions()?.join(description);
+            let port = free_port()?;
+            let mut judge = Running::start(
+                "prism",
+                Command::new(prism()?)
+                    .args(["proxy", "-h", "127.0.0.1", "-p", &port.to_string()])
+                    .arg(&description)
+                    .arg(upstream),
+                &folder.join(format!("prism-{}-{port}.log", official.definition)),
+            )?;
+            // It listens only when it has read the description.
+            judge.until(START, || TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+            judges.push(judge);
+            let url = format!("http://127.0.0.1:{port}");
+            routes.push(Route { text, url, judged: true });
+            last = port;
+        }
+        let recorder = Recorder::routing(last, None, &routes, folder)?;
+        Ok(Self { recorder, _judges: judges })
     }
 }

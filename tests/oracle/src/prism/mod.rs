@@ -45,6 +45,11 @@ async fn one(report: &mut Report, official: &Official, folder: &Path) -> Result<
     life(&judge, official, &simulated, folder).await?;
     catalogs(&judge, official, &simulated).await?;
     let lived = judge.recorder.exchanges()?;
+    for (text, because) in official.unjudged {
+        let asked = |one: &Value| one["path"].as_str().is_some_and(|path| path.contains(text));
+        let what = format!("{}: not judged: {text} ({because})", official.definition);
+        report.check(&what, lived.iter().any(asked), "it was not asked: remove it from the table");
+    }
     covered(report, &simulated, &world.client()).await?;
     let life = Verdict::of(official.definition, &lived);
     life.told(report, "a machine's life");
@@ -116,19 +121,21 @@ async fn catalogs(judge: &Judge, official: &Official, simulated: &Simulated) -> 
     Ok(())
 }
 
-/// The judge itself: a request that lacks what the description requires must be objected to.
+/// The judge itself: a request that is not as the description says must be objected to.
 fn control(
     report: &mut Report,
     judge: &Judge,
     definition: &'static str,
     lived: &[Value],
 ) -> Result<(), Error> {
-    let creation = lived.iter().find(|one| one["method"] == "POST" && one["status"] != 404);
-    let mut broken = creation.cloned().unwrap_or_default();
-    broken["body"] = json!("{}");
+    let creates = |one: &&Value| one["method"] == "POST" || one["method"] == "PUT";
+    let mut creations =
+        lived.iter().filter(creates).filter(|one| one["unjudged"] != true && one["status"] != 404);
+    let mut broken = creations.next().cloned().unwrap_or_default();
+    broken["body"] = json!("[]");
     judge.recorder.again(&broken)?;
     let last = judge.recorder.exchanges()?.pop().unwrap_or_default();
-    let what = format!("{definition}: the judge objects to an empty creation");
+    let what = format!("{definition}: the judge objects to a creation that is a list");
     let objects = !Verdict::of(definition, std::slice::from_ref(&last)).objections.is_empty();
     report.check(&what, objects, &last.to_string());
     Ok(())

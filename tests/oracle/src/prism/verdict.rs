@@ -39,7 +39,7 @@ struct Undocumented {
     source: &'static str,
 }
 
-const UNDOCUMENTED: [Undocumented; 11] = [
+const UNDOCUMENTED: [Undocumented; 22] = [
     Undocumented {
         definition: "vultr",
         status: 401,
@@ -95,6 +95,61 @@ const UNDOCUMENTED: [Undocumented; 11] = [
         status: 503,
         source: "RFC 9110 15.6.4; the description has successes only",
     },
+    Undocumented {
+        definition: "google-cloud",
+        status: 401,
+        source: "RFC 9110 15.5.2; the description has successes only",
+    },
+    Undocumented {
+        definition: "google-cloud",
+        status: 402,
+        source: "RFC 9110 15.5.3; the description has successes only",
+    },
+    Undocumented {
+        definition: "google-cloud",
+        status: 404,
+        source: "RFC 9110 15.5.5; the description has successes only",
+    },
+    Undocumented {
+        definition: "google-cloud",
+        status: 429,
+        source: "RFC 6585 4; the description has successes only",
+    },
+    Undocumented {
+        definition: "google-cloud",
+        status: 500,
+        source: "RFC 9110 15.6.1; the description has successes only",
+    },
+    Undocumented {
+        definition: "google-cloud",
+        status: 503,
+        source: "RFC 9110 15.6.4; the description has successes only",
+    },
+    Undocumented {
+        definition: "azure",
+        status: 401,
+        source: "RFC 9110 15.5.2; the description of SKUs has successes only",
+    },
+    Undocumented {
+        definition: "azure",
+        status: 402,
+        source: "RFC 9110 15.5.3; the description of SKUs has successes only",
+    },
+    Undocumented {
+        definition: "azure",
+        status: 429,
+        source: "RFC 6585 4; the description of SKUs has successes only",
+    },
+    Undocumented {
+        definition: "azure",
+        status: 500,
+        source: "RFC 9110 15.6.1; the description of SKUs has successes only",
+    },
+    Undocumented {
+        definition: "azure",
+        status: 503,
+        source: "RFC 9110 15.6.4; the description of SKUs has successes only",
+    },
 ];
 
 const NO_SUCH_STATUS: &str = "Unable to match the returned status code";
@@ -115,12 +170,12 @@ impl Verdict {
     pub(super) fn of(definition: &'static str, exchanges: &[Value]) -> Self {
         let mut verdict = Self {
             definition,
-            exchanges: exchanges.len(),
+            exchanges: exchanges.iter().filter(|exchange| exchange["unjudged"] != true).count(),
             objections: BTreeSet::new(),
             accepted: BTreeSet::new(),
             undocumented: BTreeSet::new(),
         };
-        for exchange in exchanges {
+        for exchange in exchanges.iter().filter(|exchange| exchange["unjudged"] != true) {
             for violation in exchange["violations"].as_array().into_iter().flatten() {
                 verdict.weigh(exchange, violation);
             }
