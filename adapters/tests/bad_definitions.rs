@@ -40,6 +40,8 @@ fn problems(text: &str) -> Vec<String> {
 fn a_definition_that_compiles_but_cannot_work_is_refused() {
     let create = "post: /machines";
     let read = "      read: {get: '/machines/${id}', item: '${body.machine}'}\n";
+    let delete = "delete: {delete: '/machines/${id}'}";
+    let delete_with = |more: &str| format!("delete: {{delete: '/machines/${{id}}', {more}}}");
     let table = [
         // Names of the contract.
         (
@@ -270,6 +272,75 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         (
             aws("[accessKeyId, secretAccessKey]", "[accessKeyId, accessKeyId]"),
             "spec.auth.secret: `accessKeyId` twice",
+        ),
+        (
+            bench("scheme: bearer", "scheme: oci"),
+            "spec.auth.secret: oci takes four keys: tenancy, user, fingerprint and the private key",
+        ),
+        (
+            bench("scheme: bearer", "scheme: jwt-bearer"),
+            "spec.auth.token: missing: the call that gives an access token",
+        ),
+        (
+            bench("scheme: bearer", "scheme: bearer, scope: all"),
+            "spec.auth.scope: only jwt-bearer signs a scope",
+        ),
+        // What a call brings along.
+        (
+            bench(delete, &delete_with("wait: {get: /work, done: status == 200, every: 0s}")),
+            "spec.objects.machine.delete.wait.every: `0s` is no span such as 30s",
+        ),
+        (
+            bench(delete, &delete_with("wait: {get: work, done: status == 200}")),
+            "spec.objects.machine.delete.wait.get: path `work` must begin with /",
+        ),
+        (
+            bench(delete, &delete_with("wait: {get: '/work/${want.name}', done: status == 200}")),
+            "spec.objects.machine.delete.wait.get: unknown variable `want`",
+        ),
+        (
+            bench(delete, &delete_with("wait: {get: /work, done: item.status == 200}")),
+            "spec.objects.machine.delete.wait.done: unknown variable `item`",
+        ),
+        (
+            bench(delete, &delete_with("wait: {get: /work, done: status == 200}")),
+            "spec.sandbox.objects.machine.wait: missing: who waits for the end of an operation",
+        ),
+        (
+            bench("delete: {status: 204}", "delete: {status: 204}\n        wait: {body: {a: b}}"),
+            "spec.sandbox.objects.machine.wait: simulates nothing: no operation waits",
+        ),
+        (
+            bench(delete, &delete_with("steps: [{name: a, get: /a, item: '${body}'}]")),
+            "spec.sandbox.objects.machine.steps.a: missing",
+        ),
+        (
+            bench(delete, &delete_with("steps: [{name: a, get: '/a/${want.name}', item: '${body}'}]")),
+            "spec.objects.machine.delete.steps[0].get: unknown variable `want`",
+        ),
+        (
+            bench(delete, &delete_with("steps: [{name: a, get: /a, item: '${body}'}, {name: a, get: /b, item: '${body}'}]")),
+            "spec.objects.machine.delete.steps[1].name: `a` twice",
+        ),
+        (
+            bench("'/machines/${id}', item", "'/machines/${steps.a}', item"),
+            "spec.objects.machine.read.get: unknown variable `steps`",
+        ),
+        (
+            bench("      create:\n", "      parts: [{name: room, create: {put: '/rooms/${want.name}'}}]\n      create:\n"),
+            "spec.objects.machine.identity.find: by `tag`, but what has parts is addressed by its name",
+        ),
+        (
+            bench("      create:\n", "      parts: [{name: room, create: {post: /rooms}}]\n      create:\n"),
+            "spec.objects.machine.parts[0].create: is no put at `want.name` and sends no `token`",
+        ),
+        (
+            bench("      create:\n", "      parts: [{name: room, create: {put: '/rooms/${want.name}'}}]\n      create:\n"),
+            "spec.sandbox.objects.machine.parts.room: missing",
+        ),
+        (
+            bench("post: /machines", "put: /machines/${want.name}"),
+            "spec.objects.machine.identity.key: false, but the create is a put at `want.name`",
         ),
         // Error rules.
         (

@@ -7,6 +7,8 @@ mod redact;
 mod rsa;
 mod service_account;
 mod sigv4;
+#[cfg(test)]
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -57,6 +57,10 @@ pub(super) fn check(
             let path = format!("{path}.parts[{i}]");
             checker.operation(&part.create, &format!("{path}.create"), Verb::Part, inputs);
             checker.part(part, &format!("{path}.create"));
+            if object.parts[..i].iter().any(|before| before.name == part.name) {
+                let reason = format!("`{}` twice: each has its own name", part.name);
+                checker.problems.push(problem(&format!("{path}.name"), reason));
+            }
             if let Some(delete) = &part.delete {
                 checker.operation(delete, &format!("{path}.delete"), Verb::Delete, inputs);
             }
@@ -154,6 +158,10 @@ impl Checker<'_> {
         });
         for (i, step) in operation.steps.iter().enumerate() {
             let path = format!("{path}.steps[{i}]");
+            if operation.steps[..i].iter().any(|before| before.name == step.name) {
+                let reason = format!("`{}` twice: each has its own name", step.name);
+                self.problems.push(problem(&format!("{path}.name"), reason));
+            }
             step.operation.request_templates(&path, &mut |path, template| {
                 check_template(template, path, &known(), self.problems);
             });

@@ -54,7 +54,7 @@ pub(super) fn sign(
     }
     let signature = key.key.sign(text.as_bytes()).map_err(SignError::Key)?;
     let header = format!(
-        "Signature version=\"1\",keyId=\"{}/{}/{}\",algorithm=\"rsa-sha256\",headers=\"{names}\",signature=\"{}\"",
+        "Signature algorithm=\"rsa-sha256\",headers=\"{names}\",keyId=\"{}/{}/{}\",signature=\"{}\",version=\"1\"",
         key.tenancy,
         key.user,
         key.fingerprint,

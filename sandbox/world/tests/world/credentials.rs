@@ -11,7 +11,7 @@ use infrafabric_definition::Class;
 use infrafabric_world::FaultSpec;
 use serde_json::{Value, json};
 
-use crate::definitions::quay_manifest;
+use crate::definitions::{built_in, quay_manifest};
 use crate::harness::Harness;
 
 /// The schemes that need no more than the Secret, with what their simulated account accepts.
@@ -43,6 +43,22 @@ fn schemes() -> [(Value, Value); 8] {
             json!({"scheme": "oauth2", "secret": ["id", "secret"],
                 "token": {"post": "/oauth/token", "form": {"scope": "all"}}}),
             json!({"id": "quay-client", "secret": "quay secret&1"}),
+        ),
+    ]
+}
+
+/// The schemes that sign with a private key; the values are those of built-in definitions.
+fn key_schemes() -> [(Value, Value); 2] {
+    let accepts = |name: &str| json!(built_in(name).sandbox.as_ref().expect("a sandbox").accepts);
+    [
+        (
+            json!({"scheme": "oci", "secret": ["tenancy", "user", "fingerprint", "privateKey"]}),
+            accepts("oracle-cloud"),
+        ),
+        (
+            json!({"scheme": "jwt-bearer", "secret": ["serviceAccount"], "scope": "all",
+                "token": {"post": "/oauth/token"}}),
+            accepts("google-cloud"),
         ),
     ]
 }
@@ -82,7 +98,7 @@ fn everything(error: &AdapterError) -> String {
 
 #[tokio::test]
 async fn every_scheme_is_accepted_with_the_right_values() {
-    for (auth, accepts) in schemes() {
+    for (auth, accepts) in schemes().into_iter().chain(key_schemes()) {
         let definition = quay_with(&auth, &accepts);
         let world = Harness::start(vec![Arc::clone(&definition)]).await;
         let account = open(&world, &definition, &accepted(&definition));
@@ -111,10 +127,60 @@ async fn every_wrong_value_is_refused_as_auth_and_not_shown() {
     }
 }
 
+/// Another account's key, another account's names, and what is no key at all.
+#[tokio::test]
+async fn a_wrong_key_is_refused_as_auth_and_not_shown() {
+    let [(oci, oci_accepts), (jwt, jwt_accepts)] = key_schemes();
+    let pem = |file: &Value| {
+        let file: Value = serde_json::from_str(file.as_str().expect("a file")).expect("JSON");
+        file["private_key"].as_str().expect("a key").to_owned()
+    };
+    let other = pem(&jwt_accepts["serviceAccount"]);
+    let mut another: Value =
+        serde_json::from_str(jwt_accepts["serviceAccount"].as_str().expect("a file")).expect("JSON");
+    another["private_key"] = oci_accepts["privateKey"].clone();
+    let other_lines = other.lines().nth(3).expect("a line").to_owned();
+    let cases = [
+        (&oci, &oci_accepts, "privateKey", other),
+        (&oci, &oci_accepts, "user", "wrong-value-1".to_owned()),
+        (&oci, &oci_accepts, "fingerprint", "wrong-value-1".to_owned()),
+        (&jwt, &jwt_accepts, "serviceAccount", another.to_string()),
+    ];
+    for (auth, accepts, key, value) in cases {
+        let definition = quay_with(auth, accepts);
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let mut secrets = accepted(&definition);
+        secrets.insert(key.to_owned(), value);
+        let error = open(&world, &definition, &secrets).verify().await.expect_err("refused");
+        assert_eq!(error.class, Class::Auth, "{auth} {key}: {error}");
+        assert!(!everything(&error).contains(&other_lines), "{error:?}");
+    }
+    // What is no key is refused before anything is sent.
+    for (auth, accepts, key) in [(&oci, &oci_accepts, "privateKey"), (&jwt, &jwt_accepts, "serviceAccount")] {
+        let definition = quay_with(auth, accepts);
+        for value in ["hunter2", "{\"client_email\": \"a\", \"private_key\": \"hunter2\"}", "-----BEGIN ENCRYPTED PRIVATE KEY-----"] {
+            let mut secrets = accepted(&definition);
+            secrets.insert(key.to_owned(), value.to_owned());
+            let secrets = secrets.into_iter().map(|(key, value)| (key, value.into()));
+            let options = AccountOptions { secrets: secrets.collect(), ..AccountOptions::default() };
+            let error = Account::open(Arc::clone(&definition), options).expect_err("refused");
+            assert_eq!((error.class, error.sent), (Class::Auth, false));
+            assert!(error.message.contains(&format!("`{key}`")), "{error}");
+            assert!(!everything(&error).contains("hunter2"), "{error:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_set_by_the_providers() {
-    let (auth, accepts) = schemes()[6].clone();
-    let definition = quay_with(&auth, &accepts);
+    let signing = [&schemes()[6..7], &key_schemes()].concat();
+    for (auth, accepts) in signing {
+        late(&auth, &accepts).await;
+    }
+}
+
+async fn late(auth: &Value, accepts: &Value) {
+    let definition = quay_with(auth, accepts);
     let world = Harness::start(vec![Arc::clone(&definition)]).await;
     let account = {
         let secrets = accepted(&definition);
@@ -131,7 +197,7 @@ async fn a_clock_that_is_wrong_is_set_by_the_providers() {
     };
     // The first answer refuses and says the time.
     let _ = account.verify().await;
-    account.verify().await.expect("the time was learnt");
+    account.verify().await.unwrap_or_else(|error| panic!("{auth}: {error}"));
 }
 
 #[tokio::test]
