@@ -33,6 +33,11 @@ pub struct ObjectSpec {
     /// Deletes one by `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Operation>,
+    /// What else can be done with one, by the contract's verbs (`machine`: start, stop, reboot,
+    /// resize).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub verbs: BTreeMap<Name, Operation>,
     /// The contract's outputs, as expressions over `item`. `state` is a map: `of` is the vendor's
     /// state, the other keys map its values to the contract's.
     #[serde(rename = "as")]

@@ -48,7 +48,7 @@ pub struct SandboxFailure {
 
 /// One kind of simulated thing. Templates may use `req` (the body of its creation), `query`,
 /// `headers`, `region` (where it was made), `id`, `seq`, `created` (RFC 3339), `deleted` (bool), `phase(a, b, …)` (the state by
-/// age) and `gone(a, b, …)` (the state by time since its deletion).
+/// age), `gone(a, b, …)` (the state by time since its deletion) and `powered(on, off)` (by the last `start` or `stop`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SandboxObject {
@@ -69,11 +69,17 @@ pub struct SandboxObject {
     /// The answer of a creation, over `item`.
     pub create: SandboxAnswer,
     /// The answer of a read, over `item`.
+    #[serde(default)]
     pub read: SandboxAnswer,
     /// The answer of a list.
     pub list: SandboxList,
     /// The answer of a deletion.
     pub delete: SandboxAnswer,
+    /// The answers of its verbs, over `item` as it is then. `stop` and `start` decide what
+    /// `powered(on, off)` gives, `resize` changes what `req` says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub verbs: BTreeMap<Name, SandboxAnswer>,
     /// The answers of the steps of its operations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]

@@ -69,11 +69,16 @@ fn check_object(
         ("delete", &spec.delete),
     ];
     for (verb, given) in needed {
-        if given.is_none() {
-            let reason =
-                format!("missing: a {} needs create, read, list and delete", contract.name);
+        if given.is_none() && contract.needs.contains(&verb) {
+            let (last, before) = contract.needs.split_last().unwrap_or((&"", &[]));
+            let needs = format!("{} and {last}", before.join(", "));
+            let reason = format!("missing: a {} needs {needs}", contract.name);
             problems.push(problem(&format!("{path}.{verb}"), reason));
         }
+    }
+    let verbs: Vec<&str> = contract.verbs.iter().map(|verb| verb.name).collect();
+    for verb in object.verbs.keys().filter(|verb| !verbs.contains(&verb.as_str())) {
+        problems.push(unknown(&format!("{path}.verbs.{verb}"), "verb", verb, &verbs));
     }
     check_fields(contract.outputs, &object.outputs, path, problems);
     if let Some(state) = object.outputs.get("state") {
@@ -216,9 +221,12 @@ fn check_sandbox_names(compiled: &Compiled, problems: &mut Vec<Problem>) {
         let operations = || verbs.into_iter().flatten();
         let steps = operations().flat_map(|operation| &operation.steps).map(|step| &step.name);
         compare(&format!("objects.{name}.steps"), steps.collect(), simulated.steps.keys().collect(), problems);
+        let verbs = || object.verbs.keys().collect();
+        compare(&format!("objects.{name}.verbs"), verbs(), simulated.verbs.keys().collect(), problems);
         let parts = object.parts.iter().map(|part| &part.name);
         compare(&format!("objects.{name}.parts"), parts.collect(), simulated.parts.keys().collect(), problems);
-        let waits = operations().any(|operation| operation.wait.is_some());
+        let mut all = operations().chain(object.verbs.values());
+        let waits = all.any(|operation| operation.wait.is_some());
         let path = format!("spec.sandbox.objects.{name}.wait");
         match (waits, &simulated.wait) {
             (true, None) => {

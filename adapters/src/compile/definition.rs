@@ -60,6 +60,8 @@ pub struct CompiledObject {
     pub list: Option<CompiledOperation>,
     /// Deletes one.
     pub delete: Option<CompiledOperation>,
+    /// What else can be done with one.
+    pub verbs: BTreeMap<String, CompiledOperation>,
     /// The contract's outputs by name; `state` is a map.
     pub outputs: BTreeMap<String, Tree>,
 }
@@ -192,7 +194,9 @@ impl Compiled {
         let mut names = vec![self.verify.name.clone()];
         for object in self.objects.values() {
             let operations = [&object.create, &object.read, &object.list, &object.delete];
-            names.extend(operations.into_iter().flatten().map(|operation| operation.name.clone()));
+            let verbs = object.verbs.values();
+            let operations = operations.into_iter().flatten().chain(verbs);
+            names.extend(operations.map(|operation| operation.name.clone()));
         }
         names.extend(self.catalogs.values().map(|catalog| catalog.list.name.clone()));
         names.sort();
@@ -249,8 +253,15 @@ fn object(
     for (i, part) in spec.parts.iter().enumerate() {
         parts.extend(self::part(key, part, definition, &format!("{path}.parts[{i}]"), problems));
     }
+    let mut verbs = BTreeMap::new();
+    for (verb, given) in &spec.verbs {
+        let (name, place) = (format!("{key}.{verb}"), format!("{path}.verbs.{verb}"));
+        let verb_ = CompiledOperation::compile(&name, given, definition.answer, &place, problems);
+        verbs.extend(verb_.map(|operation| (verb.0.clone(), operation)));
+    }
     CompiledObject {
         parts,
+        verbs,
         find: spec.identity.find,
         lag,
         keyed: spec.identity.key,

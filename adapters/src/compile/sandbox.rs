@@ -59,6 +59,8 @@ pub struct CompiledSandboxObject {
     pub list: CompiledList,
     /// The answer of a deletion.
     pub delete: CompiledAnswer,
+    /// The answers of its verbs.
+    pub verbs: BTreeMap<String, CompiledAnswer>,
     /// The answers of the steps of its operations.
     pub steps: BTreeMap<String, CompiledRead>,
     /// What answers who waits.
@@ -162,7 +164,12 @@ fn object(
         let delete = answer(&spec.delete, &format!("{place}.delete"), problems);
         parts.insert(name.0.clone(), CompiledSandboxPart { create, delete });
     }
+    let mut verbs = BTreeMap::new();
+    for (name, spec) in &spec.verbs {
+        verbs.insert(name.0.clone(), answer(spec, &format!("{path}.verbs.{name}"), problems));
+    }
     Some(CompiledSandboxObject {
+        verbs,
         steps,
         wait: spec.wait.as_ref().map(|wait| read(wait, &format!("{path}.wait"), problems)),
         parts,

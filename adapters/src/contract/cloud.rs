@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::boot::boot_data;
-use super::{CatalogContract, DomainContract, Field, Kind, ObjectContract};
+use super::{CatalogContract, DomainContract, Field, Kind, ObjectContract, VerbContract};
 
 /// What a machine is created from: the definition sees it as `want`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,105 @@ impl MachineWant {
             want["bootData"] = Json::from(text);
         }
         want
+    }
+}
+
+/// What an SSH key is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SshKeyWant {
+    /// RFC 1123 label of at most 63 characters without double hyphens, unique in the account.
+    pub name: String,
+    /// The provider's region, where keys are regional.
+    pub region: String,
+    /// A public key as OpenSSH writes it: `ssh-ed25519 AAAA… comment`.
+    pub public_key: String,
+    /// What a thing of ours is recognised by.
+    #[serde(default)]
+    pub marks: Vec<String>,
+    /// Installation, kind, namespace, name and UID for providers with keys and values.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An SSH key that a provider keeps for machines to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKey {
+    /// What machines name it by ([`MachineWant::ssh_keys`]).
+    pub id: String,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What a private network is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkWant {
+    /// RFC 1123 label of at most 63 characters without double hyphens, unique in the account.
+    pub name: String,
+    /// The provider's region.
+    pub region: String,
+    /// A private IPv4 range such as `10.20.0.0/16`.
+    pub cidr: String,
+    /// What a thing of ours is recognised by.
+    #[serde(default)]
+    pub marks: Vec<String>,
+    /// Installation, kind, namespace, name and UID for providers with keys and values.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A private network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// The provider's identity for it.
+    pub id: String,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<String>,
+}
+
+/// What can be done with a machine that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MachineVerb {
+    /// Switch it on.
+    Start,
+    /// Switch it off, so that it costs as little as the provider allows.
+    Stop,
+    /// Begin anew.
+    Reboot,
+    /// Make it another size; many providers want it switched off first.
+    Resize {
+        /// The provider's size.
+        size: String,
+        /// The size's identity, where requests take that and not the name.
+        size_id: Option<String>,
+    },
+}
+
+impl MachineVerb {
+    /// The contract's name.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Reboot => "reboot",
+            Self::Resize { .. } => "resize",
+        }
+    }
+
+    /// `want` as expressions see it.
+    pub(crate) fn expressible(&self) -> Json {
+        match self {
+            Self::Resize { size, size_id } => {
+                json!({"size": size, "sizeId": size_id.as_ref().unwrap_or(size)})
+            }
+            _ => Json::Null,
+        }
     }
 }
 
@@ -242,6 +341,56 @@ pub const CONTRACT: DomainContract = DomainContract {
         states: &[
             "Creating", "Running", "Stopping", "Stopped", "Deleting", "Gone", "Failed", "Unknown",
         ],
+        needs: &["create", "read", "list", "delete"],
+        verbs: &[
+            VerbContract { name: "start", inputs: &[] },
+            VerbContract { name: "stop", inputs: &[] },
+            VerbContract { name: "reboot", inputs: &[] },
+            VerbContract {
+                name: "resize",
+                inputs: &[
+                    field("size", Kind::Text, true, "the provider's size"),
+                    field("sizeId", Kind::Text, true, "the size's identity, else its name"),
+                ],
+            },
+        ],
+    },
+    ObjectContract {
+        name: "sshKey",
+        inputs: &[
+            field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
+            field("region", Kind::Text, true, "the provider's region"),
+            field("publicKey", Kind::Text, true, "a public key as OpenSSH writes it, one line"),
+            field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
+            field("labels", Kind::Labels, true, "our marks as keys and values"),
+        ],
+        outputs: &[
+            field("id", Kind::Text, true, "what machines name it by"),
+            field("name", Kind::Text, false, "its name at the provider"),
+            field("marks", Kind::Texts, false, "its tags, our marks among them"),
+        ],
+        states: &[],
+        needs: &["create", "list", "delete"],
+        verbs: &[],
+    },
+    ObjectContract {
+        name: "network",
+        inputs: &[
+            field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
+            field("region", Kind::Text, true, "the provider's region"),
+            field("cidr", Kind::Text, true, "a private IPv4 range, 10.20.0.0/16"),
+            field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
+            field("labels", Kind::Labels, true, "our marks as keys and values"),
+        ],
+        outputs: &[
+            field("id", Kind::Text, true, "the provider's identity"),
+            field("name", Kind::Text, false, "its name at the provider"),
+            field("cidr", Kind::Text, false, "its range"),
+            field("marks", Kind::Texts, false, "its tags, our marks among them"),
+        ],
+        states: &[],
+        needs: &["create", "read", "list", "delete"],
+        verbs: &[],
     }],
     catalogs: &[
         CatalogContract {

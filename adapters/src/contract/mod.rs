@@ -54,6 +54,19 @@ pub struct ObjectContract {
     pub outputs: &'static [Field],
     /// The states that `as.state` may map to.
     pub states: &'static [&'static str],
+    /// What must be there of create, read, list and delete for the object to be of use.
+    pub needs: &'static [&'static str],
+    /// What else can be done with one.
+    pub verbs: &'static [VerbContract],
+}
+
+/// The contract of something that can be done with an object.
+#[derive(Clone, Copy, Debug)]
+pub struct VerbContract {
+    /// `resize`.
+    pub name: &'static str,
+    /// What it may use as `want.*`.
+    pub inputs: &'static [Field],
 }
 
 /// The contract of one catalog.

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::cloud::{Address, Image, Machine, MachineState, Region, Size};
+use super::cloud::{Address, Image, Machine, MachineState, Network, Region, Size, SshKey};
 use crate::compile::{EvaluationError, Tree, Vars, plain};
 
 /// Why a thing of the provider is none of the contract.
@@ -56,6 +56,18 @@ impl Outputs {
             image: self.text("image"),
             marks,
         })
+    }
+
+    /// An SSH key.
+    pub(crate) fn ssh_key(&self) -> Result<SshKey, ParseError> {
+        let id = self.text("id").ok_or(ParseError::Required("id"))?;
+        Ok(SshKey { id, name: self.text("name") })
+    }
+
+    /// A private network.
+    pub(crate) fn network(&self) -> Result<Network, ParseError> {
+        let id = self.text("id").ok_or(ParseError::Required("id"))?;
+        Ok(Network { id, name: self.text("name"), cidr: self.text("cidr") })
     }
 
     /// The identity alone.

@@ -38,6 +38,8 @@ pub(crate) struct Effect<'a> {
     pub(crate) keyed: bool,
     /// Creations: success without an identity is in doubt.
     pub(crate) identity: Option<&'a Identity<'a>>,
+    /// Whether it removes something: what is gone already is a success.
+    pub(crate) deletes: bool,
 }
 
 impl fmt::Debug for Effect<'_> {
@@ -68,6 +70,6 @@ impl Ready<'_> {
 
     /// Whether "not found" is what was wanted.
     pub(crate) fn absence_is_success(&self) -> bool {
-        self.effect.is_some_and(|effect| effect.identity.is_none())
+        self.effect.is_some_and(|effect| effect.deletes)
     }
 }

@@ -85,6 +85,7 @@ async fn create(url: &str) -> Trail {
         journal: &Silent,
         keyed: true,
         identity: Some(&identity),
+        deletes: false,
     };
     let operation = pipeline.definition.objects["machine"].create.as_ref();
     let inputs = Inputs { token: Some("t-1".to_owned()), ..Inputs::default() };

@@ -115,6 +115,10 @@ fn act(
         Target::Token => Ok((call.account.issue(now), None)),
         Target::Verify => call.plain(&sandbox.verify),
         Target::Catalog(name) => call.plain(sandbox.catalogs.get(name).ok_or_else(gone)?),
+        Target::Change(name, verb) => {
+            let object = sandbox.objects.get(name).ok_or_else(gone)?;
+            objects::change(&call, name, verb, object)
+        }
         Target::Step(name, ..) | Target::Wait(name, _) | Target::Part(name, ..) => {
             let object = sandbox.objects.get(name).ok_or_else(gone)?;
             beside::answer(&call, &route.target, object)

@@ -21,6 +21,8 @@ pub enum Effect {
     Create,
     /// A thing was deleted.
     Delete,
+    /// A thing was switched or resized.
+    Change,
 }
 
 /// What became of an answer.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use infrafabric_adapters::compile::{
-    CompiledSandboxObject, EvaluationError, Expression, Template, Vars, plain,
+    BodyTemplate, CompiledSandboxObject, EvaluationError, Expression, Template, Tree, Vars, plain,
 };
 use infrafabric_definition::{Class, ListScope, Method};
 use serde_json::{Map, Value as Json, json};
@@ -74,7 +74,7 @@ fn make(
         && let Some(there) = spec.id.render(vars)?.and_then(|id| things.get(&plain(&id)))
         && there.deleted().is_none()
     {
-        if sorted(&there.req) == sorted(&call.received.req) {
+        if sorted(&there.req()) == sorted(&call.received.req) {
             return Ok((there, false));
         }
         let message = "it exists and is not as this request says".to_owned();
@@ -174,6 +174,87 @@ pub(crate) fn delete(
 }
 
 /// Shows a page of the things that pass the filter.
+/// Switches or resizes one.
+pub(crate) fn change(
+    call: &Call<'_>,
+    name: &str,
+    verb: &str,
+    spec: &CompiledSandboxObject,
+) -> Result<Done, Failure> {
+    let id = call.id()?;
+    let found = {
+        let mut things = call.account.things();
+        let things = things.entry(name.to_owned()).or_default();
+        things.expire(call.now, call.world.phase);
+        things.get(&id)
+    };
+    let found = found.filter(|thing| thing.deleted().is_none() && in_reach(call, name, thing));
+    let thing = found.ok_or_else(|| absent(&id))?;
+    match verb {
+        "start" => thing.switch(false),
+        "stop" => thing.switch(true),
+        "resize" => resize(call, name, &thing)?,
+        _ => {}
+    }
+    let (item, vars) = show(call, spec).answer(&thing)?;
+    let nothing = || Failure::Class(Class::NotFound, String::new());
+    let answer =
+        Answer::render(spec.verbs.get(verb).ok_or_else(nothing)?, &vars, call.format())?;
+    let entry = entry(call, name, Effect::Change, &thing, (&item, &answer));
+    Ok((answer, Some(call.world.ledger.write(entry))))
+}
+
+/// Writes the wanted size where the creation had it.
+fn resize(call: &Call<'_>, name: &str, thing: &Thing) -> Result<(), Failure> {
+    let text = |path: &str| call.captures.text(path);
+    let Some(size) = text("want.size").or_else(|| text("want.sizeId")) else {
+        return Err(Failure::Class(Class::Invalid, "the request names no size".to_owned()));
+    };
+    let object = call.provider.compiled.objects.get(name);
+    let body = object.and_then(|object| object.create.as_ref()).map(|create| &create.body);
+    let (Some(BodyTemplate::Json(tree)) | Some(BodyTemplate::Form(tree))) = body else {
+        return Ok(());
+    };
+    let mut vars = vars::request(call.received, call.region.as_deref());
+    vars.set("want", &json!({"size": size, "sizeId": size}));
+    let mut req = (*thing.req()).clone();
+    rewrite(tree, &mut req, &vars)?;
+    thing.set_req(req);
+    Ok(())
+}
+
+/// Renders anew what the size decides.
+fn rewrite(tree: &Tree, req: &mut Json, vars: &Vars) -> Result<(), Failure> {
+    match (tree, req) {
+        (Tree::Text(template), req) => {
+            let mut paths = template.expressions().flat_map(Expression::paths);
+            let sized = |path: Vec<String>| {
+                path[0] == "want" && path.get(1).is_some_and(|field| field.starts_with("size"))
+            };
+            if paths.any(sized)
+                && let Some(value) = template.render(vars)?
+            {
+                *req = value;
+            }
+        }
+        (Tree::Map(entries), Json::Object(map)) => {
+            for (key, inner) in entries {
+                match map.get_mut(key) {
+                    Some(value) => rewrite(inner, value, vars)?,
+                    None => {}
+                }
+            }
+        }
+        (Tree::List(items), Json::Array(values)) => {
+            for (inner, value) in items.iter().zip(values) {
+                rewrite(inner, value, vars)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 pub(crate) fn list(
     call: &Call<'_>,
     name: &str,

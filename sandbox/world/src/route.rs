@@ -24,6 +24,8 @@ pub(crate) enum Target {
     Catalog(String),
     /// A verb on a kind of thing, by contract name.
     Object(String, Verb),
+    /// What else can be done with an object.
+    Change(String, String),
     /// A read before an operation of an object, by its place.
     Step(String, Verb, usize),
     /// Who asks after the end of an operation of an object.
@@ -94,6 +96,7 @@ impl Target {
             Self::Verify => Some(&compiled.verify),
             Self::Catalog(name) => Some(&compiled.catalogs.get(name)?.list),
             Self::Object(name, verb) => verb.of(compiled.objects.get(name)?),
+            Self::Change(name, verb) => compiled.objects.get(name)?.verbs.get(verb),
             Self::Step(name, verb, at) => {
                 let operation = verb.of(compiled.objects.get(name)?)?;
                 operation.steps.get(*at).map(|step| &step.operation)
@@ -146,6 +149,8 @@ impl Routes {
                 targets.extend((0..steps).map(|at| Target::Step(name.clone(), verb, at)));
                 targets.push(Target::Wait(name.clone(), verb));
             }
+            let verbs = object.verbs.keys().cloned();
+            targets.extend(verbs.map(|verb| Target::Change(name.clone(), verb)));
             for at in 0..object.parts.len() {
                 let part = |verb| Target::Part(name.clone(), verb, at);
                 targets.extend([part(Verb::Create), part(Verb::Delete)]);

@@ -1,7 +1,7 @@
 //! A simulated thing, and the things of one kind in one account.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +27,9 @@ pub(crate) struct Thing {
     pub(crate) key: String,
     pub(crate) seq: u64,
     /// The request that made it.
-    pub(crate) req: Json,
+    /// The body of its creation, as later changes left it.
+    req: Mutex<Arc<Json>>,
+    off: AtomicBool,
     pub(crate) region: Option<String>,
     pub(crate) created: DateTime<Utc>,
     pub(crate) name: Option<String>,
@@ -53,7 +55,8 @@ impl Thing {
             id,
             key,
             seq,
-            req,
+            req: Mutex::new(Arc::new(req)),
+            off: AtomicBool::new(false),
             region: None,
             created,
             name: None,
@@ -63,6 +66,34 @@ impl Thing {
             rendered: Mutex::new(None),
         }
     }
+
+    /// The body of its creation, as later changes left it.
+    pub(crate) fn req(&self) -> Arc<Json> {
+        Arc::clone(&self.req.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes what it was made from.
+    pub(crate) fn set_req(&self, req: Json) {
+        *self.req.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(req);
+        self.forget();
+    }
+
+    /// Whether it is switched off.
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Acquire)
+    }
+
+    /// Switches it.
+    pub(crate) fn switch(&self, off: bool) {
+        self.off.store(off, Ordering::Release);
+        self.forget();
+    }
+
+    /// It looks otherwise now.
+    fn forget(&self) {
+        *self.rendered.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
 
     /// When it was deleted, in microseconds of Unix time.
     pub(crate) fn deleted(&self) -> Option<i64> {

@@ -25,7 +25,7 @@ pub(crate) fn request(received: &Received, region: Option<&str>) -> Vars {
 /// Everything about a thing that needs no rendering: `req` is the body of its creation.
 pub(crate) fn thing(thing: &Thing, now: DateTime<Utc>, phase: Duration) -> Vars {
     let mut vars = Vars::default();
-    vars.set("req", &thing.req);
+    vars.set("req", &thing.req());
     vars.set("id", &thing.id);
     vars.set("seq", &Json::from(thing.seq));
     vars.set("region", &thing.region.as_deref().map_or(Json::Null, Json::from));
@@ -34,6 +34,8 @@ pub(crate) fn thing(thing: &Thing, now: DateTime<Utc>, phase: Duration) -> Vars 
     vars.set("deleted", &Json::from(thing.deleted().is_some()));
     let age = thing.age(now, phase);
     vars.function("phase", move |states| nth(states, age.alive));
+    let off = usize::from(thing.is_off());
+    vars.function("powered", move |states| nth(states, off));
     vars.function("gone", move |states| age.gone.and_then(|gone| nth(states, gone)));
     vars
 }

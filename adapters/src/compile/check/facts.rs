@@ -225,6 +225,9 @@ fn check_overlap(spec: &Definition, problems: &mut Vec<Problem>) {
         all.push((at("read"), object.read.as_ref()));
         all.push((at("list"), object.list.as_ref()));
         all.push((at("delete"), object.delete.as_ref()));
+        for (verb, operation) in &object.verbs {
+            all.push((at(&format!("verbs.{verb}")), Some(operation)));
+        }
         for (i, part) in object.parts.iter().enumerate() {
             all.push((at(&format!("parts[{i}].create")), Some(&part.create)));
             all.push((at(&format!("parts[{i}].delete")), part.delete.as_ref()));

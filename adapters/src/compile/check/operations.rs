@@ -33,6 +33,8 @@ enum Verb {
     Read,
     List,
     Delete,
+    /// What else can be done with a thing.
+    Change,
     Catalog,
 }
 
@@ -79,6 +81,12 @@ pub(super) fn check(
         let filtered = |list: &CompiledOperation| {
             list.items.as_ref().is_some_and(|items| paths(items).iter().any(|p| p[0] == "scope"))
         };
+        for (verb, operation) in &object.verbs {
+            let known = contract.objects.iter().find(|known| known.name == name);
+            let known = known.and_then(|known| known.verbs.iter().find(|v| v.name == verb));
+            let inputs = known.map_or(&[][..], |verb| verb.inputs);
+            checker.operation(operation, &format!("{path}.verbs.{verb}"), Verb::Change, inputs);
+        }
         if let (Some(list), Find::Tag) = (&object.list, object.find)
             && !uses(list, "scope")
             && !filtered(list)
@@ -99,7 +107,8 @@ fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperation> {
     let objects = compiled.objects.values().flat_map(|object| {
         let parts = object.parts.iter().flat_map(|part| [Some(&part.create), part.delete.as_ref()]);
         let verbs = [&object.create, &object.read, &object.list, &object.delete];
-        verbs.map(Option::as_ref).into_iter().chain(parts).flatten()
+        let verbs = verbs.map(Option::as_ref).into_iter().chain(parts).flatten();
+        verbs.chain(object.verbs.values())
     });
     let catalogs = compiled.catalogs.values().map(|catalog| &catalog.list);
     let all = std::iter::once(&compiled.verify).chain(objects).chain(catalogs);
@@ -125,6 +134,10 @@ fn request<'a>(parameters: &[&'a str], verb: Verb, inputs: &'static [Field]) -> 
         }
         Verb::Read => place.with("id", Root::Value),
         Verb::Delete => place.with("id", Root::Value).with("token", Root::Value),
+        Verb::Change => place
+            .with("id", Root::Value)
+            .with("token", Root::Value)
+            .with("want", Root::Want(inputs)),
         Verb::List => place.with("scope", Root::Keys(vec!["mark"])).with("cursor", Root::Value),
         Verb::Catalog => place.with("cursor", Root::Value),
     }
@@ -247,7 +260,7 @@ impl Checker<'_> {
         let (needed, refused) = match verb {
             Verb::Create | Verb::Read => (Some("item"), Some("items")),
             Verb::List | Verb::Catalog => (Some("items"), Some("item")),
-            Verb::Verify | Verb::Delete | Verb::Part => (None, Some("items")),
+            Verb::Verify | Verb::Delete | Verb::Part | Verb::Change => (None, Some("items")),
         };
         let given = |key: &str| match key {
             "item" => operation.item.is_some(),

@@ -216,7 +216,7 @@ fn check_sandbox_object(
         for name in ["id", "seq", "created", "deleted"] {
             place = place.with(name, Root::Value);
         }
-        Place { functions: &["phase", "gone"], ..place }
+        Place { functions: &["phase", "gone", "powered"], ..place }
     };
     let at = |key: &str| format!("{path}.{key}");
     let place = Place::values(&["seq"]).open(&["want"]);
@@ -227,6 +227,10 @@ fn check_sandbox_object(
     }
     for (i, rule) in object.rules.iter().enumerate() {
         check_template(&rule.must, &at(&format!("rules[{i}].must")), &request(), problems);
+    }
+    for (verb, answer) in &object.verbs {
+        let place = thing().open(&["item"]);
+        check_answer(answer, &at(&format!("verbs.{verb}")), &place, problems);
     }
     let answers = [("create", &object.create), ("read", &object.read), ("delete", &object.delete)];
     for (key, answer) in answers {
