@@ -113,6 +113,7 @@ impl Case {
         vars.set("region", &self.want["region"]).set("deleted", &json!(deleted));
         let nth = move |states: &[Json]| states.get(age).or(states.last()).cloned();
         vars.function("phase", nth).function("gone", nth);
+        vars.function("powered", |states: &[Json]| states.first().cloned());
         let item = render(&object.item, &vars).expect("an item");
         vars.set("item", &item);
         vars

@@ -208,7 +208,15 @@ pub(crate) fn change(
 fn resize(call: &Call<'_>, name: &str, thing: &Thing) -> Result<(), Failure> {
     let text = |path: &str| call.captures.text(path);
     let Some(size) = text("want.size").or_else(|| text("want.sizeId")) else {
-        return Err(Failure::Class(Class::Invalid, "the request names no size".to_owned()));
+        // The size in pieces: what the creation said of them is said anew.
+        let mut req = (*thing.req()).clone();
+        if let (Json::Object(now), Json::Object(said)) = (&mut req, &call.received.req) {
+            for (key, value) in said {
+                now.insert(key.clone(), value.clone());
+            }
+        }
+        thing.set_req(req);
+        return Ok(());
     };
     let object = call.provider.compiled.objects.get(name);
     let body = object.and_then(|object| object.create.as_ref()).map(|create| &create.body);

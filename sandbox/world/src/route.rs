@@ -77,7 +77,7 @@ enum Place {
 }
 
 /// How well a request fits: literal path segments, entries present, entries absent (negative).
-type Score = (usize, usize, Reverse<usize>);
+type Score = (usize, usize, usize, Reverse<usize>);
 
 /// Values in a path, by the path that stands for them in the definition.
 type Found = Vec<(String, String)>;
@@ -247,7 +247,11 @@ impl Route {
         let constants = self.preferred.iter().filter(|c| c.holds(received)).count();
         let present =
             self.variable.iter().filter(|(place, key)| place.get(received, key).is_some()).count();
-        (literal, constants + present, Reverse(self.variable.len() - present))
+        let spelled = self.segments.iter().flatten().map(|part| match part {
+            Part::Literal(text) => text.len(),
+            Part::Value(_) => 0,
+        });
+        (literal, spelled.sum(), constants + present, Reverse(self.variable.len() - present))
     }
 
     fn matches(&self, segments: &[&str], received: &Received) -> Option<Found> {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
-use infrafabric_adapters::contract::cloud::{MachineState, MachineWant};
+use infrafabric_adapters::contract::cloud::{
+    MachineState, MachineVerb, MachineWant, NetworkWant, SshKeyWant,
+};
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_adapters::registry::Registry;
 use infrafabric_definition::{Class, Find};
@@ -241,4 +243,122 @@ async fn failures_have_the_class_that_the_fault_is_about() {
         }
         assert_eq!(left(&world.ledger().await), [""; 0], "{name}");
     }
+}
+
+#[tokio::test]
+async fn every_verb_of_a_machine_does_what_it_says() {
+    let mut counted = 0;
+    for definition in shipped() {
+        let name = definition.name().to_owned();
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let first = open(&world, &definition, Some("us-east-1".to_owned()));
+        let region = first.regions().await.expect("regions")[0].name.clone();
+        let account = open(&world, &definition, Some(region.clone()));
+        let want = want(&account, &region).await;
+        let here = |regions: &Option<Vec<String>>| {
+            regions.as_ref().is_none_or(|regions| regions.contains(&region))
+        };
+        let sizes = account.sizes(&region).await.expect("sizes");
+        let mut others =
+            sizes.iter().filter(|size| size.available && here(&size.regions) && size.name != want.size);
+        let other = others.next().expect("another size").clone();
+        let made = account.create_machine(&want, "token-1", &Open);
+        let made = as_time_goes_by(&world, made).await;
+        let id = made.unwrap_or_else(|error| panic!("{name}: {error}")).id;
+        world.advance(Duration::from_secs(20));
+        let resize = MachineVerb::Resize { size: other.name.clone(), size_id: other.id.clone() };
+        for (verb, state) in [
+            (MachineVerb::Stop, MachineState::Stopped),
+            (resize, MachineState::Stopped),
+            (MachineVerb::Start, MachineState::Running),
+            (MachineVerb::Reboot, MachineState::Running),
+        ] {
+            let change = account.change_machine(&verb, &id, &region, "token-2", &Open);
+            let changed = as_time_goes_by(&world, change).await;
+            if !account.capabilities().contains(&format!("machine.{}", verb.as_str())) {
+                assert_eq!(changed.expect_err("not declared").class, Class::Unsupported, "{name}");
+                continue;
+            }
+            changed.unwrap_or_else(|error| panic!("{name} {verb:?}: {error}"));
+            let read = account.read_machine(&id, &region).await.expect("read").expect("there");
+            assert_eq!(read.state, state, "{name} {verb:?}");
+            if let MachineVerb::Resize { .. } = verb {
+                assert_eq!(read.size.as_deref(), Some(other.name.as_str()), "{name}");
+            }
+            counted += 1;
+        }
+        // Nobody is there to be switched.
+        let absent = account.change_machine(&MachineVerb::Stop, "999", &region, "token-3", &Open);
+        if let Err(error) = as_time_goes_by(&world, absent).await {
+            assert!(matches!(error.class, Class::NotFound | Class::Unsupported | Class::Invalid), "{error}");
+        } else {
+            panic!("{name}: an absent machine was switched off");
+        }
+        assert_eq!(world.ledger().await.unmatched, 0, "{name}");
+    }
+    assert_eq!(counted, 8 * 4, "all built-in clouds do all four");
+}
+
+#[tokio::test]
+async fn keys_and_networks_come_and_go() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ops@example.com";
+    let (mut keys, mut networks) = (0, 0);
+    for definition in shipped() {
+        let name = definition.name().to_owned();
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let first = open(&world, &definition, Some("us-east-1".to_owned()));
+        let region = first.regions().await.expect("regions")[0].name.clone();
+        let account = open(&world, &definition, Some(region.clone()));
+        let marks = vec!["if-abc".to_owned()];
+        if definition.objects.contains_key("sshKey") {
+            keys += 1;
+            let mut want = SshKeyWant {
+                name: "if-ops".to_owned(),
+                region: region.clone(),
+                public_key: KEY.to_owned(),
+                marks: marks.clone(),
+                labels: BTreeMap::new(),
+            };
+            let made = account.create_ssh_key(&want, "token-1", &Open).await;
+            let made = made.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let listed = account.list_ssh_keys("if-abc", &region).await.expect("listed");
+            assert_eq!(listed, [made.clone()], "{name}");
+            for _ in 0..2 {
+                let deleted = account.delete_ssh_key(&made.id, &region, "token-2", &Open).await;
+                deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+            assert!(account.list_ssh_keys("if-abc", &region).await.expect("listed").is_empty());
+            want.public_key = "hunter2".to_owned();
+            let refused = account.create_ssh_key(&want, "token-3", &Open).await;
+            let class = refused.err().map(|error| error.class);
+            assert!(class == Some(Class::Invalid) || ["aws", "ovhcloud"].contains(&&*name), "{name}");
+        }
+        if definition.objects.contains_key("network") {
+            networks += 1;
+            let want = NetworkWant {
+                name: "if-stage".to_owned(),
+                region: region.clone(),
+                cidr: "10.20.0.0/16".to_owned(),
+                marks: marks.clone(),
+                labels: BTreeMap::new(),
+            };
+            let made = account.create_network(&want, "token-4", &Open);
+            let made = as_time_goes_by(&world, made).await;
+            let made = made.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(made.cidr.as_deref(), Some("10.20.0.0/16"), "{name}");
+            let read = account.read_network(&made.id, &region).await.expect("read");
+            assert_eq!(read, Some(made.clone()), "{name}");
+            let listed = account.list_networks("if-abc", &region).await.expect("listed");
+            assert_eq!(listed, [made.clone()], "{name}");
+            for _ in 0..2 {
+                let delete = account.delete_network(&made.id, &region, "token-5", &Open);
+                let deleted = as_time_goes_by(&world, delete).await;
+                deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+            assert_eq!(account.read_network(&made.id, &region).await.expect("read"), None, "{name}");
+        }
+        let ledger = world.ledger().await;
+        assert_eq!(ledger.unmatched, 0, "{name}: {:?}", ledger.unmatched_requests);
+    }
+    assert_eq!((keys, networks), (5, 5));
 }
