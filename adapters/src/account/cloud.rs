@@ -124,6 +124,15 @@ impl Account {
         self.create(wish, Deed { token, journal }, Outputs::ssh_key).await
     }
 
+    /// One SSH key; `None` when the provider does not know it.
+    pub async fn read_ssh_key(
+        &self,
+        id: &str,
+        region: &str,
+    ) -> Result<Option<SshKey>, AdapterError> {
+        self.read(SSH_KEY, (id, region), Outputs::ssh_key).await
+    }
+
     /// Every SSH key of the account, or what carries the mark where keys carry marks.
     pub async fn list_ssh_keys(
         &self,

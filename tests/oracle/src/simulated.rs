@@ -58,6 +58,7 @@ impl Simulated {
                 names.extend(steps.map(|step| format!("{kind}.{verb}.{step}")));
                 names.push(format!("{kind}.{verb}"));
             }
+            names.extend(object.verbs.keys().map(|verb| format!("{kind}.{verb}")));
             for part in &object.parts {
                 names.push(format!("{kind}.create.{}", part.name));
                 names.extend(part.delete.is_some().then(|| format!("{kind}.delete.{}", part.name)));

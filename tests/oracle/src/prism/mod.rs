@@ -4,10 +4,12 @@
 mod judge;
 mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use infrafabric_adapters::contract::cloud::{MachineVerb, NetworkWant, SshKeyWant};
+use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use infrafabric_world::{FaultSpec, World, WorldClient};
 use serde_json::{Value, json};
@@ -43,6 +45,7 @@ async fn one(report: &mut Report, official: &Official, folder: &Path) -> Result<
     let upstream = format!("{}/p/{}", world.url(), simulated.name);
     let judge = Judge::start(official, &upstream, folder)?;
     life(&judge, official, &simulated, folder).await?;
+    belongings(&judge, official, &simulated).await?;
     catalogs(&judge, official, &simulated).await?;
     let lived = judge.recorder.exchanges()?;
     for (text, because) in official.unjudged {
@@ -103,8 +106,86 @@ async fn life(
     }))
     .await?;
     let machines = site.api::<CloudMachine>();
-    until(&machines, NAME, "Ready", CONTROLLER, is_ready).await?;
+    let machine = until(&machines, NAME, "Ready", CONTROLLER, is_ready).await?;
+    let active = machine.status.and_then(|status| status.active);
+    if let Some(active) = active {
+        changes(judge, official, simulated, (&active.external_id, &active.size)).await?;
+    }
     delete(&machines, NAME, CONTROLLER).await
+}
+
+/// Everything that can be done with the machine, by the requests of the library.
+async fn changes(
+    judge: &Judge,
+    official: &Official,
+    simulated: &Simulated,
+    (id, size): (&str, &str),
+) -> Result<(), Error> {
+    let account = simulated.account(judge.recorder.url())?;
+    let failed = |source| Error::Adapter { source };
+    let sizes = account.sizes(official.region).await.map_err(failed)?;
+    let other = sizes.into_iter().find(|one| one.available && one.name != size);
+    let resize = other.map(|size| MachineVerb::Resize { size: size.name, size_id: size.id });
+    let verbs = [MachineVerb::Stop, MachineVerb::Start, MachineVerb::Reboot];
+    for verb in verbs.into_iter().chain(resize) {
+        if simulated.operations().contains(&format!("machine.{}", verb.as_str())) {
+            let token = format!("prism-{}", verb.as_str());
+            let done = account.change_machine(&verb, id, official.region, &token, &Permitted);
+            done.await.map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// An SSH key and a network from their making to their end.
+async fn belongings(
+    judge: &Judge,
+    official: &Official,
+    simulated: &Simulated,
+) -> Result<(), Error> {
+    let account = simulated.account(judge.recorder.url())?;
+    let failed = |source| Error::Adapter { source };
+    let region = official.region;
+    let (name, marks) = ("if-judged".to_owned(), vec!["if-judged".to_owned()]);
+    if simulated.definition.objects.contains_key("sshKey") {
+        let want = SshKeyWant {
+            name: name.clone(),
+            region: region.to_owned(),
+            public_key: SSH_KEY.to_owned(),
+            marks: marks.clone(),
+            labels: BTreeMap::new(),
+        };
+        let key = account.create_ssh_key(&want, "prism-1", &Permitted).await.map_err(failed)?;
+        account.read_ssh_key(&key.id, region).await.map_err(failed)?;
+        account.list_ssh_keys("if-judged", region).await.map_err(failed)?;
+        account.delete_ssh_key(&key.id, region, "prism-2", &Permitted).await.map_err(failed)?;
+    }
+    if simulated.definition.objects.contains_key("network") {
+        let cidr = "10.20.0.0/16".to_owned();
+        let region_ = region.to_owned();
+        let want = NetworkWant { name, region: region_, cidr, marks, labels: BTreeMap::new() };
+        let network = account.create_network(&want, "prism-3", &Permitted).await.map_err(failed)?;
+        account.read_network(&network.id, region).await.map_err(failed)?;
+        account.list_networks("if-judged", region).await.map_err(failed)?;
+        account.delete_network(&network.id, region, "prism-4", &Permitted).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// A journal that permits everything: the ledger of the simulated provider is the record here.
+struct Permitted;
+
+#[async_trait::async_trait]
+impl Journal for Permitted {
+    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn permit(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 /// The catalogs that no controller needs yet, by the requests of the library.
