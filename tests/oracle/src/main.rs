@@ -84,7 +84,7 @@ impl Part {
 
     fn ask(self, report: &mut Report, cli: &Cli) -> Result<(), error::Error> {
         match self {
-            Self::Moto => moto::ask(report),
+            Self::Moto => moto::ask(report).and_then(|()| moto::regions(report)),
             Self::Prism => prism::ask(report),
             Self::Kube => kube::ask(report),
             Self::ApiDiff => diff::ask(report, cli.case.as_deref(), cli.seed),

@@ -1,10 +1,14 @@
 //! moto: an AWS that nobody here wrote. It recomputes every signature, and boto3 counts what the
 //! operator made.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use infrafabric_adapters::account::{Account, AccountOptions};
+use infrafabric_adapters::contract::cloud::{MachineVerb, MachineWant, NetworkWant, SshKeyWant};
+use infrafabric_adapters::error::AdapterError;
 use infrafabric_crds::provider::reason::UNAUTHORIZED;
 use infrafabric_crds::{CloudMachine, Provider};
 use serde_json::{Value, json};
@@ -15,6 +19,7 @@ use crate::http;
 use crate::process::{Running, free_port, must};
 use crate::recorder::Recorder;
 use crate::report::Report;
+use crate::simulated::{Permitted, Simulated};
 use crate::site::{INSTALLATION, Site, delete, is_not_ready_by, is_ready, until};
 use crate::tools::python;
 
@@ -77,6 +82,16 @@ impl Moto {
     fn instances(&self) -> Result<Vec<Value>, Error> {
         let listed = self.script(&["list", &self.id, &self.secret])?;
         Ok(listed.as_array().cloned().unwrap_or_default())
+    }
+
+    /// What carries our mark in a region.
+    fn kept(&self, region: &str) -> Result<Kept, Error> {
+        let said = self.script(&["kept", &self.id, &self.secret, region])?;
+        serde_json::from_value(said.clone()).map_err(|source| Error::Json {
+            program: "ec2.py".to_owned(),
+            text: said.to_string(),
+            source,
+        })
     }
 
     /// What boto3 says.
@@ -148,6 +163,117 @@ async fn judged(
     let made = moto.instances()?;
     let over = made.len() == 1 && made.iter().all(|one| one["state"] == "terminated");
     report.check("deleted: boto3 sees that one instance terminated", over, &shown(&made));
+    Ok(())
+}
+
+/// What a region must hold, as boto3 shows it.
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+struct Kept {
+    /// State, type and key by id.
+    machines: BTreeMap<String, String>,
+    /// Ids by name.
+    keys: BTreeMap<String, String>,
+    /// Ranges by id.
+    networks: BTreeMap<String, String>,
+}
+
+/// Machines, keys and networks in two regions, by the library; boto3 says what became of them.
+pub(crate) fn regions(report: &mut Report) -> Result<(), Error> {
+    let temporary = tempfile::tempdir().map_err(at("a temporary folder"))?;
+    let moto = Moto::start(temporary.path())?;
+    let secrets = [("accessKeyId", &moto.id), ("secretAccessKey", &moto.secret)];
+    let secrets = secrets.map(|(key, value)| (key.to_owned(), value.as_str().into()));
+    let options = AccountOptions {
+        endpoint: Some(format!("http://127.0.0.1:{}", moto.port)),
+        region: Some(moto.region.clone()),
+        secrets: secrets.into(),
+        ..AccountOptions::default()
+    };
+    let account = Account::open(Simulated::read("aws")?.compiled()?, options);
+    let account = account.map_err(|source| Error::Adapter { source })?;
+    let runtime = tokio::runtime::Runtime::new().map_err(at("the runtime"))?;
+    let places = ["us-east-1", "eu-central-1"];
+    let mut made = Vec::new();
+    for region in places {
+        let id = runtime.block_on(furnished(&account, region));
+        made.push(id.map_err(|source| Error::Adapter { source })?);
+    }
+    for (region, (machine, network)) in places.iter().zip(&made) {
+        let wanted = Kept {
+            machines: [(machine.clone(), "stopped t3.small if-ops".to_owned())].into(),
+            keys: [("if-ops".to_owned(), String::new())].into(),
+            networks: [(network.clone(), "10.20.0.0/16".to_owned())].into(),
+        };
+        let mut found = moto.kept(region)?;
+        found.keys.values_mut().for_each(String::clear);
+        let what = format!("boto3 sees machine, key and network in {region}, and only its own");
+        report.check(&what, found == wanted, &format!("{found:?}, not {wanted:?}"));
+    }
+    for (region, (machine, network)) in places.iter().zip(&made) {
+        let emptied = runtime.block_on(emptied(&account, region, machine, network));
+        emptied.map_err(|source| Error::Adapter { source })?;
+        let found = moto.kept(region)?;
+        let over = found.machines.values().all(|state| state.starts_with("terminated"));
+        let empty = over && found.keys.is_empty() && found.networks.is_empty();
+        report.check(&format!("nothing is left in {region}"), empty, &format!("{found:?}"));
+    }
+    Ok(())
+}
+
+/// Makes a key, a network and a machine with the key, which is then stopped and made larger.
+async fn furnished(account: &Account, region: &str) -> Result<(String, String), AdapterError> {
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm oracle";
+    let marks = || vec!["if:oracle".to_owned()];
+    let key = SshKeyWant {
+        name: "if-ops".to_owned(),
+        region: region.to_owned(),
+        public_key: KEY.to_owned(),
+        marks: marks(),
+        labels: BTreeMap::new(),
+    };
+    let key = account.create_ssh_key(&key, "t-1", &Permitted).await?;
+    let network = NetworkWant {
+        name: "if-stage".to_owned(),
+        region: region.to_owned(),
+        cidr: "10.20.0.0/16".to_owned(),
+        marks: marks(),
+        labels: BTreeMap::new(),
+    };
+    let network = account.create_network(&network, "t-2", &Permitted).await?;
+    let images = account.images(region).await?;
+    let machine = MachineWant {
+        name: "if-web".to_owned(),
+        region: region.to_owned(),
+        size: "t3.micro".to_owned(),
+        size_id: None,
+        image: images.first().map(|image| image.name.clone()).unwrap_or_default(),
+        ssh_keys: vec![key.id],
+        user_data: None,
+        marks: marks(),
+        tags: Vec::new(),
+        labels: BTreeMap::new(),
+    };
+    let machine = account.create_machine(&machine, "t-3", &Permitted).await?;
+    let larger = MachineVerb::Resize { size: "t3.small".to_owned(), size_id: None };
+    for verb in [MachineVerb::Reboot, MachineVerb::Stop, larger] {
+        account.change_machine(&verb, &machine.id, region, "t-4", &Permitted).await?;
+    }
+    Ok((machine.id, network.id))
+}
+
+async fn emptied(
+    account: &Account,
+    region: &str,
+    machine: &str,
+    network: &str,
+) -> Result<(), AdapterError> {
+    account.change_machine(&MachineVerb::Start, machine, region, "t-5", &Permitted).await?;
+    for _ in 0..2 {
+        account.delete_machine(machine, region, "t-6", &Permitted).await?;
+        account.delete_network(network, region, "t-7", &Permitted).await?;
+        account.delete_ssh_key("if-ops", region, "t-8", &Permitted).await?;
+    }
     Ok(())
 }
 

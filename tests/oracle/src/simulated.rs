@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
+use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_definition::Definition;
 use infrafabric_world::{World, WorldOptions};
 use serde_json::{Value, json};
@@ -94,11 +95,28 @@ impl Simulated {
         World::start(options).await.map_err(|source| Error::World { source })
     }
 
-    fn compiled(&self) -> Result<Arc<Compiled>, Error> {
+    /// The definition, compiled.
+    pub(crate) fn compiled(&self) -> Result<Arc<Compiled>, Error> {
         let compiled = Compiled::new(&self.name, self.definition.clone());
         compiled.map(Arc::new).map_err(|problems| Error::Definition {
             path: self.name.clone().into(),
             reason: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         })
+    }
+}
+
+/// A journal that permits everything: the ledger of the simulated provider is the record here.
+pub(crate) struct Permitted;
+
+#[async_trait::async_trait]
+impl Journal for Permitted {
+    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn permit(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
+        Ok(())
     }
 }

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use infrafabric_adapters::contract::cloud::{MachineVerb, NetworkWant, SshKeyWant};
-use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use infrafabric_world::{FaultSpec, World, WorldClient};
 use serde_json::{Value, json};
@@ -18,7 +17,7 @@ use self::judge::{Judge, OFFICIAL, Official};
 use self::verdict::Verdict;
 use crate::error::{Error, at};
 use crate::report::Report;
-use crate::simulated::Simulated;
+use crate::simulated::{Permitted, Simulated};
 use crate::site::{Site, delete, is_ready, until};
 use crate::tools::descriptions;
 
@@ -170,22 +169,6 @@ async fn belongings(
         account.delete_network(&network.id, region, "prism-4", &Permitted).await.map_err(failed)?;
     }
     Ok(())
-}
-
-/// A journal that permits everything: the ledger of the simulated provider is the record here.
-struct Permitted;
-
-#[async_trait::async_trait]
-impl Journal for Permitted {
-    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn permit(&self) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
-        Ok(())
-    }
 }
 
 /// The catalogs that no controller needs yet, by the requests of the library.
