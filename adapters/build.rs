@@ -1,12 +1,17 @@
-//! Embeds every file of `providers/<domain>/`, so that adding a provider is adding a file.
+//! Embeds every file of `providers/<domain>/`, packed, so that adding a provider is adding a file.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
     let providers = root.join("providers");
     println!("cargo:rerun-if-changed={}", providers.display());
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
     let mut entries = Vec::new();
     for domain in sorted(&providers)? {
         println!("cargo:rerun-if-changed={}", domain.display());
@@ -14,15 +19,22 @@ fn main() -> io::Result<()> {
             if file.extension().is_some_and(|extension| extension == "yaml") {
                 println!("cargo:rerun-if-changed={}", file.display());
                 let (domain, name) = (stem(&domain), stem(&file));
+                let packed = out.join(format!("{domain}-{name}.deflate"));
+                fs::write(&packed, pack(&fs::read(&file)?)?)?;
                 entries.push(format!(
-                    "    BuiltIn {{ domain: {domain:?}, name: {name:?}, text: include_str!({:?}) }}",
-                    file.display().to_string(),
+                    "    BuiltIn {{ domain: {domain:?}, name: {name:?}, packed: include_bytes!({:?}) }}",
+                    packed.display().to_string(),
                 ));
             }
         }
     }
-    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?).join("built_in.rs");
-    fs::write(out, format!("&[\n{}\n]\n", entries.join(",\n")))
+    fs::write(out.join("built_in.rs"), format!("&[\n{}\n]\n", entries.join(",\n")))
+}
+
+fn pack(text: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(text)?;
+    packer.finish()
 }
 
 fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {

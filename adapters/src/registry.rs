@@ -1,9 +1,11 @@
 //! All definitions in use: the built-in ones and those given at run time.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use flate2::read::DeflateDecoder;
 use infrafabric_definition::Definition;
 
 use crate::compile::{Compiled, Problem, parse};
@@ -14,8 +16,16 @@ struct BuiltIn {
     domain: &'static str,
     /// The file's name without its ending.
     name: &'static str,
-    /// The file.
-    text: &'static str,
+    /// The file, deflated: an idle process never unpacks it.
+    packed: &'static [u8],
+}
+
+impl BuiltIn {
+    fn text(&self) -> std::io::Result<String> {
+        let mut text = String::new();
+        DeflateDecoder::new(self.packed).read_to_string(&mut text)?;
+        Ok(text)
+    }
 }
 
 /// Every file of `providers/<domain>/`.
@@ -146,7 +156,8 @@ impl Registry {
 fn compile(file: &BuiltIn) -> Outcome {
     let place = format!("providers/{}/{}.yaml", file.domain, file.name);
     let problem = |reason: String| vec![Problem { path: file.name.to_owned(), reason }];
-    let (name, spec) = parse(file.text, &place).map_err(|error| problem(error.to_string()))?;
+    let text = file.text().map_err(|error| problem(error.to_string()))?;
+    let (name, spec) = parse(&text, &place).map_err(|error| problem(error.to_string()))?;
     if name != file.name {
         return Err(problem(format!("metadata.name is `{name}`, the file says `{}`", file.name)));
     }

@@ -30,3 +30,27 @@ fn every_example_definition_compiles() {
         }
     }
 }
+
+/// How long a file may be without its `sandbox` section, blank lines and comments.
+const CEILING: usize = 250;
+const MEDIAN: usize = 90;
+
+#[test]
+fn definitions_stay_readable_in_one_sitting() {
+    let folder = repository().join("adapters/providers/cloud");
+    let files = std::fs::read_dir(&folder).expect("a folder");
+    let mut lengths: Vec<(usize, PathBuf)> = files
+        .map(|file| file.expect("a file").path())
+        .map(|file| {
+            let text = std::fs::read_to_string(&file).expect("a text");
+            let before = text.split("\n  sandbox:\n").next().unwrap_or_default();
+            let says = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with('#');
+            (before.lines().filter(says).count(), file)
+        })
+        .collect();
+    lengths.sort();
+    let median = (lengths[(lengths.len() - 1) / 2].0 + lengths[lengths.len() / 2].0) / 2;
+    assert!(median <= MEDIAN, "the median is {median}: {lengths:?}");
+    let longest = lengths.last().expect("one");
+    assert!(longest.0 <= CEILING, "{longest:?}");
+}
