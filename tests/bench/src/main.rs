@@ -4,6 +4,7 @@
 //! ledger, counts from the API's revision and the ledger, CPU time and memory from the kernel.
 
 mod api;
+mod engine;
 mod error;
 mod fleet;
 mod process;
@@ -40,6 +41,8 @@ struct Cli {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
+    /// What an expression, a definition and a call cost.
+    Engine,
     /// Start, rest and reaction of one operator.
     Quiet,
     /// Many machines at once.
@@ -64,6 +67,11 @@ async fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<(), Error> {
     let mut tables = Vec::new();
     let wanted = |part| cli.only.is_none_or(|only| only == part);
+    if wanted(Part::Engine) {
+        tell("the definition engine …");
+        let rows = engine::measure().await?;
+        tables.push(Table { title: "The definition engine".to_owned(), rows });
+    }
     if wanted(Part::Quiet) {
         tell("one operator with little to do …");
         let rows = quiet::measure(cli.applies.into()).await?;
