@@ -111,11 +111,30 @@ pub struct Problem {
     pub reason: String,
 }
 
+/// What is wrong so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    found: Vec<Problem>,
+    /// Whether expressions were checked before and need not be compiled now.
+    pub(super) trusted: bool,
+}
+
+impl Problems {
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.found.push(problem);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+}
+
 impl Compiled {
     /// Checks and compiles a definition; all problems at once.
     pub fn new(name: &str, spec: Definition) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let compiled = Self::compile(name, spec, &mut problems);
+        let mut problems = problems.found;
         if let Some(compiled) = &compiled {
             check::check(compiled, &mut problems);
         }
@@ -125,7 +144,15 @@ impl Compiled {
         }
     }
 
-    fn compile(name: &str, spec: Definition, problems: &mut Vec<Problem>) -> Option<Self> {
+    /// Takes a definition that passed [`Compiled::new`] when the program was built: nothing is checked
+    /// again, and an expression is compiled when it is first needed.
+    pub(crate) fn trusted(name: &str, spec: Definition) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems { trusted: true, ..Problems::default() };
+        let compiled = Self::compile(name, spec, &mut problems);
+        compiled.filter(|_| problems.found.is_empty()).ok_or(problems.found)
+    }
+
+    fn compile(name: &str, spec: Definition, problems: &mut Problems) -> Option<Self> {
         let endpoint = text_template(&spec.endpoint, "spec.endpoint", problems);
         let mut endpoints = BTreeMap::new();
         for (key, value) in &spec.endpoints {
@@ -213,7 +240,7 @@ fn digest(spec: &Definition) -> String {
     })
 }
 
-fn error_rule(rule: &ErrorRule, i: usize, problems: &mut Vec<Problem>) -> CompiledErrorRule {
+fn error_rule(rule: &ErrorRule, i: usize, problems: &mut Problems) -> CompiledErrorRule {
     let when = rule.when.as_ref();
     let when =
         when.and_then(|text| condition(text, &format!("spec.errors[{i}].when"), problems));
@@ -230,10 +257,10 @@ fn object(
     key: &Name,
     spec: &ObjectSpec,
     definition: &Definition,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> CompiledObject {
     let path = format!("spec.objects.{key}");
-    let operation = |operation: &Option<_>, verb: &str, problems: &mut Vec<Problem>| {
+    let operation = |operation: &Option<_>, verb: &str, problems: &mut Problems| {
         let name = format!("{key}.{verb}");
         let place = format!("{path}.{verb}");
         let operation = operation.as_ref()?;
@@ -279,7 +306,7 @@ fn part(
     spec: &Part,
     definition: &Definition,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<CompiledPart> {
     let mut operation = |operation: &Operation, verb: &str| {
         let name = format!("{key}.{verb}.{}", spec.name);
@@ -295,7 +322,7 @@ fn catalog(
     key: &Name,
     spec: &Catalog,
     definition: &Definition,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<CompiledCatalog> {
     let path = format!("spec.catalogs.{key}");
     let mut columns = BTreeMap::new();

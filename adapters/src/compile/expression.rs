@@ -1,7 +1,7 @@
 //! One CEL expression, compiled once; a path that is missing yields absence, never an error.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 use cel::extractors::Arguments;
@@ -17,10 +17,15 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     Arc::new(env)
 });
 
-/// A compiled expression.
+/// An expression, compiled when it is first needed: a process uses few of those it knows.
 #[derive(Debug)]
 pub struct Expression {
     source: String,
+    compiled: OnceLock<Result<Compiled, SyntaxError>>,
+}
+
+#[derive(Debug)]
+struct Compiled {
     program: Program,
     /// How deep its loops are nested.
     loops: u32,
@@ -57,19 +62,24 @@ pub struct EvaluationError {
 pub type Path = Vec<String>;
 
 impl Expression {
+    /// Takes the text between `${` and `}`, and does not look at it yet.
+    pub fn new(source: &str) -> Self {
+        Self { source: source.to_owned(), compiled: OnceLock::new() }
+    }
+
     /// Compiles the text between `${` and `}`.
     pub fn compile(source: &str) -> Result<Self, SyntaxError> {
-        let error = |reason: String| SyntaxError { source_text: source.to_owned(), reason };
-        let program = ENV
-            .compile(source)
-            .map_err(|e| error(e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
-        if conditionals(program.expression()) > 1 {
-            return Err(error("more than one conditional; put the case into Rust".to_owned()));
-        }
-        let loops = nesting(&program.expression().expr);
-        let mut expression = Self { source: source.to_owned(), program, loops, splits: false };
-        expression.splits = expression.functions().iter().any(|name| name == "split");
-        Ok(expression)
+        let expression = Self::new(source);
+        expression.verify().map(|()| expression)
+    }
+
+    /// Says what is wrong with it, if something is.
+    pub fn verify(&self) -> Result<(), SyntaxError> {
+        self.compiled().map(drop).map_err(Clone::clone)
+    }
+
+    fn compiled(&self) -> Result<&Compiled, &SyntaxError> {
+        self.compiled.get_or_init(|| Compiled::new(&self.source)).as_ref()
     }
 
     /// The expression as written.
@@ -79,16 +89,20 @@ impl Expression {
 
     /// The value, or `None` when a path it reads is missing.
     pub fn evaluate(&self, vars: &Vars) -> Result<Option<Json>, EvaluationError> {
-        let items = if self.splits { vars.items.max(vars.letters) } else { vars.items };
-        if items.checked_pow(self.loops).is_none_or(|rounds| rounds > ROUNDS) {
+        let compiled = self.compiled().map_err(|error| EvaluationError {
+            source_text: self.source.clone(),
+            reason: error.reason.clone(),
+        })?;
+        let items = if compiled.splits { vars.items.max(vars.letters) } else { vars.items };
+        if items.checked_pow(compiled.loops).is_none_or(|rounds| rounds > ROUNDS) {
             let reason = format!(
                 "not begun: {} nested loops over up to {items} items, and {ROUNDS} rounds are \
                  allowed in all",
-                self.loops
+                compiled.loops
             );
             return Err(EvaluationError { source_text: self.source.clone(), reason });
         }
-        match self.program.execute(&vars.context) {
+        match compiled.program.execute(&vars.context) {
             Ok(value) => Ok(to_json(&value)),
             Err(error) if is_absence(&error) => Ok(None),
             Err(error) => Err(EvaluationError {
@@ -101,18 +115,39 @@ impl Expression {
     /// Every path that it reads, for the checker.
     pub fn paths(&self) -> Vec<Path> {
         let mut paths = Vec::new();
-        walk(&self.program.expression().expr, &mut Vec::new(), &mut paths);
+        if let Ok(compiled) = self.compiled() {
+            walk(&compiled.program.expression().expr, &mut Vec::new(), &mut paths);
+        }
         paths
     }
 
     /// Every function that it calls by name, operators left out.
     pub fn functions(&self) -> Vec<String> {
-        let references = self.program.references();
-        let mut names: Vec<String> =
-            references.functions().into_iter().map(ToString::to_string).collect();
-        names.retain(|name| name.chars().next().is_some_and(char::is_alphabetic));
-        names
+        self.compiled().map(|compiled| functions(&compiled.program)).unwrap_or_default()
     }
+}
+
+impl Compiled {
+    fn new(source: &str) -> Result<Self, SyntaxError> {
+        let error = |reason: String| SyntaxError { source_text: source.to_owned(), reason };
+        let program = ENV
+            .compile(source)
+            .map_err(|e| error(e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
+        if conditionals(program.expression()) > 1 {
+            return Err(error("more than one conditional; put the case into Rust".to_owned()));
+        }
+        let loops = nesting(&program.expression().expr);
+        let splits = functions(&program).iter().any(|name| name == "split");
+        Ok(Self { program, loops, splits })
+    }
+}
+
+fn functions(program: &Program) -> Vec<String> {
+    let references = program.references();
+    let mut names: Vec<String> =
+        references.functions().into_iter().map(ToString::to_string).collect();
+    names.retain(|name| name.chars().next().is_some_and(char::is_alphabetic));
+    names
 }
 
 /// The variables of an evaluation.
@@ -124,14 +159,21 @@ pub struct Vars {
     letters: u64,
 }
 
+/// What every evaluation knows: made once, since it is a good part of a small one's cost.
+static BASE: LazyLock<Context<'static, 'static>> = LazyLock::new(base);
+
+fn base() -> Context<'static, 'static> {
+    let mut context = Context::with_env(Arc::clone(&ENV));
+    for (name, function) in BUILT_IN {
+        // A duplicate is impossible: the names are ours and each stands once.
+        let _ = context.add_function(name, move |Arguments(args): Arguments| function(&args));
+    }
+    context
+}
+
 impl Default for Vars {
     fn default() -> Self {
-        let mut context = Context::with_env(Arc::clone(&ENV));
-        for (name, function) in BUILT_IN {
-            // A duplicate is impossible: the names are ours and each stands once.
-            let _ = context.add_function(name, move |Arguments(args): Arguments| function(&args));
-        }
-        Self { context, items: 0, letters: 0 }
+        Self { context: BASE.new_inner_scope(), items: 0, letters: 0 }
     }
 }
 
@@ -171,6 +213,14 @@ impl Vars {
         function: impl Fn(&[Json]) -> Option<Json> + Send + Sync + 'static,
     ) -> &mut Self {
         let owned = name.to_owned();
+        // Only a context of its own takes functions.
+        if let Context::Child { variables, .. } = &mut self.context {
+            let known = std::mem::take(variables);
+            self.context = base();
+            if let Context::Root { variables, .. } = &mut self.context {
+                *variables = known;
+            }
+        }
         // A second function of a name replaces the first; only built-in overloads are refused.
         let _ = self.context.add_function(name, move |Arguments(args): Arguments| {
             let args: Vec<Json> =

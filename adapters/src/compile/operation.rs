@@ -7,7 +7,7 @@ use infrafabric_definition::{
 };
 use serde_json::Value as Json;
 
-use super::definition::Problem;
+use super::definition::{Problem, Problems};
 use super::expression::{EvaluationError, Expression, Vars};
 use super::template::{Template, Tree, plain};
 
@@ -94,13 +94,14 @@ pub struct PathTemplate {
 }
 
 impl PathTemplate {
-    fn compile(text: &str, path: &str) -> Result<Self, Problem> {
+    fn compile(text: &str, path: &str, trusted: bool) -> Result<Self, Problem> {
         let problem = |reason: String| Problem { path: path.to_owned(), reason };
         if !text.starts_with('/') {
             return Err(problem(format!("path `{text}` must begin with /")));
         }
         let (head, tail) = split_outside_expressions(text, '?');
-        let template = |text: &str| Template::compile(text).map_err(|e| problem(e.to_string()));
+        let read = if trusted { Template::split } else { Template::compile };
+        let template = |text: &str| read(text).map_err(|e| problem(e.to_string()));
         let mut query = Vec::new();
         let mut rest = tail;
         while let Some(text) = rest {
@@ -163,12 +164,12 @@ fn encode_segment(text: &str) -> String {
 
 impl CompiledOperation {
     /// Compiles an operation; every problem it has goes to `problems`.
-    pub fn compile(
+    pub(super) fn compile(
         name: &str,
         operation: &Operation,
         answer: AnswerFormat,
         path: &str,
-        problems: &mut Vec<Problem>,
+        problems: &mut Problems,
     ) -> Option<Self> {
         let before = problems.len();
         let request = operation.request().map_err(|error| {
@@ -176,14 +177,14 @@ impl CompiledOperation {
         });
         let (method, text) = request.ok()?;
         let verb = method.as_str().to_ascii_lowercase();
-        let compiled = PathTemplate::compile(text.as_str(), &format!("{path}.{verb}"))
+        let compiled = PathTemplate::compile(text.as_str(), &format!("{path}.{verb}"), problems.trusted)
             .map_err(|problem| problems.push(problem));
         let mut headers = Vec::new();
         for (key, value) in &operation.headers {
             let place = format!("{path}.headers.{key}");
             headers.extend(text_template(value, &place, problems).map(|t| (key.0.clone(), t)));
         }
-        let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+        let optional = |text: &Option<Text>, key: &str, problems: &mut Problems| {
             let text = text.as_ref()?;
             text_template(text, &format!("{path}.{key}"), problems)
         };
@@ -263,7 +264,7 @@ fn step(
     step: &Step,
     answer: AnswerFormat,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<CompiledStep> {
     let read = Operation {
         get: Some(step.get.clone()),
@@ -283,7 +284,7 @@ fn wait(
     endpoint: Option<&Name>,
     answer: AnswerFormat,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<CompiledWait> {
     let address = if wait.get.as_str().starts_with("${") {
         Some(text_template(&wait.get, &format!("{path}.get"), problems)?)
@@ -296,7 +297,7 @@ fn wait(
     let mut poll =
         CompiledOperation::compile(&format!("{name}.wait"), &read, answer, path, problems)?;
     poll.poll = true;
-    let span = |given: &Option<Span>, key: &str, otherwise, problems: &mut Vec<Problem>| {
+    let span = |given: &Option<Span>, key: &str, otherwise, problems: &mut Problems| {
         let Some(given) = given else { return otherwise };
         given.duration().filter(|span| !span.is_zero()).unwrap_or_else(|| {
             let reason = format!("`{given}` is no span such as 30s");
@@ -320,7 +321,7 @@ fn wait(
 pub(crate) fn condition(
     text: &Text,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<Template> {
     let text = if text.0.contains("${") {
         text.clone()
@@ -330,7 +331,7 @@ pub(crate) fn condition(
     text_template(&text, path, problems)
 }
 
-fn body(operation: &Operation, path: &str, problems: &mut Vec<Problem>) -> BodyTemplate {
+fn body(operation: &Operation, path: &str, problems: &mut Problems) -> BodyTemplate {
     match (&operation.json, &operation.form) {
         (None, None) => BodyTemplate::Empty,
         (Some(Free(json)), None) => tree(json, &format!("{path}.json"), problems)
@@ -349,9 +350,10 @@ fn body(operation: &Operation, path: &str, problems: &mut Vec<Problem>) -> BodyT
 pub(crate) fn text_template(
     text: &Text,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<Template> {
-    Template::compile(text.as_str())
+    let read = if problems.trusted { Template::split } else { Template::compile };
+    read(text.as_str())
         .map_err(|error| {
             problems.push(Problem { path: path.to_owned(), reason: error.to_string() });
         })
@@ -359,8 +361,9 @@ pub(crate) fn text_template(
 }
 
 /// Compiles a tree; a problem goes to `problems`.
-pub(crate) fn tree(json: &Json, path: &str, problems: &mut Vec<Problem>) -> Option<Tree> {
-    Tree::compile(json, path)
+pub(crate) fn tree(json: &Json, path: &str, problems: &mut Problems) -> Option<Tree> {
+    let read = if problems.trusted { Tree::split } else { Tree::compile };
+    read(json, path)
         .map_err(|error| {
             problems.push(Problem { path: error.path, reason: error.source.to_string() });
         })

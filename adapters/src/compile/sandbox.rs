@@ -6,7 +6,7 @@ use infrafabric_definition::{
     Class, Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxRead, Text,
 };
 
-use super::definition::Problem;
+use super::definition::Problems;
 use super::operation::{text_template, tree};
 use super::template::{Template, Tree};
 
@@ -115,7 +115,7 @@ pub struct CompiledList {
 
 impl CompiledSandbox {
     /// Compiles the section; every problem it has goes to `problems`.
-    pub fn compile(sandbox: &Sandbox, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn compile(sandbox: &Sandbox, problems: &mut Problems) -> Option<Self> {
         let path = "spec.sandbox";
         let mut objects = BTreeMap::new();
         for (name, spec) in &sandbox.objects {
@@ -142,9 +142,9 @@ impl CompiledSandbox {
 fn object(
     spec: &SandboxObject,
     path: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<CompiledSandboxObject> {
-    let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+    let optional = |text: &Option<Text>, key: &str, problems: &mut Problems| {
         text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
     };
     let mut rules = Vec::new();
@@ -185,8 +185,8 @@ fn object(
     })
 }
 
-fn list(spec: &SandboxList, path: &str, problems: &mut Vec<Problem>) -> CompiledList {
-    let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+fn list(spec: &SandboxList, path: &str, problems: &mut Problems) -> CompiledList {
+    let optional = |text: &Option<Text>, key: &str, problems: &mut Problems| {
         text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
     };
     let whole = SandboxAnswer {
@@ -202,8 +202,8 @@ fn list(spec: &SandboxList, path: &str, problems: &mut Vec<Problem>) -> Compiled
     }
 }
 
-fn read(spec: &SandboxRead, path: &str, problems: &mut Vec<Problem>) -> CompiledRead {
-    let optional = |text: &Option<Text>, key: &str, problems: &mut Vec<Problem>| {
+fn read(spec: &SandboxRead, path: &str, problems: &mut Problems) -> CompiledRead {
+    let optional = |text: &Option<Text>, key: &str, problems: &mut Problems| {
         text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
     };
     let whole = SandboxAnswer {
@@ -218,7 +218,7 @@ fn read(spec: &SandboxRead, path: &str, problems: &mut Vec<Problem>) -> Compiled
     }
 }
 
-fn answer(spec: &SandboxAnswer, path: &str, problems: &mut Vec<Problem>) -> CompiledAnswer {
+fn answer(spec: &SandboxAnswer, path: &str, problems: &mut Problems) -> CompiledAnswer {
     let mut headers = Vec::new();
     for (key, value) in &spec.headers {
         let place = format!("{path}.headers.{key}");

@@ -32,6 +32,12 @@ pub enum TemplateError {
 impl Template {
     /// Splits the text and compiles its expressions. A `$` that no `{` follows is itself.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
+        let template = Self::split(text)?;
+        template.verify().map(|()| template)
+    }
+
+    /// Splits the text; its expressions are compiled when they are first needed.
+    pub fn split(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find("${") {
@@ -40,15 +46,18 @@ impl Template {
             }
             let body = &rest[start + 2..];
             let end = expression_end(body).ok_or_else(|| TemplateError::Open(text.to_owned()))?;
-            let expression =
-                Expression::compile(body[..end].trim()).map_err(TemplateError::Syntax)?;
-            parts.push(Part::Expression(expression));
+            parts.push(Part::Expression(Expression::new(body[..end].trim())));
             rest = &body[end + 1..];
         }
         if !rest.is_empty() {
             parts.push(Part::Literal(rest.to_owned()));
         }
         Ok(Self { parts })
+    }
+
+    /// Says what is wrong with its expressions, if something is.
+    pub fn verify(&self) -> Result<(), TemplateError> {
+        self.expressions().try_for_each(|e| e.verify().map_err(TemplateError::Syntax))
     }
 
     /// The text when there is no expression in it.
@@ -168,9 +177,22 @@ pub struct TreeError {
 impl Tree {
     /// Compiles every string in the shape; `path` begins the paths of errors.
     pub fn compile(json: &Json, path: &str) -> Result<Self, TreeError> {
+        Self::of(json, path, &Template::compile)
+    }
+
+    /// Splits every string in the shape; expressions are compiled when they are first needed.
+    pub fn split(json: &Json, path: &str) -> Result<Self, TreeError> {
+        Self::of(json, path, &Template::split)
+    }
+
+    fn of(
+        json: &Json,
+        path: &str,
+        template: &impl Fn(&str) -> Result<Template, TemplateError>,
+    ) -> Result<Self, TreeError> {
         Ok(match json {
             Json::String(text) => {
-                let template = Template::compile(text)
+                let template = template(text)
                     .map_err(|source| TreeError { path: path.to_owned(), source })?;
                 Self::Text(template)
             }
@@ -178,14 +200,14 @@ impl Tree {
                 items
                     .iter()
                     .enumerate()
-                    .map(|(i, item)| Self::compile(item, &format!("{path}[{i}]")))
+                    .map(|(i, item)| Self::of(item, &format!("{path}[{i}]"), template))
                     .collect::<Result<_, _>>()?,
             ),
             Json::Object(entries) => Self::Map(
                 entries
                     .iter()
                     .map(|(key, value)| {
-                        Ok((key.clone(), Self::compile(value, &format!("{path}.{key}"))?))
+                        Ok((key.clone(), Self::of(value, &format!("{path}.{key}"), template)?))
                     })
                     .collect::<Result<_, TreeError>>()?,
             ),
