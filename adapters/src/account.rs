@@ -149,4 +149,3 @@ impl Account {
         if region.is_empty() { self.region.clone() } else { region.to_owned() }
     }
 }
-

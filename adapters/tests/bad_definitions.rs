@@ -315,11 +315,19 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
             "spec.sandbox.objects.machine.steps.a: missing",
         ),
         (
-            bench(delete, &delete_with("steps: [{name: a, get: '/a/${want.name}', item: '${body}'}]")),
+            bench(
+                delete,
+                &delete_with("steps: [{name: a, get: '/a/${want.name}', item: '${body}'}]"),
+            ),
             "spec.objects.machine.delete.steps[0].get: unknown variable `want`",
         ),
         (
-            bench(delete, &delete_with("steps: [{name: a, get: /a, item: '${body}'}, {name: a, get: /b, item: '${body}'}]")),
+            bench(
+                delete,
+                &delete_with(
+                    "steps: [{name: a, get: /a, item: '${body}'}, {name: a, get: /b, item: '${body}'}]",
+                ),
+            ),
             "spec.objects.machine.delete.steps[1].name: `a` twice",
         ),
         (
@@ -327,15 +335,24 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
             "spec.objects.machine.read.get: unknown variable `steps`",
         ),
         (
-            bench("      create:\n", "      parts: [{name: room, create: {put: '/rooms/${want.name}'}}]\n      create:\n"),
+            bench(
+                "      create:\n",
+                "      parts: [{name: room, create: {put: '/rooms/${want.name}'}}]\n      create:\n",
+            ),
             "spec.objects.machine.identity.find: by `tag`, but what has parts is addressed by its name",
         ),
         (
-            bench("      create:\n", "      parts: [{name: room, create: {post: /rooms}}]\n      create:\n"),
+            bench(
+                "      create:\n",
+                "      parts: [{name: room, create: {post: /rooms}}]\n      create:\n",
+            ),
             "spec.objects.machine.parts[0].create: is no put at `want.name` and sends no `token`",
         ),
         (
-            bench("      create:\n", "      parts: [{name: room, create: {put: '/rooms/${want.name}'}}]\n      create:\n"),
+            bench(
+                "      create:\n",
+                "      parts: [{name: room, create: {put: '/rooms/${want.name}'}}]\n      create:\n",
+            ),
             "spec.sandbox.objects.machine.parts.room: missing",
         ),
         (

@@ -49,7 +49,8 @@ fn definitions_stay_readable_in_one_sitting() {
         })
         .collect();
     lengths.sort();
-    let median = (lengths[(lengths.len() - 1) / 2].0 + lengths[lengths.len() / 2].0) / 2;
+    let middle = lengths.len() / 2;
+    let median = usize::midpoint(lengths[(lengths.len() - 1) / 2].0, lengths[middle].0);
     assert!(median <= MEDIAN, "the median is {median}: {lengths:?}");
     let longest = lengths.last().expect("one");
     assert!(longest.0 <= CEILING, "{longest:?}");

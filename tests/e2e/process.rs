@@ -126,7 +126,8 @@ async fn no_secret_of_any_scheme_in_log_metrics_witness() {
         ),
     ];
     // Keys cannot be made up; these are the sandbox's.
-    let accepted = |cloud_: &str, key: &str| cloud(cloud_)["spec"]["sandbox"]["accepts"][key].clone();
+    let accepted =
+        |cloud_: &str, key: &str| cloud(cloud_)["spec"]["sandbox"]["accepts"][key].clone();
     let keys = [
         ("privateKey", accepted("oracle-cloud", "privateKey")),
         ("serviceAccount", accepted("google-cloud", "serviceAccount")),

@@ -68,7 +68,7 @@ impl Account {
             token: Some(deed.token.to_owned()),
             ..self.inputs(wish.region)
         };
-        let parts = self.make_parts(wish, deed, &mut inputs).await?;
+        let parts = Box::pin(self.make_parts(wish, deed, &mut inputs)).await?;
         let keyed = spec.is_some_and(|spec| spec.keyed)
             && operation.is_some_and(CompiledOperation::repeatable);
         let shown = |answer: &Answer| -> Option<Shown> {
@@ -89,7 +89,7 @@ impl Account {
         match self.pipeline.run(call).await {
             // The pipeline takes no success without an identity.
             Ok(answer) => Ok(shown(&answer).unwrap_or_else(|| Shown::listed(Json::Null))),
-            Err(error) if parts => Err(self.undone(wish, deed, error).await),
+            Err(error) if parts => Err(Box::pin(self.undone(wish, deed, error)).await),
             Err(error) => Err(error),
         }
     }
@@ -204,7 +204,7 @@ impl Account {
                     made.insert(part.name.clone(), item);
                 }
                 Err(error) if made.is_empty() => return Err(error),
-                Err(error) => return Err(self.undone(wish, deed, error).await),
+                Err(error) => return Err(Box::pin(self.undone(wish, deed, error)).await),
             }
         }
         inputs.before.push(("parts", Json::Object(made)));
@@ -225,10 +225,11 @@ impl Account {
             return error;
         }
         // What has parts is addressed by its name.
-        let undo = Box::pin(self.remove(wish.kind, (wish.name, wish.region), deed)).await;
+        let undo = self.remove(wish.kind, (wish.name, wish.region), deed).await;
         if let Err(left) = undo {
             // The failure's own class would let the caller go on, and forget what is left.
-            error.message = format!("{}; and what it left is not removed yet: {left}", error.message);
+            error.message =
+                format!("{}; and what it left is not removed yet: {left}", error.message);
             error.class = Class::Unknown;
         }
         error

@@ -202,35 +202,57 @@ fn check_identity(object: &CompiledObject, path: &str, problems: &mut Vec<Proble
 fn check_sandbox_names(compiled: &Compiled, problems: &mut Vec<Problem>) {
     let spec = compiled.spec();
     let Some(sandbox) = &spec.sandbox else { return };
-    let compare = |kind: &str, defined: Vec<&Name>, simulated: Vec<&Name>, problems: &mut Vec<Problem>| {
-        for name in defined.iter().filter(|name| !simulated.contains(name)) {
-            let path = format!("spec.sandbox.{kind}.{name}");
-            let reason = format!("missing: spec.{kind}.{name} has no simulated counterpart");
-            problems.push(problem(&path, reason));
-        }
-        for name in simulated.iter().filter(|name| !defined.contains(name)) {
-            let path = format!("spec.sandbox.{kind}.{name}");
-            problems.push(problem(&path, format!("simulates nothing: no spec.{kind}.{name}")));
-        }
-    };
+    let compare =
+        |kind: &str, defined: Vec<&Name>, simulated: Vec<&Name>, problems: &mut Vec<Problem>| {
+            for name in defined.iter().filter(|name| !simulated.contains(name)) {
+                let path = format!("spec.sandbox.{kind}.{name}");
+                let reason = format!("missing: spec.{kind}.{name} has no simulated counterpart");
+                problems.push(problem(&path, reason));
+            }
+            for name in simulated.iter().filter(|name| !defined.contains(name)) {
+                let path = format!("spec.sandbox.{kind}.{name}");
+                problems.push(problem(&path, format!("simulates nothing: no spec.{kind}.{name}")));
+            }
+        };
     compare("objects", spec.objects.keys().collect(), sandbox.objects.keys().collect(), problems);
-    compare("catalogs", spec.catalogs.keys().collect(), sandbox.catalogs.keys().collect(), problems);
+    compare(
+        "catalogs",
+        spec.catalogs.keys().collect(),
+        sandbox.catalogs.keys().collect(),
+        problems,
+    );
     for (name, object) in &spec.objects {
         let Some(simulated) = sandbox.objects.get(name) else { continue };
         let verbs = [&object.create, &object.read, &object.list, &object.delete];
         let operations = || verbs.into_iter().flatten();
         let steps = operations().flat_map(|operation| &operation.steps).map(|step| &step.name);
-        compare(&format!("objects.{name}.steps"), steps.collect(), simulated.steps.keys().collect(), problems);
+        compare(
+            &format!("objects.{name}.steps"),
+            steps.collect(),
+            simulated.steps.keys().collect(),
+            problems,
+        );
         let verbs = || object.verbs.keys().collect();
-        compare(&format!("objects.{name}.verbs"), verbs(), simulated.verbs.keys().collect(), problems);
+        compare(
+            &format!("objects.{name}.verbs"),
+            verbs(),
+            simulated.verbs.keys().collect(),
+            problems,
+        );
         let parts = object.parts.iter().map(|part| &part.name);
-        compare(&format!("objects.{name}.parts"), parts.collect(), simulated.parts.keys().collect(), problems);
+        compare(
+            &format!("objects.{name}.parts"),
+            parts.collect(),
+            simulated.parts.keys().collect(),
+            problems,
+        );
         let mut all = operations().chain(object.verbs.values());
         let waits = all.any(|operation| operation.wait.is_some());
         let path = format!("spec.sandbox.objects.{name}.wait");
         match (waits, &simulated.wait) {
             (true, None) => {
-                let reason = "missing: who waits for the end of an operation is answered".to_owned();
+                let reason =
+                    "missing: who waits for the end of an operation is answered".to_owned();
                 problems.push(problem(&path, reason));
             }
             (false, Some(_)) => {

@@ -184,7 +184,7 @@ impl Compiled {
             catalogs.extend(catalog(key, value, &spec, problems).map(|c| (key.0.clone(), c)));
         }
         let sandbox =
-            spec.sandbox.as_ref().and_then(|sandbox| CompiledSandbox::compile(sandbox, problems));
+            spec.sandbox.as_ref().map(|sandbox| CompiledSandbox::compile(sandbox, problems));
         Some(Self {
             name: name.to_owned(),
             digest: digest(&spec),
@@ -242,8 +242,7 @@ fn digest(spec: &Definition) -> String {
 
 fn error_rule(rule: &ErrorRule, i: usize, problems: &mut Problems) -> CompiledErrorRule {
     let when = rule.when.as_ref();
-    let when =
-        when.and_then(|text| condition(text, &format!("spec.errors[{i}].when"), problems));
+    let when = when.and_then(|text| condition(text, &format!("spec.errors[{i}].when"), problems));
     CompiledErrorRule {
         status: rule.status,
         operation: rule.operation.as_ref().map(|text| text.0.clone()),
@@ -283,8 +282,9 @@ fn object(
     let mut verbs = BTreeMap::new();
     for (verb, given) in &spec.verbs {
         let (name, place) = (format!("{key}.{verb}"), format!("{path}.verbs.{verb}"));
-        let verb_ = CompiledOperation::compile(&name, given, definition.answer, &place, problems);
-        verbs.extend(verb_.map(|operation| (verb.0.clone(), operation)));
+        let compiled =
+            CompiledOperation::compile(&name, given, definition.answer, &place, problems);
+        verbs.extend(compiled.map(|operation| (verb.0.clone(), operation)));
     }
     CompiledObject {
         parts,

@@ -236,8 +236,7 @@ impl Vars {
 type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 7] =
-    ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid"];
+pub const FUNCTIONS: [&str; 7] = ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid"];
 
 const BUILT_IN: [(&str, Function); 7] = [
     ("list", list),

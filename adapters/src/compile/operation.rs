@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use infrafabric_definition::{
-    AnswerFormat, Free, Method, Name, Operation, Span, Step, Text, Wait,
-};
+use infrafabric_definition::{AnswerFormat, Free, Method, Name, Operation, Span, Step, Text, Wait};
 use serde_json::Value as Json;
 
 use super::definition::{Problem, Problems};
@@ -177,8 +175,9 @@ impl CompiledOperation {
         });
         let (method, text) = request.ok()?;
         let verb = method.as_str().to_ascii_lowercase();
-        let compiled = PathTemplate::compile(text.as_str(), &format!("{path}.{verb}"), problems.trusted)
-            .map_err(|problem| problems.push(problem));
+        let compiled =
+            PathTemplate::compile(text.as_str(), &format!("{path}.{verb}"), problems.trusted)
+                .map_err(|problem| problems.push(problem));
         let mut headers = Vec::new();
         for (key, value) in &operation.headers {
             let place = format!("{path}.headers.{key}");
@@ -251,8 +250,7 @@ impl CompiledOperation {
         let reads = |template: &Template, wanted: &[&str]| {
             template.expressions().flat_map(Expression::paths).any(|path| path == wanted)
         };
-        let mut found =
-            self.method == Method::Put && reads(&self.path.path, &["want", "name"]);
+        let mut found = self.method == Method::Put && reads(&self.path.path, &["want", "name"]);
         self.request_templates("", &mut |_, template| found |= reads(template, &["token"]));
         found
     }
@@ -311,18 +309,13 @@ fn wait(
         address,
         every: span(&wait.every, "every", Duration::from_secs(2), problems),
         within: span(&wait.within, "within", Duration::from_mins(10), problems),
-        failed: failed
-            .and_then(|failed| condition(failed, &format!("{path}.failed"), problems)),
+        failed: failed.and_then(|failed| condition(failed, &format!("{path}.failed"), problems)),
         done: condition(&wait.done, &format!("{path}.done"), problems)?,
     })
 }
 
 /// A condition is an expression by itself; `${}` around it may be left out.
-pub(crate) fn condition(
-    text: &Text,
-    path: &str,
-    problems: &mut Problems,
-) -> Option<Template> {
+pub(crate) fn condition(text: &Text, path: &str, problems: &mut Problems) -> Option<Template> {
     let text = if text.0.contains("${") {
         text.clone()
     } else {
@@ -347,11 +340,7 @@ fn body(operation: &Operation, path: &str, problems: &mut Problems) -> BodyTempl
 }
 
 /// Compiles a text; a problem goes to `problems`.
-pub(crate) fn text_template(
-    text: &Text,
-    path: &str,
-    problems: &mut Problems,
-) -> Option<Template> {
+pub(crate) fn text_template(text: &Text, path: &str, problems: &mut Problems) -> Option<Template> {
     let read = if problems.trusted { Template::split } else { Template::compile };
     read(text.as_str())
         .map_err(|error| {

@@ -115,7 +115,7 @@ pub struct CompiledList {
 
 impl CompiledSandbox {
     /// Compiles the section; every problem it has goes to `problems`.
-    pub(super) fn compile(sandbox: &Sandbox, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn compile(sandbox: &Sandbox, problems: &mut Problems) -> Self {
         let path = "spec.sandbox";
         let mut objects = BTreeMap::new();
         for (name, spec) in &sandbox.objects {
@@ -128,14 +128,14 @@ impl CompiledSandbox {
             catalogs.insert(name.0.clone(), answer(spec, &place, problems));
         }
         let accepts = sandbox.accepts.iter().map(|(k, v)| (k.0.clone(), v.0.clone())).collect();
-        Some(Self {
+        Self {
             accepts,
             error: answer(&sandbox.error, &format!("{path}.error"), problems),
             verify: answer(&sandbox.verify, &format!("{path}.verify"), problems),
             objects,
             catalogs,
             failures: sandbox.failures.clone(),
-        })
+        }
     }
 }
 
@@ -206,11 +206,8 @@ fn read(spec: &SandboxRead, path: &str, problems: &mut Problems) -> CompiledRead
     let optional = |text: &Option<Text>, key: &str, problems: &mut Problems| {
         text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
     };
-    let whole = SandboxAnswer {
-        status: None,
-        headers: spec.headers.clone(),
-        body: spec.body.clone(),
-    };
+    let whole =
+        SandboxAnswer { status: None, headers: spec.headers.clone(), body: spec.body.clone() };
     CompiledRead {
         path: optional(&spec.path, "path", problems),
         of: optional(&spec.of, "of", problems),

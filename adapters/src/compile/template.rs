@@ -192,8 +192,8 @@ impl Tree {
     ) -> Result<Self, TreeError> {
         Ok(match json {
             Json::String(text) => {
-                let template = template(text)
-                    .map_err(|source| TreeError { path: path.to_owned(), source })?;
+                let template =
+                    template(text).map_err(|source| TreeError { path: path.to_owned(), source })?;
                 Self::Text(template)
             }
             Json::Array(items) => Self::List(

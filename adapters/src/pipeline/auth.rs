@@ -116,11 +116,9 @@ impl Credentials {
         secrets: &BTreeMap<String, SecretString>,
     ) -> Result<Self, CredentialError> {
         let taken = match auth.scheme {
-            Scheme::Bearer
-            | Scheme::Basic
-            | Scheme::Header
-            | Scheme::Query
-            | Scheme::JwtBearer => 1,
+            Scheme::Bearer | Scheme::Basic | Scheme::Header | Scheme::Query | Scheme::JwtBearer => {
+                1
+            }
             Scheme::AwsSigv4 | Scheme::Oauth2 => 2,
             Scheme::Ovh => 3,
             Scheme::Oci => 4,
@@ -166,10 +164,7 @@ impl Credentials {
 
     /// Whether the scheme needs the provider's time.
     pub(crate) fn signs_time(&self) -> bool {
-        matches!(
-            self.scheme,
-            Scheme::AwsSigv4 | Scheme::JwtBearer | Scheme::Oci | Scheme::Ovh
-        )
+        matches!(self.scheme, Scheme::AwsSigv4 | Scheme::JwtBearer | Scheme::Oci | Scheme::Ovh)
     }
 
     /// Whether requests carry an access token that must be fetched.
@@ -190,9 +185,8 @@ impl Credentials {
         let mut repeatable = None;
         if let Signer::Account(account) = &self.signer {
             // The provider knows itself by its published address.
-            let assertion = account
-                .assertion(&rendered.published, &self.scope, now)
-                .map_err(SignError::Key)?;
+            let assertion =
+                account.assertion(&rendered.published, &self.scope, now).map_err(SignError::Key)?;
             pairs.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
             pairs.append_pair("assertion", &assertion);
             repeatable = Some(assertion);
@@ -244,7 +238,7 @@ impl Credentials {
                     tenancy: self.value(0),
                     user: self.value(1),
                     fingerprint: self.value(2),
-                    key,
+                    private: key,
                 };
                 oci::sign(&key, &rendered.body, request, now)
             }
@@ -310,7 +304,6 @@ fn key_file(key: &str, secret: &SecretString) -> Result<KeyFile, CredentialError
         // The parser's own words may repeat the text.
         .map_err(|_| CredentialError::KeyFile(key.to_owned()))
 }
-
 
 fn checked(key: &str, secret: &SecretString) -> Result<SecretString, CredentialError> {
     let value = secret.expose_secret().trim();

@@ -68,9 +68,7 @@ pub(crate) fn classify(
         None => Ok(answer),
         // What is gone already is deleted.
         Some(found) if found.class == Class::NotFound && call.absence_is_success() => Ok(answer),
-        Some(found) => {
-            Err(error(call, &answer, found, learnt.retry_after, context.redactor))
-        }
+        Some(found) => Err(error(call, &answer, found, learnt.retry_after, context.redactor)),
     };
     Verdict { result, learnt, date }
 }
@@ -173,7 +171,6 @@ pub(crate) fn ended_badly(call: &Ready<'_>, answer: &Answer, redactor: &Redactor
 fn is_of(operation: &str, name: &str) -> bool {
     operation.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
-
 
 fn matching_rule<'a>(
     call: &Ready<'a>,

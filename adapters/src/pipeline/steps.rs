@@ -24,7 +24,7 @@ impl Pipeline {
             let operation = &step.operation;
             let call =
                 Call { name: &operation.name, operation: Some(operation), inputs, effect: None };
-            let answer = match Box::pin(self.run(call)).await {
+            let answer = match self.run(call).await {
                 Ok(answer) => answer,
                 Err(error) if error.class == Class::NotFound || lacks_value(&error) => continue,
                 Err(error) => return Err(error),

@@ -50,10 +50,10 @@ impl Pipeline {
                 .await;
             if Instant::now() >= until {
                 let seconds = wait.within.as_secs();
-                return Err(in_doubt(call, format!("it has not ended after {seconds} s")));
+                return Err(in_doubt(call, &format!("it has not ended after {seconds} s")));
             }
             // It goes on without us; who comes next finds what it made.
-            record.permit(call).await.map_err(|error| in_doubt(call, error.message))?;
+            record.permit(call).await.map_err(|error| in_doubt(call, &error.message))?;
             pause = (pause * 3 / 2).min(wait.every);
             let poll = Call {
                 name: &wait.poll.name,
@@ -61,13 +61,13 @@ impl Pipeline {
                 inputs: question.clone(),
                 effect: None,
             };
-            let answer = match Box::pin(self.run(poll)).await {
+            let answer = match self.run(poll).await {
                 Ok(answer) => answer,
                 Err(error) if passes(error.class) => {
                     wish = error.retry_after.map(|wish| wish.min(LONGEST_PAUSE));
                     continue;
                 }
-                Err(error) => return Err(in_doubt(call, error.message)),
+                Err(error) => return Err(in_doubt(call, &error.message)),
             };
             wish = vendor::pause(&answer, self.clock.now()).map(|wish| wish.min(LONGEST_PAUSE));
             if self.holds(&wait.poll.name, wait.failed.as_ref(), &answer)? {
@@ -96,7 +96,7 @@ fn passes(class: Class) -> bool {
 }
 
 /// Nobody can say how it ends.
-fn in_doubt(call: &Ready<'_>, why: String) -> AdapterError {
+fn in_doubt(call: &Ready<'_>, why: &str) -> AdapterError {
     let mut error = call.error(call.in_doubt(), format!("begun, and its end is not known: {why}"));
     error.sent = true;
     error

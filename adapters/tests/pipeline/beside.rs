@@ -103,9 +103,9 @@ async fn the_provider_says_when_to_ask_and_where() {
     let begun = || with(202, &[("x-work", there), ("retry-after", "0")], "");
     let provider = Provider::start([begun(), begun(), with(204, &[], "")]).await;
     let account = open(spec.clone(), at(&provider.url));
-    let began = std::time::Instant::now();
+    let start = std::time::Instant::now();
     account.delete_machine("7", "", "t", &Ledger::default()).await.expect("deleted");
-    assert!(began.elapsed() < std::time::Duration::from_secs(2), "its pace, not ours");
+    assert!(start.elapsed() < std::time::Duration::from_secs(2), "its pace, not ours");
     let asked = "GET /work?id=1";
     assert_eq!(lines(&provider), ["DELETE /things/7", asked, asked]);
     // Nothing to wait for: no address, or nothing there to delete.
@@ -131,8 +131,9 @@ async fn reads_before_a_request_give_what_it_needs() {
         {"name": "plugs", "get": "/plugs?of=${id}", "item": "${body.plugs}"},
         {"name": "card", "get": "/cards/${steps.plugs[0].card}", "item": "${body}"},
     ]);
-    spec["objects"]["machine"]["as"]["addresses"] =
-        json!("${[steps.?card.?ip.orValue('')].filter(ip, ip != '').map(ip, {'ip': ip, 'public': true})}");
+    spec["objects"]["machine"]["as"]["addresses"] = json!(
+        "${[steps.?card.?ip.orValue('')].filter(ip, ip != '').map(ip, {'ip': ip, 'public': true})}"
+    );
     let shown = || json(200, &json!({"thing": thing("7", "active")}));
     let plugs = |plugs: Json| json(200, &json!({ "plugs": plugs }));
     let provider = Provider::start([
@@ -198,7 +199,10 @@ async fn parts_are_made_in_order_and_removed_in_reverse() {
     assert_eq!(lines(&provider), ["PUT /rooms/web", "PUT /racks/web", "PUT /things/web"]);
     assert_eq!(provider.requests()[1].body, r#"{"room":"k1"}"#);
     account.delete_machine("web", "", "u", &journal).await.expect("deleted");
-    assert_eq!(lines(&provider)[3..], ["DELETE /things/web", "DELETE /racks/web", "DELETE /rooms/web"]);
+    assert_eq!(
+        lines(&provider)[3..],
+        ["DELETE /things/web", "DELETE /racks/web", "DELETE /rooms/web"]
+    );
     let intents: Vec<String> = journal.intents().into_iter().map(|i| i.operation).collect();
     let (made, removed) = intents.split_at(3);
     assert_eq!(made, ["machine.create.room", "machine.create.rack", "machine.create"]);
@@ -232,12 +236,9 @@ async fn what_a_refused_creation_made_is_removed_again() {
     let error = account.create_machine(&want(), "t", &Ledger::default()).await;
     assert_eq!((error.expect_err("refused").class, lines(&provider).len()), (Class::Quota, 1));
     // It cannot be removed: the caller must not go on as if nothing were left.
-    let provider = Provider::start([
-        json(201, &json!({})),
-        refused(),
-        json(409, &json!({"message": "busy"})),
-    ])
-    .await;
+    let provider =
+        Provider::start([json(201, &json!({})), refused(), json(409, &json!({"message": "busy"}))])
+            .await;
     let account = open(rack(), at(&provider.url));
     let error = account.create_machine(&want(), "t", &Ledger::default()).await;
     let error = error.expect_err("left");

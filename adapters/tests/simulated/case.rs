@@ -176,8 +176,7 @@ impl Case {
     /// The contract's outputs of a thing in an answer's body.
     pub(crate) fn outputs(&self, verb: &str, body: &Json, thing: &Vars) -> Json {
         let item = evaluate(self.operation(verb).item.as_ref().expect("item"), &answer(body));
-        let item =
-            item.unwrap_or_else(|| panic!("{}: no item in {body}", self.definition.name()));
+        let item = item.unwrap_or_else(|| panic!("{}: no item in {body}", self.definition.name()));
         self.shown(&item, &self.steps(verb, thing))
     }
 

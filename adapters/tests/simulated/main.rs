@@ -125,12 +125,16 @@ fn a_creation_and_a_read_give_every_output_with_its_type() {
             if operation.wait.is_some() {
                 continue;
             }
-            for key in ["name", "size", "region", "image"].into_iter().filter(|key| given.contains_key(*key)) {
+            for key in ["name", "size", "region", "image"]
+                .into_iter()
+                .filter(|key| given.contains_key(*key))
+            {
                 assert_eq!(outputs[key], case.want[key], "{name} {verb}");
             }
             for mark in [MARK, "if:web-1", "team-a"].iter().filter(|_| case.has_marks()) {
                 let marks = outputs["marks"].as_array().expect("marks");
-                let carried = |given: &Json| given.as_str().is_some_and(|given| given.ends_with(mark));
+                let carried =
+                    |given: &Json| given.as_str().is_some_and(|given| given.ends_with(mark));
                 assert!(marks.iter().any(carried), "{name} {verb}: {marks:?}");
             }
             let missing: Vec<&String> =

@@ -71,11 +71,7 @@ pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     let carries = |key: &str| match auth.scheme {
         Scheme::Header | Scheme::Query => key.eq_ignore_ascii_case(name),
         // `Authorization` is never among them.
-        Scheme::Bearer
-        | Scheme::Basic
-        | Scheme::Oauth2
-        | Scheme::JwtBearer
-        | Scheme::Oci => false,
+        Scheme::Bearer | Scheme::Basic | Scheme::Oauth2 | Scheme::JwtBearer | Scheme::Oci => false,
         Scheme::Ovh => ovh::HEADERS.contains(&key.to_ascii_lowercase().as_str()),
         Scheme::AwsSigv4 => key.eq_ignore_ascii_case("x-amz-security-token"),
     };

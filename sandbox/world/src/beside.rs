@@ -28,7 +28,9 @@ pub(crate) fn answer(
             let step = call.operation.name.rsplit('.').next().unwrap_or_default();
             read(call, name, spec, spec.steps.get(step).ok_or_else(nothing)?, false)
         }
-        Target::Wait(name, _) => read(call, name, spec, spec.wait.as_ref().ok_or_else(nothing)?, true),
+        Target::Wait(name, _) => {
+            read(call, name, spec, spec.wait.as_ref().ok_or_else(nothing)?, true)
+        }
         Target::Part(name, Verb::Create, at) => make(call, name, spec, *at),
         Target::Part(name, _, at) => remove(call, name, spec, *at),
         _ => Err(nothing()),
@@ -47,7 +49,9 @@ fn read(
         Some(of) => of.render(&vars)?.map(|id| plain(&id)),
         None => call.captures.text("id"),
     };
-    let Some(id) = id else { return Ok((Answer::render(&read.answer, &vars, call.format())?, None)) };
+    let Some(id) = id else {
+        return Ok((Answer::render(&read.answer, &vars, call.format())?, None));
+    };
     let found = {
         let mut things = call.account.things();
         let things = things.entry(name.to_owned()).or_default();
@@ -79,7 +83,8 @@ fn make(
 ) -> Result<Done, Failure> {
     let (kind, part) = part(call, name, at)?;
     let id = call.captures.text("want.name");
-    let id = id.ok_or_else(|| Failure::Class(Class::Invalid, "the request names nothing".into()))?;
+    let id =
+        id.ok_or_else(|| Failure::Class(Class::Invalid, "the request names nothing".into()))?;
     let thing = {
         let mut things = call.account.things();
         // Each needs the one before it.
@@ -135,7 +140,10 @@ fn remove(
             thing.is_some_and(|thing| thing.deleted().is_none())
         };
         if let Some(user) = above.iter().find(|kind| living(kind)) {
-            return Err(Failure::Class(Class::Conflict, format!("{kind} {id} is in use by {user}")));
+            return Err(Failure::Class(
+                Class::Conflict,
+                format!("{kind} {id} is in use by {user}"),
+            ));
         }
         things.entry(kind).or_default().delete(&id, call.now, false)
     };

@@ -8,13 +8,13 @@ use crate::answer::{Answer, Failure};
 use crate::auth::{Authenticated, authenticate, hide};
 use crate::capture::Captures;
 use crate::ledger::Unmatched;
-use crate::{beside, objects};
 use crate::plan::{Outgoing, Plan};
 use crate::provider::{Account, Provider};
 use crate::received::Received;
 use crate::route::{Route, Target, Verb};
 use crate::server::Shared;
 use crate::vars;
+use crate::{beside, objects};
 
 /// Everything that carrying out a request needs.
 pub(crate) struct Call<'a> {

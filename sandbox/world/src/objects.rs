@@ -198,8 +198,7 @@ pub(crate) fn change(
     }
     let (item, vars) = show(call, spec).answer(&thing)?;
     let nothing = || Failure::Class(Class::NotFound, String::new());
-    let answer =
-        Answer::render(spec.verbs.get(verb).ok_or_else(nothing)?, &vars, call.format())?;
+    let answer = Answer::render(spec.verbs.get(verb).ok_or_else(nothing)?, &vars, call.format())?;
     let entry = entry(call, name, Effect::Change, &thing, (&item, &answer));
     Ok((answer, Some(call.world.ledger.write(entry))))
 }
@@ -220,7 +219,7 @@ fn resize(call: &Call<'_>, name: &str, thing: &Thing) -> Result<(), Failure> {
     };
     let object = call.provider.compiled.objects.get(name);
     let body = object.and_then(|object| object.create.as_ref()).map(|create| &create.body);
-    let (Some(BodyTemplate::Json(tree)) | Some(BodyTemplate::Form(tree))) = body else {
+    let Some(BodyTemplate::Json(tree) | BodyTemplate::Form(tree)) = body else {
         return Ok(());
     };
     let mut vars = vars::request(call.received, call.region.as_deref());
@@ -247,9 +246,8 @@ fn rewrite(tree: &Tree, req: &mut Json, vars: &Vars) -> Result<(), Failure> {
         }
         (Tree::Map(entries), Json::Object(map)) => {
             for (key, inner) in entries {
-                match map.get_mut(key) {
-                    Some(value) => rewrite(inner, value, vars)?,
-                    None => {}
+                if let Some(value) = map.get_mut(key) {
+                    rewrite(inner, value, vars)?;
                 }
             }
         }

@@ -94,7 +94,6 @@ impl Thing {
         *self.rendered.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-
     /// When it was deleted, in microseconds of Unix time.
     pub(crate) fn deleted(&self) -> Option<i64> {
         let micros = self.deleted_micros.load(Ordering::Acquire);

@@ -61,8 +61,11 @@ fn expression() -> Result<Vec<Row>, Error> {
     }
     let each = began.elapsed() / ROUNDS;
     Ok(vec![
-        Row::new("an expression over a list of two, `as.addresses` of digitalocean", microseconds(each))
-            .target("≤ 5 µs", each <= Duration::from_micros(5)),
+        Row::new(
+            "an expression over a list of two, `as.addresses` of digitalocean",
+            microseconds(each),
+        )
+        .target("≤ 5 µs", each <= Duration::from_micros(5)),
     ])
 }
 
@@ -87,8 +90,11 @@ fn definitions() -> Result<Vec<Row>, Error> {
     }
     let count = names.len();
     Ok(vec![
-        Row::new(format!("first use of a built-in definition, the slowest of {count}"), milliseconds(slowest))
-            .target("< 1.5 ms", slowest < Duration::from_micros(1500)),
+        Row::new(
+            format!("first use of a built-in definition, the slowest of {count}"),
+            milliseconds(slowest),
+        )
+        .target("< 1.5 ms", slowest < Duration::from_micros(1500)),
         Row::new("— its memory, the largest", format!("{} kB", largest / 1000))
             .target("< 0.4 MB", largest < 400_000),
         Row::new("— its part of the binary, the largest", format!("{:.1} kB", kilo(longest)))
@@ -108,9 +114,11 @@ fn milliseconds(time: Duration) -> String {
 /// As the build embeds it.
 fn packed(text: &[u8]) -> Result<usize, Error> {
     let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
-    packer.write_all(text).and_then(|()| packer.finish()).map(|packed| packed.len()).map_err(
-        |source| Error::File { path: "a definition".into(), source },
-    )
+    packer
+        .write_all(text)
+        .and_then(|()| packer.finish())
+        .map(|packed| packed.len())
+        .map_err(|source| Error::File { path: "a definition".into(), source })
 }
 
 /// What a compiled definition holds, by the memory that many of them take.

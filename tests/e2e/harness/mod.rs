@@ -10,7 +10,9 @@ mod world;
 
 pub(crate) use api::{condition, ready};
 pub(crate) use http::request;
-pub(crate) use manifests::{cloud, documents, example, manifest_files, provider, secret, shelf, web};
+pub(crate) use manifests::{
+    cloud, documents, example, manifest_files, provider, secret, shelf, web,
+};
 pub(crate) use stage::{Setup, Stage};
 
 use std::time::{Duration, Instant};

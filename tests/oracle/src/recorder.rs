@@ -48,10 +48,8 @@ impl Recorder {
         routes: &[Route],
         folder: &Path,
     ) -> Result<Self, Error> {
-        let routes: Vec<Value> = routes
-            .iter()
-            .map(|route| json!([route.text, route.url, route.judged]))
-            .collect();
+        let routes: Vec<Value> =
+            routes.iter().map(|route| json!([route.text, route.url, route.judged])).collect();
         let port = free_port()?;
         let record = folder.join(format!("exchanges-{port}.jsonl"));
         fs::write(&record, "").map_err(at(&record))?;

@@ -223,7 +223,8 @@ impl Checker<'_> {
     /// What a part's creation is known by when it is repeated.
     fn part(&mut self, part: &CompiledPart, path: &str) {
         if !part.create.repeatable() {
-            let reason = "is no put at `want.name` and sends no `token`: a repetition makes another";
+            let reason =
+                "is no put at `want.name` and sends no `token`: a repetition makes another";
             self.problems.push(problem(path, reason.to_owned()));
         }
     }

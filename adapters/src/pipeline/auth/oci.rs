@@ -17,7 +17,7 @@ pub(super) struct Key<'a> {
     pub(super) tenancy: &'a str,
     pub(super) user: &'a str,
     pub(super) fingerprint: &'a str,
-    pub(super) key: &'a RsaKey,
+    pub(super) private: &'a RsaKey,
 }
 
 /// Signs a request as it leaves. Its body is signed where the method has one, an empty one too.
@@ -37,7 +37,8 @@ pub(super) fn sign(
     let method = request.method().as_str().to_ascii_lowercase();
     let url = request.url();
     let target = &url[Position::BeforePath..Position::AfterQuery];
-    let mut text = format!("date: {date}\n(request-target): {method} {target}\nhost: {}", host(url));
+    let mut text =
+        format!("date: {date}\n(request-target): {method} {target}\nhost: {}", host(url));
     if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
         let headers = request.headers_mut();
         if !headers.contains_key(CONTENT_TYPE) {
@@ -52,7 +53,7 @@ pub(super) fn sign(
             "{text}\ncontent-length: {length}\ncontent-type: {kind}\nx-content-sha256: {digest}"
         );
     }
-    let signature = key.key.sign(text.as_bytes()).map_err(SignError::Key)?;
+    let signature = key.private.sign(text.as_bytes()).map_err(SignError::Key)?;
     let header = format!(
         "Signature algorithm=\"rsa-sha256\",headers=\"{names}\",keyId=\"{}/{}/{}\",signature=\"{}\",version=\"1\"",
         key.tenancy,

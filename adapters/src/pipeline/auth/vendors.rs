@@ -54,10 +54,8 @@ fn of(case: &Json) -> Credentials {
             &[("a", "app"), ("s", "app-secret"), ("c", "consumer")],
         ),
         _ => {
-            let mut secrets = vec![
-                ("id", "AKIDEXAMPLE"),
-                ("secret", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
-            ];
+            let mut secrets =
+                vec![("id", "AKIDEXAMPLE"), ("secret", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")];
             secrets.extend(case["session"].as_str().map(|session| ("session", session)));
             credentials(
                 json!({"scheme": "aws-sigv4", "service": "ec2", "secret": ["id", "secret"],

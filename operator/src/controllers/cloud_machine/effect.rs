@@ -86,7 +86,9 @@ impl<'a> Effect<'a> {
         let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
         let witness = receipts.newest();
         let mut intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(operation) = intent.as_mut().filter(|intent| intent.token == self.operation.token) {
+        if let Some(operation) =
+            intent.as_mut().filter(|intent| intent.token == self.operation.token)
+        {
             operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
         }
         Acted { what, witness, intent }

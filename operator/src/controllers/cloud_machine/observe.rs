@@ -136,7 +136,7 @@ async fn active(
     if let Some(seen) = newest.as_ref().and_then(|list| list.machine(&active.external_id)) {
         return match seen.state {
             MachineState::Gone => Seen::Absent,
-            _ => Seen::Here(completed(machine, seen.clone(), account, region).await),
+            _ => Seen::Here(Box::pin(completed(machine, seen.clone(), account, region)).await),
         };
     }
     // A list that is younger than the machine may lack it; ask for the machine itself then.

@@ -157,7 +157,8 @@ async fn every_shipped_definition_creates_finds_reads_and_deletes() {
         world.advance(Duration::from_hours(1));
         assert!(account.read_machine(&made.id, &region).await.expect("read").is_none(), "{name}");
         let ledger = world.ledger().await;
-        let of_machine = |operation: &str| operation == "machine.create" || operation == "machine.delete";
+        let of_machine =
+            |operation: &str| operation == "machine.create" || operation == "machine.delete";
         let machine = ledger.entries.iter().filter(|entry| of_machine(&entry.operation));
         let effects: Vec<Effect> = machine.map(|entry| entry.effect).collect();
         assert_eq!(effects, [Effect::Create, Effect::Delete], "{name}");
@@ -259,8 +260,9 @@ async fn every_verb_of_a_machine_does_what_it_says() {
             regions.as_ref().is_none_or(|regions| regions.contains(&region))
         };
         let sizes = account.sizes(&region).await.expect("sizes");
-        let mut others =
-            sizes.iter().filter(|size| size.available && here(&size.regions) && size.name != want.size);
+        let mut others = sizes
+            .iter()
+            .filter(|size| size.available && here(&size.regions) && size.name != want.size);
         let other = others.next().expect("another size").clone();
         let made = account.create_machine(&want, "token-1", &Open);
         let made = as_time_goes_by(&world, made).await;
@@ -290,7 +292,10 @@ async fn every_verb_of_a_machine_does_what_it_says() {
         // Nobody is there to be switched.
         let absent = account.change_machine(&MachineVerb::Stop, "999", &region, "token-3", &Open);
         if let Err(error) = as_time_goes_by(&world, absent).await {
-            assert!(matches!(error.class, Class::NotFound | Class::Unsupported | Class::Invalid), "{error}");
+            assert!(
+                matches!(error.class, Class::NotFound | Class::Unsupported | Class::Invalid),
+                "{error}"
+            );
         } else {
             panic!("{name}: an absent machine was switched off");
         }
@@ -322,7 +327,7 @@ async fn keys_and_networks_come_and_go() {
             let made = account.create_ssh_key(&want, "token-1", &Open).await;
             let made = made.unwrap_or_else(|error| panic!("{name}: {error}"));
             let listed = account.list_ssh_keys("if-abc", &region).await.expect("listed");
-            assert_eq!(listed, [made.clone()], "{name}");
+            assert_eq!(listed, std::slice::from_ref(&made), "{name}");
             for _ in 0..2 {
                 let deleted = account.delete_ssh_key(&made.id, &region, "token-2", &Open).await;
                 deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -331,7 +336,10 @@ async fn keys_and_networks_come_and_go() {
             want.public_key = "hunter2".to_owned();
             let refused = account.create_ssh_key(&want, "token-3", &Open).await;
             let class = refused.err().map(|error| error.class);
-            assert!(class == Some(Class::Invalid) || ["aws", "ovhcloud"].contains(&&*name), "{name}");
+            assert!(
+                class == Some(Class::Invalid) || ["aws", "ovhcloud"].contains(&&*name),
+                "{name}"
+            );
         }
         if definition.objects.contains_key("network") {
             networks += 1;
@@ -349,13 +357,17 @@ async fn keys_and_networks_come_and_go() {
             let read = account.read_network(&made.id, &region).await.expect("read");
             assert_eq!(read, Some(made.clone()), "{name}");
             let listed = account.list_networks("if-abc", &region).await.expect("listed");
-            assert_eq!(listed, [made.clone()], "{name}");
+            assert_eq!(listed, std::slice::from_ref(&made), "{name}");
             for _ in 0..2 {
                 let delete = account.delete_network(&made.id, &region, "token-5", &Open);
                 let deleted = as_time_goes_by(&world, delete).await;
                 deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
             }
-            assert_eq!(account.read_network(&made.id, &region).await.expect("read"), None, "{name}");
+            assert_eq!(
+                account.read_network(&made.id, &region).await.expect("read"),
+                None,
+                "{name}"
+            );
         }
         let ledger = world.ledger().await;
         assert_eq!(ledger.unmatched, 0, "{name}: {:?}", ledger.unmatched_requests);

@@ -137,7 +137,8 @@ async fn a_wrong_key_is_refused_as_auth_and_not_shown() {
     };
     let other = pem(&jwt_accepts["serviceAccount"]);
     let mut another: Value =
-        serde_json::from_str(jwt_accepts["serviceAccount"].as_str().expect("a file")).expect("JSON");
+        serde_json::from_str(jwt_accepts["serviceAccount"].as_str().expect("a file"))
+            .expect("JSON");
     another["private_key"] = oci_accepts["privateKey"].clone();
     let other_lines = other.lines().nth(3).expect("a line").to_owned();
     let cases = [
@@ -156,13 +157,20 @@ async fn a_wrong_key_is_refused_as_auth_and_not_shown() {
         assert!(!everything(&error).contains(&other_lines), "{error:?}");
     }
     // What is no key is refused before anything is sent.
-    for (auth, accepts, key) in [(&oci, &oci_accepts, "privateKey"), (&jwt, &jwt_accepts, "serviceAccount")] {
+    for (auth, accepts, key) in
+        [(&oci, &oci_accepts, "privateKey"), (&jwt, &jwt_accepts, "serviceAccount")]
+    {
         let definition = quay_with(auth, accepts);
-        for value in ["hunter2", "{\"client_email\": \"a\", \"private_key\": \"hunter2\"}", "-----BEGIN ENCRYPTED PRIVATE KEY-----"] {
+        for value in [
+            "hunter2",
+            "{\"client_email\": \"a\", \"private_key\": \"hunter2\"}",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        ] {
             let mut secrets = accepted(&definition);
             secrets.insert(key.to_owned(), value.to_owned());
             let secrets = secrets.into_iter().map(|(key, value)| (key, value.into()));
-            let options = AccountOptions { secrets: secrets.collect(), ..AccountOptions::default() };
+            let options =
+                AccountOptions { secrets: secrets.collect(), ..AccountOptions::default() };
             let error = Account::open(Arc::clone(&definition), options).expect_err("refused");
             assert_eq!((error.class, error.sent), (Class::Auth, false));
             assert!(error.message.contains(&format!("`{key}`")), "{error}");
