@@ -91,6 +91,53 @@ fn the_finalizer_comes_before_the_first_create() {
 }
 
 #[test]
+fn what_a_machine_is_made_of_goes_with_it() {
+    let parts = |active: Seen, found: Found| Observed {
+        parts: Some("default-web-u".to_owned()),
+        ..seen(active, found)
+    };
+    // Deleted while a create was open that made no machine: there may be parts.
+    let open = object(|json| {
+        deleting(json);
+        json["status"]["operation"] = operation("create");
+    });
+    let none = || listed(vec![], true);
+    let Decision::Adopt(unseen) = decide(&open, &parts(Seen::None, none())) else {
+        panic!("its parts are left");
+    };
+    assert_eq!(unseen.id, "default-web-u");
+    assert!(matches!(decide(&open, &seen(Seen::None, none())), Decision::Release(_)));
+    // The machine is gone, and nobody knows of the rest, unless a deletion ended well.
+    let gone = |ended: bool, refused: bool| {
+        object(|json| {
+            deleting(json);
+            json["status"]["active"] = active();
+            json["status"]["operation"] = operation("delete");
+            json["status"]["operation"]["startedAt"] = json!(now() - TimeDelta::minutes(2));
+            if ended {
+                json["status"]["operation"]["witnessIndex"] = json!(4);
+            }
+            if refused {
+                json["status"]["attempts"] = json!([{
+                    "provider": "a", "region": "r", "class": "Conflict", "scope": "object",
+                    "message": "in use", "at": now() - TimeDelta::minutes(1), "until": now(),
+                    "firstAt": now() - TimeDelta::minutes(1), "count": 1, "durationMs": 1,
+                }]);
+            }
+        })
+    };
+    for (ended, refused, released) in
+        [(true, false, true), (false, false, false), (true, true, false)]
+    {
+        let decision = decide(&gone(ended, refused), &parts(Seen::Absent, none()));
+        assert_eq!(matches!(decision, Decision::Release(_)), released, "{decision:?}");
+        assert_eq!(matches!(decision, Decision::Delete { .. }), !released, "{decision:?}");
+        let whole = decide(&gone(ended, refused), &seen(Seen::Absent, none()));
+        assert!(matches!(whole, Decision::Release(_)), "{whole:?}");
+    }
+}
+
+#[test]
 fn nothing_is_taken_hold_of_before_a_provider_is_verified() {
     let bare = object(|json| json["metadata"]["finalizers"] = json!([]));
     let mut observed = seen(Seen::None, Found::NotAsked);

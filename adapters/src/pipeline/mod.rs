@@ -129,7 +129,12 @@ impl Pipeline {
         let mut given = Json::Null;
         if !steps.is_empty() {
             // Few calls have steps; their size is not carried by all.
-            given = Box::pin(self.steps(steps, &call.inputs)).await?;
+            let read = Box::pin(self.steps(steps, &call.inputs)).await;
+            // What they are for did not leave.
+            given = read.map_err(|error| AdapterError {
+                sent: error.sent && call.effect.is_none(),
+                ..error
+            })?;
             call.inputs.before.push(("steps", given.clone()));
         }
         let ready = self.ready(&call)?;

@@ -64,6 +64,11 @@ impl Tokens {
         Ok((token, true))
     }
 
+    /// The token in use, good or not: what it is must not be shown.
+    pub(crate) async fn newest(&self) -> Option<Arc<Token>> {
+        self.held.lock().await.as_ref().map(|held| Arc::clone(&held.token))
+    }
+
     /// Uses a token no more, unless another one is in use already.
     pub(crate) async fn forget(&self, token: &Arc<Token>) {
         let mut held = self.held.lock().await;

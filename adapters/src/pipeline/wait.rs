@@ -71,7 +71,9 @@ impl Pipeline {
             };
             wish = vendor::pause(&answer, self.clock.now()).map(|wish| wish.min(LONGEST_PAUSE));
             if self.holds(&wait.poll.name, wait.failed.as_ref(), &answer)? {
-                return Err(classify::ended_badly(call, &answer, &self.redactor));
+                let token = self.tokens.newest().await;
+                let redactor = token.as_ref().map_or(&self.redactor, |token| &token.redactor);
+                return Err(classify::ended_badly(call, &answer, redactor));
             }
             if self.holds(&wait.poll.name, Some(&wait.done), &answer)? {
                 return Ok(first);
