@@ -103,6 +103,8 @@ async fn what_a_crash_left_goes_with_the_object() {
     stage.launch().await;
     stage.gone("CloudMachine", "web").await;
     assert!(stage.things().await.is_empty());
+    assert!(stage.event("web", "NothingFound").await.contains("is removed"));
+    assert!(stage.events("web").await.iter().all(|(reason, _)| reason != "Adopted"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

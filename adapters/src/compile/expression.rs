@@ -1,14 +1,14 @@
 //! One CEL expression, compiled once; a path that is missing yields absence, never an error.
 
-use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 use cel::extractors::Arguments;
-use cel::{Context, Env, ExecutionError, Program, Value as Cel};
+use cel::{Context, Env, ExecutionError, Program};
 use serde_json::Value as Json;
 use thiserror::Error;
 
+use super::functions::BUILT_IN;
 use super::value::{to_cel, to_json};
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
@@ -231,105 +231,6 @@ impl Vars {
         });
         self
     }
-}
-
-type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
-
-/// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 7] = ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid"];
-
-const BUILT_IN: [(&str, Function); 7] = [
-    ("list", list),
-    ("flatten", flatten),
-    ("keyed", keyed),
-    ("pairs", pairs),
-    ("base64", base64),
-    ("json", json),
-    ("uuid", uuid),
-];
-
-/// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
-fn list(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    match args {
-        [list @ Cel::List(_)] => Ok(list.clone()),
-        [Cel::Null] => Ok(Cel::List(Arc::default())),
-        [one] => Ok(Cel::List(Arc::new(vec![one.clone()]))),
-        _ => Err(ExecutionError::invalid_argument_count(1, args.len())),
-    }
-}
-
-/// `flatten(x)`: the elements of the lists in a list, one level down.
-fn flatten(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    let [Cel::List(items)] = args else {
-        return Err(ExecutionError::function_error("flatten", "takes one list"));
-    };
-    let mut flat = Vec::with_capacity(items.len());
-    for item in items.iter() {
-        match item {
-            Cel::List(inner) => flat.extend(inner.iter().cloned()),
-            Cel::Null => {}
-            other => flat.push(other.clone()),
-        }
-    }
-    Ok(Cel::List(Arc::new(flat)))
-}
-
-/// `keyed(keys, value)`: a map with each text of a list as a key of the value (for labels that are a
-/// map).
-fn keyed(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    let wrong = || ExecutionError::function_error("keyed", "takes a list of strings and a value");
-    let [Cel::List(keys), value] = args else { return Err(wrong()) };
-    let mut map = HashMap::with_capacity(keys.len());
-    for key in keys.iter() {
-        let Cel::String(key) = key else { return Err(wrong()) };
-        map.insert(key.to_string(), value.clone());
-    }
-    Ok(Cel::from(map))
-}
-
-/// `pairs(map)`: a list of `{"key": …, "value": …}` in the order of the keys. A map itself is walked
-/// in any order, and a request must be the same whenever it is written.
-fn pairs(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    let [Cel::Map(map)] = args else {
-        return Err(ExecutionError::function_error("pairs", "takes one map"));
-    };
-    let mut entries: Vec<(String, &Cel)> =
-        map.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    let pair = |(key, value): (String, &Cel)| {
-        Cel::from(HashMap::from([
-            ("key".to_owned(), Cel::from(key)),
-            ("value".to_owned(), value.clone()),
-        ]))
-    };
-    Ok(Cel::List(Arc::new(entries.into_iter().map(pair).collect())))
-}
-
-/// `base64(s)`: the standard alphabet with padding.
-fn base64(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    use base64::Engine as _;
-    let [Cel::String(text)] = args else {
-        return Err(ExecutionError::function_error("base64", "takes one string"));
-    };
-    let encoded = base64::engine::general_purpose::STANDARD.encode(text.as_bytes());
-    Ok(Cel::String(Arc::new(encoded)))
-}
-
-/// `json(x)`: compact JSON text of a value (for headers that carry JSON).
-fn json(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    let [value] = args else {
-        return Err(ExecutionError::invalid_argument_count(1, args.len()));
-    };
-    Ok(Cel::String(Arc::new(to_json(value).unwrap_or(Json::Null).to_string())))
-}
-
-/// `uuid(s)`: always the same UUID for the same text (version 5), for keys that must be one.
-fn uuid(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    let [Cel::String(text)] = args else {
-        return Err(ExecutionError::function_error("uuid", "takes one string"));
-    };
-    let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes());
-    Ok(Cel::String(Arc::new(uuid.to_string())))
 }
 
 fn is_absence(error: &ExecutionError) -> bool {

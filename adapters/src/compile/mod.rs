@@ -4,6 +4,7 @@ mod check;
 mod definition;
 mod dialect;
 mod expression;
+mod functions;
 mod load;
 mod operation;
 mod sandbox;
@@ -13,7 +14,8 @@ mod value;
 pub use definition::{
     Compiled, CompiledCatalog, CompiledErrorRule, CompiledObject, CompiledPart, Problem,
 };
-pub use expression::{EvaluationError, Expression, FUNCTIONS, Path, SyntaxError, Vars};
+pub use expression::{EvaluationError, Expression, Path, SyntaxError, Vars};
+pub use functions::FUNCTIONS;
 pub use load::{LoadError, Place, parse};
 pub use operation::{BodyTemplate, CompiledOperation, CompiledStep, CompiledWait, PathTemplate};
 pub use sandbox::{

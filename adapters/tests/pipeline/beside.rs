@@ -14,7 +14,7 @@ fn lines(provider: &Provider) -> Vec<String> {
 fn begun() -> Json {
     let mut spec = spec();
     spec["objects"]["machine"]["create"]["wait"] = json!({
-        "get": "/work/${body.work}", "done": "body.state == 'done'",
+        "get": "/jobs/${body.work}", "done": "body.state == 'done'",
         "failed": "has(body.error)", "every": "40ms",
     });
     spec["errors"][1] = json!({"when": "body.error.code == 'SOLD_OUT'", "class": "Capacity"});
@@ -38,7 +38,7 @@ async fn what_was_begun_is_asked_after_until_it_ends() {
     let account = open(begun(), at(&provider.url));
     let made = account.create_machine(&want(), "t", &journal).await.expect("made");
     assert_eq!(made.id, "7");
-    let asked = "GET /work/w%201";
+    let asked = "GET /jobs/w%201";
     // A read that fails is repeated by itself.
     assert_eq!(lines(&provider), ["POST /things", asked, asked, asked]);
     let lines = journal.lines();

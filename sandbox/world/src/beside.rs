@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use crate::answer::{Answer, Failure};
 use crate::exchange::{Call, Done};
-use crate::ledger::{Delivery, Effect, LedgerEntry, without_secrets};
-use crate::objects::{absent, show};
+use crate::ledger::Effect;
+use crate::objects::{absent, entry, find, show};
 use crate::route::{Target, Verb};
 use crate::thing::{Deletion, Thing, Things};
 use crate::vars;
@@ -52,13 +52,7 @@ fn read(
     let Some(id) = id else {
         return Ok((Answer::render(&read.answer, &vars, call.format())?, None));
     };
-    let found = {
-        let mut things = call.account.things();
-        let things = things.entry(name.to_owned()).or_default();
-        things.expire(call.now, call.world.phase);
-        things.get(&id)
-    };
-    match found {
+    match find(call, name, &id) {
         Some(thing) => {
             let (_, mut vars) = show(call, spec).answer(&thing)?;
             vars.set("path", &path(call));
@@ -193,21 +187,7 @@ fn path(call: &Call<'_>) -> Json {
     call.received.path.split('/').filter(|segment| !segment.is_empty()).collect()
 }
 
+/// A part is known by its name alone.
 fn record(call: &Call<'_>, effect: Effect, thing: &Thing, answer: &Answer) -> u64 {
-    call.world.ledger.write(LedgerEntry {
-        seq: 0,
-        time: call.now,
-        definition: call.provider.name().to_owned(),
-        account: call.account.digest.clone(),
-        operation: call.operation.name.clone(),
-        effect,
-        id: thing.key.clone(),
-        name: thing.name.clone(),
-        region: thing.region.clone(),
-        marks: thing.marks.clone(),
-        token: call.captures.text("token"),
-        request: without_secrets(&call.received.req),
-        status: answer.status,
-        answer: Delivery::Delivered,
-    })
+    call.world.ledger.write(entry(call, "", effect, thing, (&Json::Null, answer)))
 }

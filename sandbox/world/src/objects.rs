@@ -133,13 +133,7 @@ pub(crate) fn read(
     spec: &CompiledSandboxObject,
 ) -> Result<Done, Failure> {
     let id = call.id()?;
-    let found = {
-        let mut things = call.account.things();
-        let things = things.entry(name.to_owned()).or_default();
-        things.expire(call.now, call.world.phase);
-        things.get(&id)
-    };
-    let found = found.filter(|thing| in_reach(call, name, thing));
+    let found = find(call, name, &id).filter(|thing| in_reach(call, name, thing));
     let thing = found.ok_or_else(|| absent(&id))?;
     let (_, vars) = show(call, spec).answer(&thing)?;
     Ok((Answer::render(&spec.read, &vars, call.format())?, None))
@@ -173,7 +167,14 @@ pub(crate) fn delete(
     Ok((answer, effect))
 }
 
-/// Shows a page of the things that pass the filter.
+/// The thing of that identity, as long as it is shown.
+pub(crate) fn find(call: &Call<'_>, name: &str, id: &str) -> Option<Arc<Thing>> {
+    let mut things = call.account.things();
+    let things = things.entry(name.to_owned()).or_default();
+    things.expire(call.now, call.world.phase);
+    things.get(id)
+}
+
 /// Switches or resizes one.
 pub(crate) fn change(
     call: &Call<'_>,
@@ -182,13 +183,8 @@ pub(crate) fn change(
     spec: &CompiledSandboxObject,
 ) -> Result<Done, Failure> {
     let id = call.id()?;
-    let found = {
-        let mut things = call.account.things();
-        let things = things.entry(name.to_owned()).or_default();
-        things.expire(call.now, call.world.phase);
-        things.get(&id)
-    };
-    let found = found.filter(|thing| thing.deleted().is_none() && in_reach(call, name, thing));
+    let found = find(call, name, &id)
+        .filter(|thing| thing.deleted().is_none() && in_reach(call, name, thing));
     let thing = found.ok_or_else(|| absent(&id))?;
     match verb {
         "start" => thing.switch(false),
@@ -261,6 +257,7 @@ fn rewrite(tree: &Tree, req: &mut Json, vars: &Vars) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Shows a page of the things that pass the filter.
 pub(crate) fn list(
     call: &Call<'_>,
     name: &str,
@@ -360,7 +357,7 @@ pub(crate) fn absent(id: &str) -> Failure {
     Failure::Class(Class::NotFound, format!("there is no {id}"))
 }
 
-fn entry(
+pub(crate) fn entry(
     call: &Call<'_>,
     object: &str,
     effect: Effect,

@@ -3,7 +3,8 @@
 use super::shape::Shape;
 use super::{paths, problem};
 use crate::compile::definition::{Compiled, Problem};
-use crate::compile::expression::{Expression, FUNCTIONS, Path};
+use crate::compile::expression::{Expression, Path};
+use crate::compile::functions::FUNCTIONS;
 use crate::compile::sandbox::{CompiledAnswer, CompiledRead, CompiledSandboxObject};
 use crate::compile::template::{Template, Tree};
 use crate::contract::{Field, Kind};

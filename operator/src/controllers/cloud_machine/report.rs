@@ -137,8 +137,16 @@ fn adopted(status: &mut CloudMachineStatus, found: &Machine, now: DateTime<Utc>)
         status.attempt = status.attempt.max(operation.attempt);
         take(status, &operation, found, now);
     }
-    let message = format!("found machine {} by its marks and adopted it", found.id);
+    let message = adoption(found);
     standing(State::Creating, reason::CREATING, message)
+}
+
+/// What was taken. A machine that nobody saw stands for what was made for it.
+fn adoption(found: &Machine) -> String {
+    if found.is_unseen() {
+        return format!("found no machine {}; what may have been made for it is removed", found.id);
+    }
+    format!("found machine {} by its marks and adopted it", found.id)
 }
 
 fn take(
@@ -295,8 +303,8 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
             context.event(machine, false, "Created", note).await;
         }
         What::Adopted { machine: found } => {
-            let note = format!("found machine {} by its marks and adopted it", found.id);
-            context.event(machine, false, "Adopted", note).await;
+            let reason = if found.is_unseen() { "NothingFound" } else { "Adopted" };
+            context.event(machine, false, reason, adoption(found)).await;
         }
         What::Failed { place, failure, .. } => {
             let deleting = machine.metadata.deletion_timestamp.is_some();
