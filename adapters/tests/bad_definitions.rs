@@ -43,6 +43,23 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
     let delete = "delete: {delete: '/machines/${id}'}";
     let delete_with = |more: &str| format!("delete: {{delete: '/machines/${{id}}', {more}}}");
     let table = [
+        // Bodies.
+        (
+            bench(create, "post: /machines\n        text: x"),
+            "spec.objects.machine.create: two bodies, json and text",
+        ),
+        (
+            bench(delete, &delete_with("form: [1]")),
+            "spec.objects.machine.delete.form: expected a map",
+        ),
+        (
+            bench(delete, &delete_with("multipart: x")),
+            "spec.objects.machine.delete.multipart: expected a map",
+        ),
+        (
+            bench(delete, &delete_with("xml: {a: 1, b: 2}")),
+            "spec.objects.machine.delete.xml: expected a map with one key",
+        ),
         // Names of the contract.
         (
             bench("want.name", "want.nam"),

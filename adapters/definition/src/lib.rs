@@ -16,7 +16,7 @@ mod text;
 pub use auth::{Auth, Scheme};
 pub use class::{Class, ErrorRule, Scope};
 pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part};
-pub use operation::{AnswerFormat, Method, Operation, OperationError, Step, Wait};
+pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
 pub use sandbox::{
     Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxPart, SandboxRead,
     SandboxRule,
@@ -62,6 +62,9 @@ pub struct Definition {
     /// The format of answers, where an operation does not say otherwise.
     #[serde(default)]
     pub answer: AnswerFormat,
+    /// How forms write lists and maps.
+    #[serde(default)]
+    pub form_style: FormStyle,
     /// Exceptions to the shared status table; the first rule that matches wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

@@ -39,9 +39,20 @@ pub struct Operation {
     /// A JSON body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Free>,
-    /// A form body; lists and maps are flattened with dots and indices from 1 (`Tag.1.Key`).
+    /// A form body; the definition's `formStyle` says how lists and maps are flattened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Free>,
+    /// A `multipart/form-data` body: fields by name, and files as `{filename, type, content}` (text)
+    /// or `{filename, type, base64}`; a list repeats its field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multipart: Option<Free>,
+    /// An XML body with one root element: a list repeats its element, a key that begins with `@` is
+    /// an attribute, `#text` the text beside attributes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xml: Option<Free>,
+    /// A body of plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Text>,
     /// The format of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerFormat>,
@@ -51,10 +62,12 @@ pub struct Operation {
     /// The things in the answer of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Text>,
-    /// The URL of the next page; absent or empty on the last.
+    /// The URL of the next page; absent or empty on the last. `link(headers.link, "next")` reads a
+    /// Link header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Text>,
-    /// The value of `cursor` for the next page; absent, empty or null on the last.
+    /// The value of `cursor` for the next page; absent, empty or null on the last. Beside the answer
+    /// it sees `page` (pages read) and `count` (things read), for APIs that take a number or an offset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Text>,
     /// Reads that come before the request, in this order; what each gives is `steps.<name>`.
@@ -173,4 +186,26 @@ pub enum AnswerFormat {
     /// XML, mapped to JSON: an element with children is a map, a repeated element a list, an
     /// element with text a string, attributes are dropped, the root element is `body`'s only key.
     Xml,
+    /// A form: names with their values, a repeated name a list.
+    Form,
+    /// Text: `body` is a string.
+    Text,
+    /// Server-sent events: `body` is the list of them, each `{event, data, id}`; `data` that is JSON is
+    /// read as such.
+    Sse,
+    /// A JSON value to a line: `body` is the list of them.
+    Ndjson,
+}
+
+/// How a form writes lists and maps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FormStyle {
+    /// `Tag.1.Key=a`: dots, and indices from 1.
+    #[default]
+    Dots,
+    /// `tag[0][key]=a`: brackets, and indices from 0.
+    Brackets,
+    /// `tag=a&tag=b`: a list repeats its name; maps as with brackets.
+    Repeated,
 }

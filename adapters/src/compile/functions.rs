@@ -11,10 +11,11 @@ use super::value::to_json;
 pub(super) type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 7] = ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid"];
+pub const FUNCTIONS: [&str; 8] =
+    ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link"];
 
 /// What each of them does.
-pub(super) const BUILT_IN: [(&str, Function); 7] = [
+pub(super) const BUILT_IN: [(&str, Function); 8] = [
     ("list", list),
     ("flatten", flatten),
     ("keyed", keyed),
@@ -22,6 +23,7 @@ pub(super) const BUILT_IN: [(&str, Function); 7] = [
     ("base64", base64),
     ("json", json),
     ("uuid", uuid),
+    ("link", link),
 ];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
@@ -106,4 +108,16 @@ fn uuid(args: &[Cel]) -> Result<Cel, ExecutionError> {
     };
     let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes());
     Ok(Cel::String(Arc::new(uuid.to_string())))
+}
+
+/// `link(header, rel)`: the address of that relation in a Link header (RFC 8288), null without one.
+fn link(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::String(header), Cel::String(relation)] = args else {
+        return Err(ExecutionError::function_error("link", "takes two strings"));
+    };
+    // Who took a header that cannot be read for the last page would believe half a list.
+    let links = parse_link_header::parse(header)
+        .map_err(|_| ExecutionError::function_error("link", "is no Link header"))?;
+    let found = links.into_iter().find(|(known, _)| known.as_deref() == Some(relation.as_str()));
+    Ok(found.map_or(Cel::Null, |(_, link)| Cel::String(Arc::new(link.raw_uri))))
 }

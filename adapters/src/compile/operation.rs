@@ -78,6 +78,26 @@ pub enum BodyTemplate {
     Json(Tree),
     /// A form.
     Form(Tree),
+    /// Fields and files.
+    Multipart(Tree),
+    /// XML.
+    Xml(Tree),
+    /// Plain text.
+    Text(Tree),
+}
+
+impl BodyTemplate {
+    /// The definition's word for it, and what it is written from.
+    pub fn parts(&self) -> Option<(&'static str, &Tree)> {
+        match self {
+            Self::Empty => None,
+            Self::Json(tree) => Some(("json", tree)),
+            Self::Form(tree) => Some(("form", tree)),
+            Self::Multipart(tree) => Some(("multipart", tree)),
+            Self::Xml(tree) => Some(("xml", tree)),
+            Self::Text(tree) => Some(("text", tree)),
+        }
+    }
 }
 
 /// A path with its query, split so that each value is encoded and an absent one left out.
@@ -222,10 +242,8 @@ impl CompiledOperation {
         f(&format!("{path}.{verb}"), &self.path.path);
         self.path.query.iter().for_each(|(_, t)| f(&format!("{path}.{verb}"), t));
         self.headers.iter().for_each(|(key, t)| f(&format!("{path}.headers.{key}"), t));
-        match &self.body {
-            BodyTemplate::Empty => {}
-            BodyTemplate::Json(tree) => tree.templates(&format!("{path}.json"), f),
-            BodyTemplate::Form(tree) => tree.templates(&format!("{path}.form"), f),
+        if let Some((key, tree)) = self.body.parts() {
+            tree.templates(&format!("{path}.{key}"), f);
         }
     }
 
@@ -324,19 +342,35 @@ pub(crate) fn condition(text: &Text, path: &str, problems: &mut Problems) -> Opt
     text_template(&text, path, problems)
 }
 
+/// The body's shape, made from its tree.
+type Shape = fn(Tree) -> BodyTemplate;
+
 fn body(operation: &Operation, path: &str, problems: &mut Problems) -> BodyTemplate {
-    match (&operation.json, &operation.form) {
-        (None, None) => BodyTemplate::Empty,
-        (Some(Free(json)), None) => tree(json, &format!("{path}.json"), problems)
-            .map_or(BodyTemplate::Empty, BodyTemplate::Json),
-        (None, Some(Free(form))) => tree(form, &format!("{path}.form"), problems)
-            .map_or(BodyTemplate::Empty, BodyTemplate::Form),
-        (Some(_), Some(_)) => {
-            let reason = "two bodies: give one of json, form".to_owned();
-            problems.push(Problem { path: path.to_owned(), reason });
-            BodyTemplate::Empty
-        }
+    let text = operation.text.as_ref().map(|text| Free(Json::String(text.0.clone())));
+    let all: [(&str, Option<&Free>, Shape); 5] = [
+        ("json", operation.json.as_ref(), BodyTemplate::Json),
+        ("form", operation.form.as_ref(), BodyTemplate::Form),
+        ("multipart", operation.multipart.as_ref(), BodyTemplate::Multipart),
+        ("xml", operation.xml.as_ref(), BodyTemplate::Xml),
+        ("text", text.as_ref(), BodyTemplate::Text),
+    ];
+    let mut given = all.into_iter().filter_map(|(key, body, shape)| Some((key, body?, shape)));
+    let Some((key, Free(body), shape)) = given.next() else { return BodyTemplate::Empty };
+    if let Some((other, ..)) = given.next() {
+        let reason = format!("two bodies, {key} and {other}: give one");
+        problems.push(Problem { path: path.to_owned(), reason });
     }
+    let mapped = matches!(key, "form" | "multipart" | "xml");
+    let whole = body.as_str().is_some_and(|text| text.starts_with("${"));
+    if mapped && !body.is_object() && !whole {
+        let reason = "expected a map, or an expression that gives one".to_owned();
+        problems.push(Problem { path: format!("{path}.{key}"), reason });
+    }
+    if key == "xml" && body.as_object().is_some_and(|map| map.len() != 1) {
+        let reason = "expected a map with one key: XML has one root element".to_owned();
+        problems.push(Problem { path: format!("{path}.xml"), reason });
+    }
+    tree(body, &format!("{path}.{key}"), problems).map_or(BodyTemplate::Empty, shape)
 }
 
 /// Compiles a text; a problem goes to `problems`.

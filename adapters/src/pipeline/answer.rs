@@ -1,9 +1,11 @@
 //! Answers: read up to a limit, decoded, and made JSON.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use futures::{FutureExt as _, StreamExt as _};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use infrafabric_definition::AnswerFormat;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
+use sse_stream::SseByteStream;
 use tokio::time::Instant;
 use url::Url;
 
@@ -94,21 +96,100 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 /// The body as JSON; the reason when it is not of the format.
 pub(crate) fn parse(text: &str, format: AnswerFormat) -> Result<Json, String> {
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let whole = text.trim_start_matches('\u{feff}');
+    let text = whole.trim();
     if text.is_empty() {
-        return Ok(Json::Null);
+        // No line is an empty list.
+        let list = matches!(format, AnswerFormat::Ndjson | AnswerFormat::Sse);
+        return Ok(if list { Json::Array(Vec::new()) } else { Json::Null });
     }
     let start = text.get(..100.min(text.len())).unwrap_or(text).to_ascii_lowercase();
     if start.starts_with("<!doctype html") || start.starts_with("<html") {
         return Err("an HTML page".to_owned());
     }
     match format {
-        AnswerFormat::Json => serde_json::from_str(text).map_err(|error| {
-            let what = if error.is_eof() { "JSON that ends early" } else { "no JSON" };
-            format!("{what} (line {}, column {})", error.line(), error.column())
-        }),
+        AnswerFormat::Json => json(text),
         AnswerFormat::Xml => xml::to_json(text).map_err(|error| error.to_string()),
+        AnswerFormat::Form => Ok(form(text)),
+        AnswerFormat::Text => Ok(Json::from(text)),
+        AnswerFormat::Sse => events(whole),
+        AnswerFormat::Ndjson => lines(text),
     }
+}
+
+/// The format of an answer: what a failure says it is, whatever its operation is answered in.
+pub(crate) fn format(expected: AnswerFormat, status: u16, kind: Option<&str>) -> AnswerFormat {
+    let essence = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if (200..300).contains(&status) {
+        return expected;
+    }
+    match essence.to_ascii_lowercase().as_str() {
+        kind if kind.ends_with("/json") || kind.ends_with("+json") => AnswerFormat::Json,
+        kind if kind.ends_with("/xml") || kind.ends_with("+xml") => AnswerFormat::Xml,
+        _ => expected,
+    }
+}
+
+fn json(text: &str) -> Result<Json, String> {
+    serde_json::from_str(text).map_err(|error| {
+        let what = if error.is_eof() { "JSON that ends early" } else { "no JSON" };
+        format!("{what} (line {}, column {})", error.line(), error.column())
+    })
+}
+
+/// The most events or lines that are read.
+const MOST_RECORDS: usize = 500_000;
+
+/// Names with their values; a repeated name has a list.
+fn form(text: &str) -> Json {
+    let mut map: Map<String, Json> = Map::new();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let value = Json::from(value.into_owned());
+        match map.get_mut(name.as_ref()) {
+            None => {
+                map.insert(name.into_owned(), value);
+            }
+            Some(Json::Array(values)) => values.push(value),
+            Some(one) => *one = Json::Array(vec![one.take(), value]),
+        }
+    }
+    Json::Object(map)
+}
+
+/// A value to a line; empty ones are no line.
+fn lines(text: &str) -> Result<Json, String> {
+    let mut values = Vec::new();
+    for (at, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        if values.len() == MOST_RECORDS {
+            return Err(format!("more than {MOST_RECORDS} lines"));
+        }
+        values.push(json(line).map_err(|reason| format!("{reason} in record {at}"))?);
+    }
+    Ok(Json::Array(values))
+}
+
+/// Server-sent events. A stream whose last event has no end was cut off.
+fn events(text: &str) -> Result<Json, String> {
+    let whole = ["\n\n", "\r\r", "\r\n\r\n"].iter().any(|end| text.ends_with(end));
+    if !whole {
+        return Err("events that end early".to_owned());
+    }
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    let stream = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+    let all = SseByteStream::new(stream).take(MOST_RECORDS + 1).collect::<Vec<_>>();
+    let all = all.now_or_never().unwrap_or_default();
+    if all.len() > MOST_RECORDS {
+        return Err(format!("more than {MOST_RECORDS} events"));
+    }
+    let mut events = Vec::with_capacity(all.len());
+    for event in all {
+        let event = event.map_err(|_| "no server-sent events".to_owned())?;
+        // Comments and pauses are no events.
+        let Some(data) = event.data else { continue };
+        let data = serde_json::from_str(&data).unwrap_or(Json::String(data));
+        events.push(json!({"event": event.event, "data": data, "id": event.id}));
+    }
+    Ok(Json::Array(events))
 }
 
 /// Headers by lower-case name; repeated ones joined, cookies left out.
@@ -139,6 +220,49 @@ mod tests {
         assert!(parse("<html><body/></html>", AnswerFormat::Xml).is_err());
         // A multi-byte character across the looked-at start must not matter.
         assert!(json(&format!("\"{}\"", "ä".repeat(80))).is_ok());
+    }
+
+    #[test]
+    fn forms_lines_events_and_text_are_read() {
+        let read = |text: &str, format| parse(text, format);
+        let form = json!({"a": "b c", "d": ["1", "2"]});
+        assert_eq!(read("a=b+c&d=1&d=2", AnswerFormat::Form), Ok(form));
+        assert_eq!(read(" OK: 7\n", AnswerFormat::Text), Ok(json!("OK: 7")));
+        assert_eq!(read("{\"a\":1}\r\n\n[2]", AnswerFormat::Ndjson), Ok(json!([{"a": 1}, [2]])));
+        let cut = read("{\"a\":1}\n{\"a\":", AnswerFormat::Ndjson).expect_err("cut");
+        assert!(cut.contains("ends early") && cut.contains("record 2"), "{cut}");
+        let text =
+            ": hi\n\nevent: delta\nid: 7\ndata: {\"t\":\ndata: 1}\n\nretry: 5\n\ndata: [DONE]\n\n";
+        let events = json!([{"event": "delta", "data": {"t": 1}, "id": "7"},
+            {"event": null, "data": "[DONE]", "id": null}]);
+        for end in ["\n", "\r\n", "\r"] {
+            assert_eq!(read(&text.replace('\n', end), AnswerFormat::Sse), Ok(events.clone()));
+        }
+        let cut = read("data: 1\n\ndata: 2\n", AnswerFormat::Sse);
+        assert_eq!(cut, Err("events that end early".to_owned()));
+    }
+
+    #[test]
+    fn a_failure_is_read_as_what_it_says_it_is() {
+        let json = Some("application/problem+json; charset=utf-8");
+        assert_eq!(format(AnswerFormat::Sse, 429, json), AnswerFormat::Json);
+        assert_eq!(format(AnswerFormat::Json, 503, Some("text/xml")), AnswerFormat::Xml);
+        assert_eq!(format(AnswerFormat::Text, 400, Some("text/plain")), AnswerFormat::Text);
+        assert_eq!(format(AnswerFormat::Text, 200, json), AnswerFormat::Text);
+    }
+
+    proptest::proptest! {
+        /// Any text is read or refused, in any format.
+        #[test]
+        fn no_answer_is_too_odd(parts in proptest::collection::vec(proptest::sample::select(vec![
+            "data:", "event: x", "id: 1", "\n", "\r", "\r\n", "{}", "{\"a\":", "[1]", "a=b", "&", "%zz", "\u{feff}",
+            ": c", "retry: x", "\u{0}", "é",
+        ]), 0..40)) {
+            let text = parts.concat();
+            for format in [AnswerFormat::Form, AnswerFormat::Text, AnswerFormat::Sse, AnswerFormat::Ndjson] {
+                let _ = parse(&text, format);
+            }
+        }
     }
 
     #[test]

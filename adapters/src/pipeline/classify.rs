@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use infrafabric_definition::{Class, ErrorRule};
+use infrafabric_definition::{AnswerFormat, Class, ErrorRule};
 use serde_json::Value as Json;
 
 use super::answer::{self, Answer, Body};
@@ -50,7 +50,9 @@ pub(crate) fn classify(
             return Verdict { result, learnt: Learnt::default(), date: None };
         }
     };
-    let (body, problem) = body(call, received.body, context.limit);
+    let kind = received.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let format = answer::format(call.operation.answer, received.status, kind);
+    let (body, problem) = body(format, received.body, context.limit);
     let answer = Answer {
         status: received.status,
         headers: answer::headers(&received.headers),
@@ -105,9 +107,9 @@ fn nothing_came_back(
 }
 
 /// The body as JSON with its size, and what is wrong with it.
-fn body(call: &Ready<'_>, body: Body, limit: usize) -> (Option<(Json, usize)>, Option<String>) {
+fn body(format: AnswerFormat, body: Body, limit: usize) -> (Option<(Json, usize)>, Option<String>) {
     match body {
-        Body::Whole(text) => match answer::parse(&text, call.operation.answer) {
+        Body::Whole(text) => match answer::parse(&text, format) {
             Ok(json) => (Some((json, text.len())), None),
             Err(reason) => (None, Some(reason)),
         },

@@ -14,6 +14,7 @@ mod cost;
 mod endpoint;
 mod form;
 mod metrics;
+mod multipart;
 mod observe;
 mod page;
 mod rate;
@@ -39,6 +40,7 @@ use tracing::Instrument as _;
 
 pub use metrics::{BUCKETS_MS, Labels, PipelineMetrics, Series};
 pub use stage::{ORDER, Stage};
+pub use xml::{XmlError, to_json as read_xml};
 
 pub(crate) use answer::Answer;
 pub(crate) use auth::Credentials;

@@ -44,14 +44,15 @@ impl Pipeline {
         let mut bytes = 0;
         let mut page = inputs.clone();
         let mut last = None;
-        for _ in 0..MOST_PAGES {
+        for number in 1..=MOST_PAGES {
             let call = Call { name, operation, inputs: page, effect: None };
             let answer = self.run(call).await?;
             // The pipeline answered, so the operation is declared.
             let Some(operation) = operation else { return Ok(items) };
             bytes += answer.bytes;
             items.extend(self.items(name, operation, &answer, inputs.mark.as_deref())?);
-            let Some(next) = self.next(name, operation, &answer)? else { return Ok(items) };
+            let read = (number, items.len());
+            let Some(next) = self.next(name, operation, &answer, read)? else { return Ok(items) };
             if bytes > MOST_BYTES {
                 return Err(self.odd(name, "a list of more than 64 MiB"));
             }
@@ -97,10 +98,13 @@ impl Pipeline {
         name: &str,
         operation: &CompiledOperation,
         answer: &Answer,
+        (page, count): (usize, usize),
     ) -> Result<Option<Next>, AdapterError> {
-        let text = |template: &Option<Template>| match template {
-            Some(template) => self.evaluate(name, template, answer),
-            None => Ok(None),
+        let text = |template: &Option<Template>| {
+            let Some(template) = template else { return Ok(None) };
+            let mut vars = answer.vars();
+            vars.set("page", &json!(page)).set("count", &json!(count));
+            self.evaluated(name, template, &vars)
         };
         let given = |value: &Json| !matches!(value, Json::Null) && value.as_str() != Some("");
         if let Some(next) = text(&operation.next)?.filter(given) {

@@ -8,7 +8,8 @@ use thiserror::Error;
 use url::Url;
 
 use super::endpoint::{self, Base, EndpointError};
-use super::form;
+use super::multipart::{self, MultipartError};
+use super::{form, xml};
 use crate::compile::{BodyTemplate, Compiled, CompiledOperation, EvaluationError, Template, Vars};
 
 /// What a request is rendered from: the variables of its templates.
@@ -63,6 +64,12 @@ pub(crate) enum RenderError {
     /// A value in the path is absent.
     #[error("a value in the path `{0}` is absent")]
     Path(String),
+    /// The fields and files of the body cannot be written.
+    #[error("write the body")]
+    Multipart(#[source] MultipartError),
+    /// The XML of the body cannot be written.
+    #[error("write the body")]
+    Xml(#[source] std::io::Error),
     /// A header cannot be sent.
     #[error(
         "header `{0}` cannot be sent: it is the pipeline's own or has characters that no header has"
@@ -101,7 +108,7 @@ impl Request {
         )
         .map_err(RenderError::Endpoint)?;
         let (url, published) = address(operation, &base, &vars, inputs)?;
-        let (headers, body) = headers_and_body(operation, &vars)?;
+        let (headers, body) = headers_and_body(definition, operation, &vars)?;
         Ok(Self {
             method: method(operation),
             url,
@@ -176,6 +183,7 @@ fn address(
 }
 
 fn headers_and_body(
+    definition: &Compiled,
     operation: &CompiledOperation,
     vars: &Vars,
 ) -> Result<(HeaderMap, Bytes), RenderError> {
@@ -183,21 +191,22 @@ fn headers_and_body(
     let accept = match operation.answer {
         AnswerFormat::Json => "application/json",
         AnswerFormat::Xml => "application/xml, text/xml",
+        AnswerFormat::Form => "application/x-www-form-urlencoded",
+        AnswerFormat::Text => "text/plain, */*;q=0.5",
+        AnswerFormat::Sse => "text/event-stream",
+        AnswerFormat::Ndjson => "application/x-ndjson, application/json;q=0.5",
     };
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
-    let evaluate = |source| RenderError::Evaluate { part: "the body".to_owned(), source };
-    let body = match &operation.body {
-        BodyTemplate::Empty => Bytes::new(),
-        BodyTemplate::Json(tree) => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = match operation.body.parts() {
+        None => Bytes::new(),
+        Some((_, tree)) => {
+            let evaluate = |source| RenderError::Evaluate { part: "the body".to_owned(), source };
             let value = tree.render(vars).map_err(evaluate)?.unwrap_or(Json::Null);
-            Bytes::from(value.to_string())
-        }
-        BodyTemplate::Form(tree) => {
-            let kind = "application/x-www-form-urlencoded; charset=utf-8";
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            let value = tree.render(vars).map_err(evaluate)?.unwrap_or(Json::Null);
-            Bytes::from(form::encode(&value))
+            let (kind, body) = written(definition, &operation.body, &value)?;
+            let kind = HeaderValue::from_str(&kind);
+            let wrong = |_| RenderError::Header(CONTENT_TYPE.to_string());
+            headers.insert(CONTENT_TYPE, kind.map_err(wrong)?);
+            body.into()
         }
     };
     for (name, template) in &operation.headers {
@@ -206,6 +215,31 @@ fn headers_and_body(
         }
     }
     Ok((headers, body))
+}
+
+/// The `Content-Type` of a body and its bytes.
+fn written(
+    definition: &Compiled,
+    body: &BodyTemplate,
+    value: &Json,
+) -> Result<(String, Vec<u8>), RenderError> {
+    Ok(match body {
+        BodyTemplate::Form(_) => {
+            let kind = "application/x-www-form-urlencoded; charset=utf-8";
+            (kind.to_owned(), form::encode(value, definition.spec().form_style).into_bytes())
+        }
+        BodyTemplate::Multipart(_) => multipart::encode(value).map_err(RenderError::Multipart)?,
+        BodyTemplate::Xml(_) => {
+            let kind = "application/xml; charset=utf-8";
+            (kind.to_owned(), xml::from_json(value).map_err(RenderError::Xml)?)
+        }
+        BodyTemplate::Text(_) => {
+            ("text/plain; charset=utf-8".to_owned(), crate::compile::plain(value).into_bytes())
+        }
+        BodyTemplate::Json(_) | BodyTemplate::Empty => {
+            ("application/json".to_owned(), value.to_string().into_bytes())
+        }
+    })
 }
 
 fn header(

@@ -60,7 +60,8 @@ const REQUEST_IDS: [&str; 5] =
 
 /// The vendor's sentence in the body of an error.
 pub(crate) fn message(answer: &Answer) -> Option<String> {
-    first(&answer.body, &MESSAGES)
+    let whole = answer.body.as_str().filter(|text| !text.is_empty());
+    whole.map(ToOwned::to_owned).or_else(|| first(&answer.body, &MESSAGES))
 }
 
 /// The vendor's code in the body of an error.

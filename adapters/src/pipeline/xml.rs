@@ -1,20 +1,22 @@
-//! XML answers as JSON, as definitions read them.
+//! XML answers as JSON, as definitions read them, and XML bodies from what they write.
 //!
 //! An element with children is a map, a repeated element a list, an element with text a string, an
 //! empty element null; attributes and namespaces are dropped; the root element is the only key.
 
-use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
-use quick_xml::events::{BytesRef, Event};
+use quick_xml::events::{BytesDecl, BytesEnd, BytesRef, BytesStart, BytesText, Event};
+use quick_xml::{Reader, Writer};
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
+
+use crate::compile::plain;
 
 const MAX_DEPTH: usize = 64;
 const MAX_ELEMENTS: usize = 500_000;
 
 /// Why a text is no XML that we take.
 #[derive(Debug, Error)]
-pub(crate) enum XmlError {
+pub enum XmlError {
     /// The text is not well formed.
     #[error("read XML")]
     Read(#[source] quick_xml::Error),
@@ -63,7 +65,7 @@ impl Open {
 }
 
 /// Reads a document.
-pub(crate) fn to_json(text: &str) -> Result<Json, XmlError> {
+pub fn to_json(text: &str) -> Result<Json, XmlError> {
     let mut reader = Reader::from_str(text);
     let mut document = Open { name: String::new(), text: String::new(), children: Map::new() };
     let mut open: Vec<Open> = Vec::new();
@@ -124,6 +126,51 @@ fn local(name: &str) -> String {
     name.to_owned()
 }
 
+/// Writes a document: the only key is the root, a list repeats its element, `@name` is an
+/// attribute and `#text` the text beside attributes.
+pub(crate) fn from_json(value: &Json) -> std::io::Result<Vec<u8>> {
+    let mut writer = Writer::new(Vec::new());
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    for (name, value) in value.as_object().into_iter().flatten() {
+        element(&mut writer, name, value)?;
+    }
+    Ok(writer.into_inner())
+}
+
+fn element(writer: &mut Writer<Vec<u8>>, name: &str, value: &Json) -> std::io::Result<()> {
+    if let Json::Array(items) = value {
+        return items.iter().try_for_each(|item| element(writer, name, item));
+    }
+    let mut start = BytesStart::new(name);
+    let entries = value.as_object();
+    for (key, value) in entries.into_iter().flatten() {
+        if let Some(attribute) = key.strip_prefix('@') {
+            start.push_attribute((attribute, plain(value).as_str()));
+        }
+    }
+    writer.write_event(Event::Start(start))?;
+    match entries {
+        Some(entries) => {
+            for (key, value) in entries.iter().filter(|(key, _)| !key.starts_with('@')) {
+                match key.as_str() {
+                    "#text" => text(writer, value)?,
+                    key => element(writer, key, value)?,
+                }
+            }
+        }
+        None if value.is_null() => {}
+        None => text(writer, value)?,
+    }
+    writer.write_event(Event::End(BytesEnd::new(name)))
+}
+
+/// Without the control characters that no XML 1.0 document may hold, not even escaped.
+fn text(writer: &mut Writer<Vec<u8>>, value: &Json) -> std::io::Result<()> {
+    let mut text = plain(value);
+    text.retain(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'));
+    writer.write_event(Event::Text(BytesText::new(&text)))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -153,6 +200,19 @@ mod tests {
         for text in ["<a><b></b>", "", "text", "<a/><a/>", "<a/><b/>", "<a></b>", "{\"a\": 1}"] {
             assert!(to_json(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let value = json!({"R": {"@xmlns": "http://x/", "set": {"item": [{"id": "<1>"}, {"id": "a&b\u{1}"}]},
+            "one": {"@kind": "k", "#text": "t"}, "empty": null}});
+        let written = String::from_utf8(from_json(&value).expect("writes")).expect("text");
+        assert!(
+            written.contains(r#"<R xmlns="http://x/">"#)
+                && written.contains(r#"<one kind="k">t</one>"#)
+        );
+        let read = json!({"R": {"set": {"item": [{"id": "<1>"}, {"id": "a&b"}]}, "one": "t", "empty": null}});
+        assert_eq!(to_json(&written).expect("reads"), read);
     }
 
     proptest::proptest! {

@@ -150,10 +150,10 @@ impl Case {
         let parts = self.definition.objects["machine"].parts.iter();
         let parts = parts.map(|part| (part.name.clone(), json!({})));
         given.set("parts", &Json::Object(parts.collect()));
+        let req = operation.body.parts().and_then(|(_, tree)| render(tree, &given));
         let req = match &operation.body {
-            BodyTemplate::Empty => None,
-            BodyTemplate::Json(tree) => render(tree, &given),
-            BodyTemplate::Form(tree) => render(tree, &given).as_ref().map(texts),
+            BodyTemplate::Json(_) => req,
+            _ => req.as_ref().map(texts),
         };
         let mut vars = Vars::default();
         vars.set("req", &req.unwrap_or(json!({})));
@@ -198,8 +198,8 @@ impl Case {
 pub(crate) fn body(answer: &CompiledAnswer, format: AnswerFormat, vars: &Vars) -> Json {
     let body = answer.body.as_ref().and_then(|body| render(body, vars)).unwrap_or(Json::Null);
     match format {
-        AnswerFormat::Json => body,
         AnswerFormat::Xml => over_xml(&body),
+        _ => body,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Answers, in the format that the operation is answered in.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use http_body_util::Full;
@@ -8,7 +10,7 @@ use infrafabric_definition::{AnswerFormat, Class};
 use serde_json::{Value as Json, json};
 
 use crate::provider::Provider;
-use crate::xml;
+use crate::{form, xml};
 
 /// An answer as it goes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +80,12 @@ impl Answer {
         match format {
             AnswerFormat::Json => Self::json(status, body),
             AnswerFormat::Xml => Self::text(status, "text/xml;charset=UTF-8", xml::document(body)),
+            AnswerFormat::Text => Self::text(status, "text/plain; charset=utf-8", plain(body)),
+            AnswerFormat::Form => {
+                Self::text(status, "application/x-www-form-urlencoded", form::write(body))
+            }
+            AnswerFormat::Sse => Self::text(status, "text/event-stream", events(body)),
+            AnswerFormat::Ndjson => Self::text(status, "application/x-ndjson", lines(body)),
         }
     }
 
@@ -96,6 +104,11 @@ impl Answer {
         };
         let mut vars = Vars::default();
         vars.set("error", &json!({"status": status, "code": code, "message": message}));
+        // A stream that does not begin is answered as everything else.
+        let format = match format {
+            AnswerFormat::Sse | AnswerFormat::Ndjson => AnswerFormat::Json,
+            format => format,
+        };
         let rendered =
             provider.sandbox().map(|sandbox| Self::render(&sandbox.error, &vars, format));
         match rendered {
@@ -117,6 +130,29 @@ impl Answer {
         }
         response
     }
+}
+
+/// One event for each of a list, as `{event, id, data}`.
+fn events(body: &Json) -> String {
+    let mut text = String::new();
+    for event in body.as_array().into_iter().flatten() {
+        for key in ["event", "id", "data"] {
+            if let Some(value) = event.get(key).filter(|value| !value.is_null()) {
+                // Writing into a String cannot fail.
+                let _ = writeln!(text, "{key}: {}", plain(value));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// One line for each of a list.
+fn lines(body: &Json) -> String {
+    body.as_array().into_iter().flatten().fold(String::new(), |mut text, value| {
+        let _ = writeln!(text, "{value}");
+        text
+    })
 }
 
 /// Status, code and message of a class: what the definition says, else the shared status table.

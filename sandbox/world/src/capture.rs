@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infrafabric_adapters::compile::{
-    BodyTemplate, CompiledOperation, Expression, Template, Tree, plain,
-};
+use infrafabric_adapters::compile::{CompiledOperation, Expression, Template, Tree, plain};
 use serde_json::Value as Json;
 
 use crate::form::lookup;
@@ -31,9 +29,8 @@ impl Captures {
                 self.template(template, value);
             }
         }
-        match &operation.body {
-            BodyTemplate::Empty => {}
-            BodyTemplate::Json(tree) | BodyTemplate::Form(tree) => self.tree(tree, &received.req),
+        if let Some((_, tree)) = operation.body.parts() {
+            self.tree(tree, &received.req);
         }
     }
 
@@ -61,6 +58,10 @@ impl Captures {
             (Tree::Text(template), value) => self.template(template, value),
             (Tree::List(items), Json::Array(values)) => {
                 items.iter().zip(values).for_each(|(item, value)| self.tree(item, value));
+            }
+            // XML and repeated form fields do not say that a list is one.
+            (Tree::List(items), one) => {
+                items.first().into_iter().for_each(|item| self.tree(item, one));
             }
             (Tree::Map(entries), value) => {
                 for (key, inner) in entries {

@@ -2,34 +2,60 @@
 
 use std::collections::BTreeMap;
 
+use infrafabric_adapters::compile::plain;
 use serde_json::{Map, Value as Json};
 
-/// Every flat name with its value, and beside them what dotted names stand for: `Tag.1.Key` is
-/// the list `Tag` of maps with `Key`. A flat name wins over a nested one.
+use crate::received::add;
+
+/// Every flat name with its value, and beside them what dotted and bracketed names stand for:
+/// `Tag.1.Key` and `Tag[0][Key]` are the list `Tag` of maps with `Key`. A flat name wins over a
+/// nested one; a repeated one is a list.
 pub(crate) fn parse(body: &[u8]) -> Json {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
     let mut root = Node::default();
-    for (name, value) in &pairs {
+    let mut flat = Map::new();
+    for (name, value) in pairs {
         let mut node = &mut root;
-        for step in name.split('.') {
+        let bracketed = name.contains('[');
+        let steps = name.split(if bracketed { '[' } else { '.' });
+        for step in steps.map(|step| step.trim_end_matches(']')) {
+            node.first = usize::from(!bracketed);
             node = node.children.entry(step.to_owned()).or_default();
         }
         node.value = Some(value.clone());
+        add(&mut flat, name, Json::String(value));
     }
     let mut all = match root.into_json() {
         Json::Object(map) => map,
         _ => Map::new(),
     };
-    for (name, value) in pairs {
-        all.insert(name, Json::String(value));
-    }
+    all.extend(flat);
     Json::Object(all)
+}
+
+/// A form of one level.
+pub(crate) fn write(body: &Json) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in body.as_object().into_iter().flatten() {
+        match value {
+            Json::Null => {}
+            Json::Array(items) => items.iter().for_each(|item| {
+                form.append_pair(name, &plain(item));
+            }),
+            one => {
+                form.append_pair(name, &plain(one));
+            }
+        }
+    }
+    form.finish()
 }
 
 #[derive(Default)]
 struct Node {
     value: Option<String>,
     children: BTreeMap<String, Node>,
+    /// Where lists begin to count.
+    first: usize,
 }
 
 impl Node {
@@ -39,7 +65,7 @@ impl Node {
         }
         let indices: Option<Vec<usize>> =
             self.children.keys().map(|key| key.parse().ok()).collect();
-        if indices.is_some_and(|all| !all.contains(&0)) {
+        if indices.is_some_and(|all| all.iter().all(|index| *index >= self.first)) {
             let mut items: Vec<(usize, Json)> = self
                 .children
                 .into_iter()
@@ -87,6 +113,9 @@ mod tests {
         assert_eq!(req["Tag"], json!([{"Key": "a x"}, {"Key": "b"}, {"Key": "c"}]));
         assert_eq!(req["Place"], json!({"Zone": "z/1"}));
         assert_eq!(req["N"], json!(["q"]));
+        let req = parse(b"a[0][b]=1&a[1][b]=2&c[d]=x&e=1&e=2");
+        assert_eq!(req["a"], json!([{"b": "1"}, {"b": "2"}]));
+        assert_eq!((&req["c"], &req["e"]), (&json!({"d": "x"}), &json!(["1", "2"])));
         assert_eq!(lookup(&req, "Place.Zone"), Some(&json!("z/1")));
         assert_eq!(lookup(&json!({"Tag": [{"Key": "a"}]}), "Tag.1.Key"), Some(&json!("a")));
         assert_eq!(lookup(&json!({"N": ["q"]}), "N.1"), Some(&json!("q")));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use infrafabric_adapters::compile::{
-    BodyTemplate, CompiledSandboxObject, EvaluationError, Expression, Template, Tree, Vars, plain,
+    CompiledSandboxObject, EvaluationError, Expression, Template, Tree, Vars, plain,
 };
 use infrafabric_definition::{Class, ListScope, Method};
 use serde_json::{Map, Value as Json, json};
@@ -214,10 +214,8 @@ fn resize(call: &Call<'_>, name: &str, thing: &Thing) -> Result<(), Failure> {
         return Ok(());
     };
     let object = call.provider.compiled.objects.get(name);
-    let body = object.and_then(|object| object.create.as_ref()).map(|create| &create.body);
-    let Some(BodyTemplate::Json(tree) | BodyTemplate::Form(tree)) = body else {
-        return Ok(());
-    };
+    let create = object.and_then(|object| object.create.as_ref());
+    let Some((_, tree)) = create.and_then(|create| create.body.parts()) else { return Ok(()) };
     let mut vars = vars::request(call.received, call.region.as_deref());
     vars.set("want", &json!({"size": size, "sizeId": size}));
     let mut req = (*thing.req()).clone();

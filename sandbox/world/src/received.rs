@@ -1,11 +1,13 @@
 //! A provider request as it arrived.
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::HeaderMap;
 use http::request::Parts;
+use infrafabric_adapters::pipeline::read_xml;
 use infrafabric_definition::Method;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::form;
 
@@ -27,7 +29,8 @@ pub(crate) struct Received {
     pub(crate) header_map: HeaderMap,
     /// The body as sent.
     pub(crate) body: Bytes,
-    /// What the body says: JSON, or a form's names and nested values; null when there is none.
+    /// What the body says: JSON or XML, a form's names and nested values, fields and files, or text;
+    /// null when there is none.
     pub(crate) req: Json,
     /// The body could not be read as what it claims to be.
     pub(crate) malformed: bool,
@@ -86,14 +89,7 @@ fn header_values(headers: &HeaderMap) -> Json {
 fn query_values(query: &str) -> Json {
     let mut map: Map<String, Json> = Map::new();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        let value = Json::String(value.into_owned());
-        match map.get_mut(key.as_ref()) {
-            None => {
-                map.insert(key.into_owned(), value);
-            }
-            Some(Json::Array(values)) => values.push(value),
-            Some(one) => *one = Json::Array(vec![one.take(), value]),
-        }
+        add(&mut map, key.into_owned(), Json::String(value.into_owned()));
     }
     Json::Object(map)
 }
@@ -106,8 +102,51 @@ fn read_body(headers: &Json, body: &Bytes) -> (Json, bool) {
     if kind.starts_with("application/x-www-form-urlencoded") {
         return (form::parse(body), false);
     }
-    match serde_json::from_slice(body) {
-        Ok(json) => (json, false),
-        Err(_) => (Json::Null, true),
+    let read = if let Ok(boundary) = multer::parse_boundary(kind) {
+        multipart(body, boundary)
+    } else if kind.starts_with("application/xml") {
+        std::str::from_utf8(body).ok().and_then(|text| read_xml(text).ok())
+    } else if kind.starts_with("text/plain") {
+        String::from_utf8(body.to_vec()).ok().map(Json::String)
+    } else {
+        serde_json::from_slice(body).ok()
+    };
+    match read {
+        Some(read) => (read, false),
+        None => (Json::Null, true),
+    }
+}
+
+/// Fields by name, a repeated one a list; files as `{filename, type, content}`.
+fn multipart(body: &Bytes, boundary: String) -> Option<Json> {
+    let stream = futures::stream::iter([Ok::<_, std::convert::Infallible>(body.clone())]);
+    let mut read = multer::Multipart::new(stream, boundary);
+    let fields = async {
+        let mut map: Map<String, Json> = Map::new();
+        while let Some(field) = read.next_field().await.ok()? {
+            let name = field.name()?.to_owned();
+            let file = field.file_name().map(ToOwned::to_owned);
+            let kind = field.content_type().map(ToString::to_string);
+            let text = String::from_utf8_lossy(&field.bytes().await.ok()?).into_owned();
+            let value = match file {
+                Some(file) => json!({"filename": file, "type": kind, "content": text}),
+                None => Json::String(text),
+            };
+            add(&mut map, name, value);
+        }
+        Some(Json::Object(map))
+    };
+    // All of it is there already.
+    fields.now_or_never().flatten()
+}
+
+/// Adds a value; a repeated name has a list.
+pub(crate) fn add(map: &mut Map<String, Json>, name: String, value: Json) {
+    match map.get_mut(&name) {
+        None => {
+            map.insert(name, value);
+        }
+        Some(Json::Array(values)) => values.push(value),
+        Some(one) => *one = Json::Array(vec![one.take(), value]),
     }
 }

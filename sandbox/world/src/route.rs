@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use infrafabric_adapters::compile::{
-    BodyTemplate, Compiled, CompiledObject, CompiledOperation, Expression, Template, Tree, plain,
+    Compiled, CompiledObject, CompiledOperation, Expression, Template, Tree, plain,
 };
 use infrafabric_definition::Method;
 use serde_json::Value as Json;
@@ -304,8 +304,7 @@ fn entries(operation: &CompiledOperation) -> Entries {
     for (key, template) in &operation.headers {
         entry(Place::Header, &key.to_ascii_lowercase(), template.literal(), [template], &mut all);
     }
-    if let BodyTemplate::Json(Tree::Map(map)) | BodyTemplate::Form(Tree::Map(map)) = &operation.body
-    {
+    if let Some((_, Tree::Map(map))) = operation.body.parts() {
         for (key, tree) in map {
             let mut templates = Vec::new();
             tree.templates("", &mut |_, template| templates.push(template));

@@ -213,6 +213,8 @@ impl Checker<'_> {
             let place = Place::answer(body);
             let place = if key == Some("items") && verb == Verb::List {
                 place.with("scope", Root::Keys(vec!["mark"]))
+            } else if of_page {
+                place.with("page", Root::Value).with("count", Root::Value)
             } else {
                 place
             };

@@ -19,7 +19,7 @@ use crate::definitions::{built_in, quay};
 use crate::harness::Harness;
 
 /// Permits everything.
-struct Open;
+pub(crate) struct Open;
 
 #[async_trait]
 impl Journal for Open {
@@ -49,7 +49,7 @@ fn shipped() -> Vec<Arc<Compiled>> {
     all
 }
 
-fn open(world: &Harness, definition: &Arc<Compiled>, region: Option<String>) -> Account {
+pub(crate) fn open(world: &Harness, definition: &Arc<Compiled>, region: Option<String>) -> Account {
     let accepts = &definition.sandbox.as_ref().expect("a sandbox").accepts;
     let options = AccountOptions {
         endpoint: Some(format!("{}/p/{}", world.world.url(), definition.name())),

@@ -7,6 +7,7 @@ mod credentials;
 mod definitions;
 mod example;
 mod faults;
+mod formats;
 mod harness;
 mod json;
 mod load;
