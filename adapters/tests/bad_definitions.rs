@@ -235,7 +235,7 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         (bench("scheme: bearer", "scheme: query"), "spec.auth.name: missing: the header or query"),
         (
             bench("scheme: bearer", "scheme: bearer, name: X-Token"),
-            "spec.auth.name: only the schemes header and query take a name",
+            "spec.auth.name: only a token in a header or query has a name",
         ),
         (
             bench("scheme: bearer", "scheme: header, name: Content-Type"),
@@ -247,7 +247,7 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         ),
         (
             bench("scheme: bearer, ", "scheme: bearer, token: {post: /token}, "),
-            "spec.auth.token: only the schemes oauth2 and jwt-bearer fetch an access token",
+            "spec.auth.token: only the schemes oauth2, oauth2-refresh, jwt-bearer and exchange fetch",
         ),
         (
             bench("scheme: bearer, ", "scheme: oauth2, token: {get: /token}, "),
@@ -279,11 +279,87 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         ),
         (
             bench("scheme: bearer", "scheme: query, name: key, prefix: 'Token '"),
-            "spec.auth.prefix: only the scheme header takes a prefix",
+            "spec.auth.prefix: only a token in a header or path has a prefix",
         ),
         (
             bench("scheme: bearer", "scheme: header, name: X-Token, prefix: 'Schlüssel '"),
             "spec.auth.prefix: has characters that no header has",
+        ),
+        (
+            bench("scheme: bearer", "scheme: path"),
+            "spec.auth.prefix: missing: what stands before the token",
+        ),
+        (
+            bench("scheme: bearer", "scheme: path, prefix: bot"),
+            "spec.auth.prefix: must begin with /",
+        ),
+        (bench("scheme: bearer", "scheme: none"), "spec.auth.secret: none takes no keys"),
+        (
+            bench("scheme: bearer", "scheme: headers"),
+            "spec.auth.headers: missing: the scheme writes it",
+        ),
+        (
+            bench("[token]", "[token], headers: {X-A: '${secret.token}'}"),
+            "spec.auth.headers: has no meaning in the scheme bearer",
+        ),
+        (
+            bench(
+                "scheme: bearer, secret: [token]",
+                "scheme: headers, secret: [token], headers: {X-A: '${secret.tokn}'}",
+            ),
+            "spec.auth.headers.X-A: unknown `secret.tokn`",
+        ),
+        (
+            bench(
+                "scheme: bearer, secret: [token]",
+                "scheme: headers, secret: [token], headers: {Host: '${secret.token}'}",
+            ),
+            "spec.auth.headers.Host: `Host` says what the request is",
+        ),
+        (bench("scheme: bearer", "scheme: hmac"), "spec.auth.sign: missing: the scheme writes it"),
+        (
+            bench(
+                "scheme: bearer, secret: [token]",
+                "scheme: hmac, secret: [token], sign: {key: other, text: '${body}', query: {s: '${signature}'}}",
+            ),
+            "spec.auth.sign.key: `other` is no key of spec.auth.secret",
+        ),
+        (
+            bench(
+                "scheme: bearer, secret: [token]",
+                "scheme: hmac, secret: [token], sign: {key: token, text: '${signature}', query: {s: '${signature}'}}",
+            ),
+            "spec.auth.sign.text: unknown variable `signature`",
+        ),
+        (
+            bench(
+                "scheme: bearer, secret: [token]",
+                "scheme: hmac, secret: [token], sign: {key: token, text: '${body}'}",
+            ),
+            "spec.auth.sign: carries no signature",
+        ),
+        (
+            bench("scheme: bearer", "carrier: query, scheme: bearer"),
+            "spec.auth.carrier: only an access token has a carrier",
+        ),
+        (
+            bench("scheme: bearer", "lives: 1h, scheme: bearer"),
+            "spec.auth.lives: only an access token has a life",
+        ),
+        (
+            bench(
+                "scheme: bearer, secret: [token]",
+                "scheme: exchange, secret: [token], token: {post: /l, json: {t: '${secret.x}'}}",
+            ),
+            "spec.auth.token.json.t: unknown `secret.x`",
+        ),
+        (
+            bench("/machines/${id}", "/machines/${id}?t=${secret.token}"),
+            "spec.objects.machine.read.get: unknown variable `secret`",
+        ),
+        (
+            bench("scheme: bearer", "scheme: oauth2-refresh"),
+            "spec.auth.secret: oauth2-refresh takes the refresh token",
         ),
         (aws("service: ec2, ", ""), "spec.auth.service: missing: aws-sigv4 signs for a service"),
         (

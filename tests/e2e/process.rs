@@ -101,9 +101,8 @@ async fn no_secret_in_log_status_event_witness() {
 }
 
 /// The schemes that no built-in definition has: each carries its secrets in another place.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_of_any_scheme_in_log_metrics_witness() {
-    let schemes = [
+fn schemes() -> Vec<(&'static str, serde_json::Value)> {
+    vec![
         ("by-pair", json!({"scheme": "basic", "secret": ["user", "token"]})),
         ("by-user", json!({"scheme": "basic", "secret": ["token"]})),
         (
@@ -120,11 +119,38 @@ async fn no_secret_of_any_scheme_in_log_metrics_witness() {
         ("by-signature", json!({"scheme": "ovh", "secret": ["app", "token", "consumer"]})),
         ("by-key", json!({"scheme": "oci", "secret": ["user", "token", "app", "privateKey"]})),
         (
+            "by-headers",
+            json!({"scheme": "headers", "secret": ["app", "token"],
+            "headers": {"X-App": "${secret.app}", "X-Token": "${base64(secret.token)}"}}),
+        ),
+        ("by-path", json!({"scheme": "path", "prefix": "/bot", "secret": ["token"]})),
+        (
+            "by-hash",
+            json!({"scheme": "hmac", "secret": ["app", "token"], "sign": {"key": "token",
+            "text": "${timestamp + secret.app}", "headers": {"X-App": "${secret.app}",
+            "X-Time": "${timestamp}", "X-Sign": "${signature}"}}}),
+        ),
+        (
+            "by-refresh",
+            json!({"scheme": "oauth2-refresh", "secret": ["token", "app"],
+            "token": {"post": "/oauth/token"}}),
+        ),
+        (
+            "by-login",
+            json!({"scheme": "exchange", "secret": ["app", "token"], "carrier": "query", "name": "session",
+            "token": {"get": "/login?app=${secret.app}&token=${secret.token}"}}),
+        ),
+        (
             "by-key-file",
             json!({"scheme": "jwt-bearer", "secret": ["serviceAccount"], "scope": "all",
             "token": {"post": "/oauth/token"}}),
         ),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_of_any_scheme_in_log_metrics_witness() {
+    let schemes = schemes();
     // Keys cannot be made up; these are the sandbox's.
     let accepted =
         |cloud_: &str, key: &str| cloud(cloud_)["spec"]["sandbox"]["accepts"][key].clone();

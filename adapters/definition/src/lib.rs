@@ -13,7 +13,7 @@ mod operation;
 mod sandbox;
 mod text;
 
-pub use auth::{Auth, Scheme};
+pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
 pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};

@@ -15,6 +15,10 @@ pub struct Sandbox {
     /// Secret values that the simulated account accepts, by key.
     #[schemars(extend("maxProperties" = 8))]
     pub accepts: BTreeMap<Name, Document>,
+    /// The answer to who asks for an access token, over `token` and `refresh` (a new refresh token; the
+    /// last one is good no more when the answer gives it); as RFC 6749 has it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SandboxAnswer>,
     /// The body of every error answer, over `error.status`, `error.code`, `error.message`.
     pub error: SandboxAnswer,
     /// The answer of `verify`.

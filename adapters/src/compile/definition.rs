@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use infrafabric_definition::{
     AnswerFormat, Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec,
-    Operation, Part, Scope,
+    Operation, Part, Scope, Text,
 };
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -29,6 +29,8 @@ pub struct Compiled {
     pub errors: Vec<CompiledErrorRule>,
     /// The call that gives an access token, where the scheme has one.
     pub token: Option<CompiledOperation>,
+    /// What authentication writes by templates.
+    pub auth: CompiledAuth,
     /// The authenticated read.
     pub verify: CompiledOperation,
     /// The objects by contract name.
@@ -37,6 +39,19 @@ pub struct Compiled {
     pub catalogs: BTreeMap<String, CompiledCatalog>,
     /// The simulated provider.
     pub sandbox: Option<CompiledSandbox>,
+}
+
+/// The templates of authentication.
+#[derive(Debug, Default)]
+pub struct CompiledAuth {
+    /// Headers that carry the credentials.
+    pub headers: Vec<(String, Template)>,
+    /// The text that is signed.
+    pub text: Option<Template>,
+    /// Headers that carry the signature.
+    pub signed_headers: Vec<(String, Template)>,
+    /// Query parameters that carry the signature.
+    pub signed_query: Vec<(String, Template)>,
 }
 
 /// One kind of object.
@@ -168,6 +183,7 @@ impl Compiled {
             let path = "spec.auth.token";
             CompiledOperation::compile("auth.token", token, AnswerFormat::Json, path, problems)
         });
+        let auth = auth(&spec, problems);
         let verify = CompiledOperation::compile(
             "verify",
             &spec.verify,
@@ -192,6 +208,7 @@ impl Compiled {
             endpoints,
             errors,
             token,
+            auth,
             verify: verify?,
             objects,
             catalogs,
@@ -238,6 +255,24 @@ fn digest(spec: &Definition) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+fn auth(spec: &Definition, problems: &mut Problems) -> CompiledAuth {
+    let mut templates = |given: &BTreeMap<Name, Text>, path: &str| {
+        let compiled = given.iter().filter_map(|(name, text)| {
+            let template = text_template(text, &format!("spec.auth.{path}.{name}"), problems)?;
+            Some((name.0.clone(), template))
+        });
+        compiled.collect::<Vec<_>>()
+    };
+    let headers = templates(&spec.auth.headers, "headers");
+    let Some(sign) = &spec.auth.sign else {
+        return CompiledAuth { headers, ..CompiledAuth::default() };
+    };
+    let signed_headers = templates(&sign.headers, "sign.headers");
+    let signed_query = templates(&sign.query, "sign.query");
+    let text = text_template(&sign.text, "spec.auth.sign.text", problems);
+    CompiledAuth { headers, text, signed_headers, signed_query }
 }
 
 fn error_rule(rule: &ErrorRule, i: usize, problems: &mut Problems) -> CompiledErrorRule {

@@ -12,7 +12,8 @@ mod template;
 mod value;
 
 pub use definition::{
-    Compiled, CompiledCatalog, CompiledErrorRule, CompiledObject, CompiledPart, Problem,
+    Compiled, CompiledAuth, CompiledCatalog, CompiledErrorRule, CompiledObject, CompiledPart,
+    Problem,
 };
 pub use expression::{EvaluationError, Expression, Path, SyntaxError, Vars};
 pub use functions::FUNCTIONS;

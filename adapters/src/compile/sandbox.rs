@@ -15,6 +15,8 @@ use super::template::{Template, Tree};
 pub struct CompiledSandbox {
     /// Secret values that the simulated account accepts.
     pub accepts: BTreeMap<String, String>,
+    /// The answer to who asks for an access token.
+    pub token: Option<CompiledAnswer>,
     /// The body of every error answer.
     pub error: CompiledAnswer,
     /// The answer of `verify`.
@@ -128,8 +130,10 @@ impl CompiledSandbox {
             catalogs.insert(name.0.clone(), answer(spec, &place, problems));
         }
         let accepts = sandbox.accepts.iter().map(|(k, v)| (k.0.clone(), v.0.clone())).collect();
+        let token = sandbox.token.as_ref();
         Self {
             accepts,
+            token: token.map(|token| answer(token, &format!("{path}.token"), problems)),
             error: answer(&sandbox.error, &format!("{path}.error"), problems),
             verify: answer(&sandbox.verify, &format!("{path}.verify"), problems),
             objects,

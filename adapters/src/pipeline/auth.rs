@@ -1,7 +1,9 @@
 //! Credentials: held, checked, applied and hidden here, and nowhere else.
 
+mod hmac;
 mod oci;
 mod ovh;
+mod path;
 mod query;
 mod redact;
 mod rsa;
@@ -17,8 +19,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use infrafabric_definition::{Auth, Name, Scheme};
+use infrafabric_definition::{Auth, Carrier, Name, Scheme};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
 pub(crate) use redact::Redactor;
@@ -29,12 +32,17 @@ use service_account::{KeyFile, ServiceAccount};
 
 use super::request::Request;
 use super::tokens::Token;
+use crate::compile::{Compiled, EvaluationError, Template, Vars};
 
 /// The credentials of one account, ready to be applied.
 pub(crate) struct Credentials {
     scheme: Scheme,
     /// In the order the scheme takes them; optional ones follow.
     values: Vec<SecretString>,
+    /// The keys that they stand at.
+    keys: Vec<String>,
+    /// Where an access token stands.
+    carrier: Carrier,
     required: usize,
     service: Option<String>,
     /// The header or query parameter that carries the token.
@@ -100,6 +108,9 @@ pub(crate) enum SignError {
     /// The private key did not sign.
     #[error("sign the request")]
     Key(#[source] SigningError),
+    /// A template of the definition's authentication has no value.
+    #[error("write `spec.auth.{place}`")]
+    Template { place: String, source: Option<EvaluationError> },
     /// The token does not fit into a header.
     #[error("put the token into a header")]
     Header(#[source] http::header::InvalidHeaderValue),
@@ -116,12 +127,11 @@ impl Credentials {
         secrets: &BTreeMap<String, SecretString>,
     ) -> Result<Self, CredentialError> {
         let taken = match auth.scheme {
-            Scheme::Bearer | Scheme::Basic | Scheme::Header | Scheme::Query | Scheme::JwtBearer => {
-                1
-            }
-            Scheme::AwsSigv4 | Scheme::Oauth2 => 2,
+            Scheme::None => 0,
+            Scheme::AwsSigv4 | Scheme::Oauth2 | Scheme::Oauth2Refresh => 2,
             Scheme::Ovh => 3,
             Scheme::Oci => 4,
+            _ => 1,
         };
         if auth.secret.len() < taken {
             return Err(CredentialError::Keys { given: auth.secret.len(), taken });
@@ -149,9 +159,11 @@ impl Credentials {
         if user.is_some_and(|user| user.expose_secret().contains(':')) {
             return Err(CredentialError::Colon(auth.secret[0].0.clone()));
         }
+        let mut keys: Vec<String> = auth.secret.iter().map(|key| key.0.clone()).collect();
         for key in &auth.optional_secret {
             if let Some(secret) = secrets.get(key.as_str()) {
                 values.push(checked(key.as_str(), secret)?);
+                keys.push(key.0.clone());
             }
         }
         let service = auth.service.as_ref().map(|name| name.0.clone());
@@ -159,27 +171,46 @@ impl Credentials {
         let prefix = auth.prefix.as_ref().map(|prefix| prefix.0.clone()).unwrap_or_default();
         let scope = auth.scope.as_ref().map(|scope| scope.0.clone()).unwrap_or_default();
         let required = auth.secret.len();
-        Ok(Self { scheme: auth.scheme, values, required, service, name, prefix, scope, signer })
+        let carrier = match auth.scheme {
+            Scheme::Header => Carrier::Header,
+            Scheme::Query => Carrier::Query,
+            Scheme::Path => Carrier::Path,
+            _ => auth.carrier.unwrap_or_default(),
+        };
+        let scheme = auth.scheme;
+        Ok(Self { scheme, values, keys, carrier, required, service, name, prefix, scope, signer })
     }
 
     /// Whether the scheme needs the provider's time.
     pub(crate) fn signs_time(&self) -> bool {
-        matches!(self.scheme, Scheme::AwsSigv4 | Scheme::JwtBearer | Scheme::Oci | Scheme::Ovh)
+        use Scheme::{AwsSigv4, Hmac, JwtBearer, Oci, Ovh};
+        matches!(self.scheme, AwsSigv4 | Hmac | JwtBearer | Oci | Ovh)
     }
 
     /// Whether requests carry an access token that must be fetched.
     pub(crate) fn needs_token(&self) -> bool {
-        matches!(self.scheme, Scheme::Oauth2 | Scheme::JwtBearer)
+        self.scheme.fetches_token()
     }
 
-    /// Completes the request for an access token (RFC 6749, 4.4; RFC 7523, 2.1) and gives what an
-    /// answer could repeat of it besides the secrets themselves.
+    /// What the request for an access token is written from, besides the account's own: a login sends
+    /// what the Secret holds.
+    pub(crate) fn login(&self) -> Vec<(&'static str, Json)> {
+        if self.scheme == Scheme::Exchange { vec![("secret", self.secret())] } else { Vec::new() }
+    }
+
+    /// Completes the request for an access token (RFC 6749, 4.4 and 6; RFC 7523, 2.1) and gives what
+    /// an answer could repeat of it besides the secrets themselves. `refresh` is the newest refresh
+    /// token, where the provider gave another one than the Secret's.
     pub(crate) fn ask_for_token(
         &self,
         rendered: &Request,
         request: &mut reqwest::Request,
         now: DateTime<Utc>,
+        refresh: Option<&str>,
     ) -> Result<Option<String>, SignError> {
+        if self.scheme == Scheme::Exchange {
+            return Ok(None);
+        }
         let mut form = String::from_utf8_lossy(&rendered.body).into_owned();
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         let mut repeatable = None;
@@ -190,6 +221,14 @@ impl Credentials {
             pairs.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
             pairs.append_pair("assertion", &assertion);
             repeatable = Some(assertion);
+        } else if self.scheme == Scheme::Oauth2Refresh {
+            pairs.append_pair("grant_type", "refresh_token");
+            pairs.append_pair("refresh_token", refresh.unwrap_or(self.value(0)));
+            pairs.append_pair("client_id", self.value(1));
+            if self.required > 2 {
+                pairs.append_pair("client_secret", self.value(2));
+            }
+            repeatable = refresh.map(ToOwned::to_owned);
         } else {
             pairs.append_pair("grant_type", "client_credentials");
             pairs.append_pair("client_id", self.value(0));
@@ -208,29 +247,34 @@ impl Credentials {
     /// Adds the authentication to a request that is about to leave; `token` where one is needed.
     pub(crate) fn apply(
         &self,
+        definition: &Compiled,
         rendered: &Request,
         request: &mut reqwest::Request,
         now: DateTime<Utc>,
         token: Option<&Token>,
     ) -> Result<(), SignError> {
         match self.scheme {
-            Scheme::Oauth2 | Scheme::JwtBearer => {
+            Scheme::None => Ok(()),
+            Scheme::Oauth2 | Scheme::Oauth2Refresh | Scheme::JwtBearer | Scheme::Exchange => {
                 let token = token.map_or("", |token| token.value.expose_secret());
-                carry(request, AUTHORIZATION, &format!("Bearer {token}"))
+                self.carry_token(rendered, request, token)
             }
-            Scheme::Bearer => carry(request, AUTHORIZATION, &format!("Bearer {}", self.value(0))),
+            Scheme::Bearer | Scheme::Header | Scheme::Query | Scheme::Path => {
+                self.carry_token(rendered, request, self.value(0))
+            }
             Scheme::Basic => {
                 let pair = STANDARD.encode(format!("{}:{}", self.value(0), self.value(1)));
                 carry(request, AUTHORIZATION, &format!("Basic {pair}"))
             }
-            Scheme::Header => {
-                let name = HeaderName::from_bytes(self.name.as_bytes())
-                    .map_err(|source| SignError::Name { name: self.name.clone(), source })?;
-                carry(request, name, &format!("{}{}", self.prefix, self.value(0)))
+            Scheme::Headers => {
+                let mut vars = Vars::default();
+                vars.set("secret", &self.secret());
+                write_headers(request, &definition.auth.headers, &vars, "headers")
             }
-            Scheme::Query => {
-                query::put(request.url_mut(), &self.name, self.value(0));
-                Ok(())
+            Scheme::Hmac => {
+                let secret =
+                    hmac::Secret { all: &self.secret(), key: self.signing_key(definition) };
+                hmac::sign(definition, &secret, rendered, request, now)
             }
             Scheme::Oci => {
                 let Signer::Key(key) = &self.signer else { return Ok(()) };
@@ -265,24 +309,98 @@ impl Credentials {
 
     /// What hides these credentials in any text.
     pub(crate) fn redactor(&self) -> Redactor {
-        self.redactor_with(None)
+        self.redactor_with([])
     }
 
     /// The same, and an access token.
-    pub(crate) fn redactor_with(&self, token: Option<&str>) -> Redactor {
-        let pair =
-            (self.scheme == Scheme::Basic).then(|| format!("{}:{}", self.value(0), self.value(1)));
+    pub(crate) fn redactor_with<'a>(
+        &'a self,
+        tokens: impl IntoIterator<Item = &'a str>,
+    ) -> Redactor {
+        // Whoever writes two of them together may encode both at once.
+        let paired = matches!(self.scheme, Scheme::Basic | Scheme::Headers | Scheme::Exchange);
+        let pairs = (0..self.values.len().max(1)).filter(|_| paired);
+        let pairs: Vec<String> =
+            pairs.map(|i| format!("{}:{}", self.value(i), self.value(i + 1))).collect();
+        let pairs = pairs.iter().map(String::as_str);
         let values = self.values.iter().map(ExposeSecret::expose_secret);
         // A key of many lines comes back in pieces.
         let keys = values.clone().filter(|value| value.contains("PRIVATE KEY"));
         let lines = keys.flat_map(rsa::secret_lines);
         let values = values.filter(|value| !value.contains("PRIVATE KEY"));
-        Redactor::new(values.chain(lines).chain(pair.as_deref()).chain(token))
+        Redactor::new(
+            values
+                .chain(lines)
+                .chain(pairs)
+                .chain(tokens.into_iter().map(|token| -> &str { token })),
+        )
+    }
+
+    /// Puts a token where the definition wants it.
+    fn carry_token(
+        &self,
+        rendered: &Request,
+        request: &mut reqwest::Request,
+        token: &str,
+    ) -> Result<(), SignError> {
+        match self.carrier {
+            Carrier::Bearer => carry(request, AUTHORIZATION, &format!("Bearer {token}")),
+            Carrier::Header => {
+                let name = HeaderName::from_bytes(self.name.as_bytes())
+                    .map_err(|source| SignError::Name { name: self.name.clone(), source })?;
+                carry(request, name, &format!("{}{token}", self.prefix))
+            }
+            Carrier::Query => {
+                query::put(request.url_mut(), &self.name, token);
+                Ok(())
+            }
+            Carrier::Path => {
+                path::put(request.url_mut(), &rendered.base_path, &self.prefix, token);
+                Ok(())
+            }
+        }
+    }
+
+    /// The secrets by their key, for the templates of authentication alone.
+    fn secret(&self) -> Json {
+        let pairs = self.keys.iter().zip(&self.values);
+        let all: Map<String, Json> =
+            pairs.map(|(key, value)| (key.clone(), Json::from(value.expose_secret()))).collect();
+        Json::Object(all)
+    }
+
+    /// The value that signs.
+    fn signing_key(&self, definition: &Compiled) -> &str {
+        let wanted = definition.spec().auth.sign.as_ref().map_or("", |sign| sign.key.as_str());
+        self.keys.iter().position(|key| key == wanted).map_or("", |at| self.value(at))
     }
 
     fn value(&self, i: usize) -> &str {
         self.values.get(i).map_or("", |value| value.expose_secret())
     }
+}
+
+/// Writes headers from their templates.
+fn write_headers(
+    request: &mut reqwest::Request,
+    headers: &[(String, Template)],
+    vars: &Vars,
+    place: &str,
+) -> Result<(), SignError> {
+    for (name, template) in headers {
+        let text = written(template, vars, &format!("{place}.{name}"))?;
+        let name = HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes())
+            .map_err(|source| SignError::Name { name: name.clone(), source })?;
+        carry(request, name, &text)?;
+    }
+    Ok(())
+}
+
+/// The text of a template of authentication, which must have one.
+fn written(template: &Template, vars: &Vars, place: &str) -> Result<String, SignError> {
+    let missing = |source| SignError::Template { place: place.to_owned(), source };
+    let text = template.render_text(vars, ToOwned::to_owned);
+    text.map_err(|error| missing(Some(error)))?.ok_or_else(|| missing(None))
 }
 
 /// Puts a secret into a header, marked so that nothing prints it.
@@ -321,16 +439,7 @@ mod tests {
     use super::*;
 
     fn open(secret: Option<&str>) -> Result<Credentials, CredentialError> {
-        let auth = Auth {
-            scheme: Scheme::Bearer,
-            secret: vec!["token".into()],
-            optional_secret: Vec::new(),
-            service: None,
-            name: None,
-            prefix: None,
-            scope: None,
-            token: None,
-        };
+        let auth = Auth { scheme: Scheme::Bearer, secret: vec!["token".into()], ..Auth::default() };
         let secrets = secret.map(|value| ("token".to_owned(), SecretString::from(value)));
         Credentials::open(&auth, &secrets.into_iter().collect())
     }
@@ -358,12 +467,7 @@ mod tests {
         let auth = Auth {
             scheme: Scheme::Basic,
             secret: vec!["user".into(), "password".into()],
-            optional_secret: Vec::new(),
-            service: None,
-            name: None,
-            prefix: None,
-            scope: None,
-            token: None,
+            ..Auth::default()
         };
         let open = |user: &str, password: &str| {
             let secrets = [("user", user), ("password", password)];

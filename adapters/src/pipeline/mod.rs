@@ -34,7 +34,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use infrafabric_definition::Class;
+use infrafabric_definition::{Class, Scheme, Span};
+use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use tracing::Instrument as _;
 
@@ -223,7 +224,7 @@ impl Pipeline {
             let mut request = send::prepare(&call.request);
             let now = self.skew.apply(self.clock.now());
             self.credentials
-                .apply(&call.request, &mut request, now, used.as_deref())
+                .apply(&self.definition, &call.request, &mut request, now, used.as_deref())
                 .map_err(|error| call.error(Class::Invalid, error.to_string()).because(error))?;
             trail.enter(Stage::Send);
             let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
@@ -279,23 +280,44 @@ impl Pipeline {
         call: &Ready<'_>,
         deadline: tokio::time::Instant,
     ) -> Result<(Token, Duration), AdapterError> {
-        let inputs = Inputs { region: call.request.region.clone(), ..Inputs::default() };
+        let region = call.request.region.clone();
+        let inputs = Inputs { region, before: self.credentials.login(), ..Inputs::default() };
         let operation = self.definition.token.as_ref();
         let ask = Call { name: "auth.token", operation, inputs, effect: None };
         let ask = self.ready(&ask)?;
         let mut request = send::prepare(&ask.request);
         let now = self.skew.apply(self.clock.now());
-        let assertion = self
+        let known = self.tokens.refresh();
+        let known = known.as_ref().map(ExposeSecret::expose_secret);
+        let repeatable = self
             .credentials
-            .ask_for_token(&ask.request, &mut request, now)
+            .ask_for_token(&ask.request, &mut request, now, known)
             .map_err(|error| ask.error(Class::Invalid, error.to_string()).because(error))?;
-        let redactor = assertion.map(|text| self.credentials.redactor_with(Some(&text)));
+        let redactor = repeatable.map(|text| self.credentials.redactor_with([text.as_str()]));
         let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
         let answer = self.judge(&ask, exchange, redactor.as_ref().unwrap_or(&self.redactor))?;
+        let item = match &ask.operation.item {
+            Some(template) => self.evaluate("auth.token", template, &answer)?,
+            None => answer.body.get("access_token").cloned(),
+        };
+        let item = item.unwrap_or(Json::Null);
         let odd = || self.odd("auth.token", "success without an access token");
-        let (value, lives) = tokens::read(&answer.body).ok_or_else(odd)?;
-        let redactor = self.credentials.redactor_with(Some(value));
-        tracing::debug!(provider = self.definition.name(), ?lives, "access token renewed");
+        let value = tokens::printable(&item).ok_or_else(odd)?;
+        let auth = &self.definition.spec().auth;
+        let lives = tokens::lives(&answer.body, auth.lives.as_ref().and_then(Span::duration));
+        let provider = self.definition.name();
+        let refresh = answer.body.get("refresh_token").and_then(tokens::printable);
+        let refresh = refresh.filter(|_| auth.scheme == Scheme::Oauth2Refresh);
+        let redactor =
+            self.credentials.redactor_with([Some(value), refresh, known].into_iter().flatten());
+        if refresh.is_some_and(|refresh| self.tokens.replace_refresh(refresh)) {
+            // The Secret's may be good no more: only its owner can write another one there.
+            tracing::warn!(
+                provider,
+                "the provider replaced the refresh token: the one in the Secret may not survive a restart"
+            );
+        }
+        tracing::debug!(provider, ?lives, "access token renewed");
         Ok((Token { value: value.into(), redactor }, lives))
     }
 

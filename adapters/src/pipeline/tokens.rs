@@ -1,10 +1,10 @@
 //! Access tokens: fetched once for all who wait, renewed before they end, never written anywhere.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -41,6 +41,8 @@ struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     held: Mutex<Option<Held>>,
+    /// The refresh token that the provider gave in place of the Secret's.
+    refresh: std::sync::Mutex<Option<SecretString>>,
 }
 
 impl Tokens {
@@ -64,6 +66,21 @@ impl Tokens {
         Ok((token, true))
     }
 
+    /// The newest refresh token, where it is not the Secret's.
+    pub(crate) fn refresh(&self) -> Option<SecretString> {
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps a refresh token that takes the place of the last one; whether it is another.
+    pub(crate) fn replace_refresh(&self, token: &str) -> bool {
+        let mut known = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let another = known.as_ref().is_none_or(|known| known.expose_secret() != token);
+        if another {
+            *known = Some(token.into());
+        }
+        another
+    }
+
     /// The token in use, good or not: what it is must not be shown.
     pub(crate) async fn newest(&self) -> Option<Arc<Token>> {
         self.held.lock().await.as_ref().map(|held| Arc::clone(&held.token))
@@ -78,18 +95,21 @@ impl Tokens {
     }
 }
 
-/// The token of an answer (RFC 6749, 5.1) and how long it lives.
-pub(crate) fn read(body: &Json) -> Option<(&str, Duration)> {
-    let token = body["access_token"].as_str()?;
-    let printable = !token.is_empty() && token.bytes().all(|b| (0x21..0x7f).contains(&b));
+/// A token, if one can be sent.
+pub(crate) fn printable(token: &Json) -> Option<&str> {
+    let token = token.as_str()?;
+    (!token.is_empty() && token.bytes().all(|b| (0x21..0x7f).contains(&b))).then_some(token)
+}
+
+/// How long the token of an answer lives (RFC 6749, 5.1); `unsaid` where it does not say.
+pub(crate) fn lives(body: &Json, unsaid: Option<Duration>) -> Duration {
     let seconds = match &body["expires_in"] {
         Json::Number(number) => number.as_u64(),
         // Some write a number as text.
         Json::String(text) => text.parse().ok(),
         _ => None,
     };
-    let lives = seconds.map_or(UNSAID, Duration::from_secs).min(LONGEST);
-    printable.then_some((token, lives))
+    seconds.map_or(unsaid.unwrap_or(UNSAID), Duration::from_secs).min(LONGEST)
 }
 
 #[cfg(test)]
@@ -100,15 +120,15 @@ mod tests {
 
     #[test]
     fn a_token_is_read_with_its_life() {
-        let read = |body: Json| read(&body).map(|(token, lives)| (token.to_owned(), lives));
-        let hour = Some(("a".to_owned(), Duration::from_hours(1)));
-        assert_eq!(read(json!({"access_token": "a", "expires_in": 3600})), hour);
-        assert_eq!(read(json!({"access_token": "a", "expires_in": "3600"})), hour);
-        assert_eq!(read(json!({"access_token": "a"})), Some(("a".to_owned(), UNSAID)));
-        let long = read(json!({"access_token": "a", "expires_in": u64::MAX}));
-        assert_eq!(long, Some(("a".to_owned(), LONGEST)));
-        for body in [json!({}), json!({"access_token": ""}), json!({"access_token": "a\r\nb"})] {
-            assert_eq!(read(body), None);
+        let hour = Duration::from_hours(1);
+        assert_eq!(lives(&json!({"expires_in": 3600}), None), hour);
+        assert_eq!(lives(&json!({"expires_in": "3600"}), None), hour);
+        assert_eq!(lives(&json!({}), None), UNSAID);
+        assert_eq!(lives(&json!("a token alone"), Some(hour)), hour);
+        assert_eq!(lives(&json!({"expires_in": u64::MAX}), None), LONGEST);
+        assert_eq!(printable(&json!("a")), Some("a"));
+        for token in [json!(null), json!(""), json!("a\r\nb"), json!(7)] {
+            assert_eq!(printable(&token), None);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use infrafabric_adapters::compile::Compiled;
-use infrafabric_definition::{Definition, Find, Name, Scheme};
+use infrafabric_definition::{Definition, Find, Name};
 
 /// Everything that a user of the provider must know before the first manifest.
 pub(super) fn show(definition: &Compiled, source: &str) -> String {
@@ -20,7 +20,7 @@ pub(super) fn show(definition: &Compiled, source: &str) -> String {
     for (name, endpoint) in &spec.endpoints {
         lines.push(("", format!("{name}: {}", endpoint.url)));
     }
-    lines.push(("authentication", scheme(spec).to_owned()));
+    lines.push(("authentication", spec.auth.scheme.as_str().to_owned()));
     lines.push(("Secret keys", keys(spec)));
     for (name, parameter) in &spec.parameters {
         let default = parameter.default.as_ref().map(|text| format!(" (default {text})"));
@@ -82,7 +82,7 @@ pub(super) fn matrix(all: &[impl AsRef<Compiled>]) -> String {
             spec.title,
             spec.docs,
             definition.name(),
-            scheme(spec),
+            spec.auth.scheme.as_str(),
             keys(spec),
             of("machine."),
             catalogs.join(", "),
@@ -98,20 +98,6 @@ fn keys(spec: &Definition) -> String {
     let must = spec.auth.secret.iter().map(|key| format!("`{key}`"));
     let may = spec.auth.optional_secret.iter().map(|key: &Name| format!("`{key}` (optional)"));
     must.chain(may).collect::<Vec<_>>().join(", ")
-}
-
-fn scheme(spec: &Definition) -> &'static str {
-    match spec.auth.scheme {
-        Scheme::Bearer => "bearer",
-        Scheme::Basic => "basic",
-        Scheme::Header => "header",
-        Scheme::Query => "query",
-        Scheme::AwsSigv4 => "aws-sigv4",
-        Scheme::Ovh => "ovh",
-        Scheme::Oauth2 => "oauth2",
-        Scheme::JwtBearer => "jwt-bearer",
-        Scheme::Oci => "oci",
-    }
 }
 
 fn rate(spec: &Definition) -> String {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use infrafabric_definition::Scheme;
-use serde_json::Value as Json;
+use infrafabric_definition::{Carrier, Name, Scheme};
 
 use crate::provider::{Account, Provider};
-use crate::received::Received;
+use crate::received::{Received, decode};
 use crate::sigv4::{Refused, Signed};
-use crate::{oci, ovh, service_account};
+use crate::{login, oci, ovh, service_account, signature};
 
 /// An authenticated request.
 pub(crate) struct Authenticated {
@@ -29,28 +28,26 @@ pub(crate) fn authenticate(
 ) -> Result<Authenticated, String> {
     let header = received.header("authorization");
     let auth = &provider.compiled.spec().auth;
+    let carried = || carried(provider, received);
     let found = match auth.scheme {
-        Scheme::Bearer => scheme(header, "bearer").and_then(|token| provider.account(token)),
+        Scheme::None => provider.account(""),
         Scheme::Basic => scheme(header, "basic").and_then(|pair| by_pair(provider, pair)),
-        Scheme::Header => {
-            let name = auth.name.as_ref().map_or("", |name| name.as_str());
-            let prefix = auth.prefix.as_ref().map_or("", |prefix| prefix.as_str());
-            let token = received.header(name).and_then(|text| text.strip_prefix(prefix));
-            token.and_then(|token| provider.account(token))
+        Scheme::Bearer | Scheme::Header | Scheme::Query | Scheme::Path => {
+            carried().and_then(|token| provider.account(token))
         }
-        Scheme::Query => {
-            let name = auth.name.as_ref().map_or("", |name| name.as_str());
-            let token = received.query.get(name).and_then(Json::as_str);
-            token.and_then(|token| provider.account(token))
+        Scheme::Headers => login::by_headers(provider, received),
+        Scheme::Hmac => {
+            return signature::authenticate(provider, received, now).map(without_region);
         }
-        Scheme::Oauth2 => match scheme(header, "bearer") {
-            Some(token) => provider.account_of_token(token, now),
-            None => by_client(provider, received),
-        },
-        Scheme::JwtBearer => match scheme(header, "bearer") {
-            Some(token) => provider.account_of_token(token, now),
-            None => service_account::authenticate(provider, received, now),
-        },
+        Scheme::Oauth2 | Scheme::Oauth2Refresh | Scheme::JwtBearer | Scheme::Exchange => {
+            match (carried(), auth.scheme) {
+                (Some(token), _) => provider.account_of_token(token, now),
+                (None, Scheme::Oauth2) => by_client(provider, received),
+                (None, Scheme::Oauth2Refresh) => login::by_refresh(provider, received),
+                (None, Scheme::Exchange) => login::by_login(provider, received),
+                (None, _) => service_account::authenticate(provider, received, now),
+            }
+        }
         Scheme::Oci => return oci::authenticate(provider, received, now).map(without_region),
         Scheme::Ovh => return ovh::authenticate(provider, received, now).map(without_region),
         Scheme::AwsSigv4 => {
@@ -63,21 +60,68 @@ pub(crate) fn authenticate(
 /// Takes the credentials out of what templates see.
 pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     let auth = &provider.compiled.spec().auth;
-    let name = auth.name.as_ref().map_or("", |name| name.as_str());
-    let values = match auth.scheme {
-        Scheme::Query => &mut received.query,
-        _ => &mut received.headers,
+    let signed = auth.sign.as_deref();
+    let name = auth.name.as_ref().map(Name::as_str);
+    let is = |known: &str, key: &str| known.eq_ignore_ascii_case(key);
+    let in_query = |key: &str| {
+        let named = carrier(provider) == Some(Carrier::Query) && name == Some(key);
+        named || signed.is_some_and(|sign| sign.query.keys().any(|known| known.as_str() == key))
     };
-    let carries = |key: &str| match auth.scheme {
-        Scheme::Header | Scheme::Query => key.eq_ignore_ascii_case(name),
-        // `Authorization` is never among them.
-        Scheme::Bearer | Scheme::Basic | Scheme::Oauth2 | Scheme::JwtBearer | Scheme::Oci => false,
+    // `Authorization` is never among them.
+    let in_headers = |key: &str| match auth.scheme {
         Scheme::Ovh => ovh::HEADERS.contains(&key.to_ascii_lowercase().as_str()),
-        Scheme::AwsSigv4 => key.eq_ignore_ascii_case("x-amz-security-token"),
+        Scheme::AwsSigv4 => is("x-amz-security-token", key),
+        Scheme::Headers => auth.headers.keys().any(|known| is(known.as_str(), key)),
+        Scheme::Hmac => {
+            signed.is_some_and(|sign| sign.headers.keys().any(|known| is(known.as_str(), key)))
+        }
+        _ => carrier(provider) == Some(Carrier::Header) && name.is_some_and(|name| is(name, key)),
     };
-    if let Some(values) = values.as_object_mut() {
-        values.retain(|key, _| !carries(key));
+    if let Some(values) = received.query.as_object_mut() {
+        values.retain(|key, _| !in_query(key));
     }
+    if let Some(values) = received.headers.as_object_mut() {
+        values.retain(|key, _| !in_headers(key));
+    }
+}
+
+/// Where requests carry the token, if the scheme has one.
+fn carrier(provider: &Provider) -> Option<Carrier> {
+    let auth = &provider.compiled.spec().auth;
+    match auth.scheme {
+        Scheme::Bearer => Some(Carrier::Bearer),
+        Scheme::Header => Some(Carrier::Header),
+        Scheme::Query => Some(Carrier::Query),
+        Scheme::Path => Some(Carrier::Path),
+        scheme => scheme.fetches_token().then(|| auth.carrier.unwrap_or_default()),
+    }
+}
+
+/// The token that a request carries.
+fn carried<'a>(provider: &Provider, received: &'a Received) -> Option<&'a str> {
+    let auth = &provider.compiled.spec().auth;
+    let name = auth.name.as_ref().map_or("", |name| name.as_str());
+    match carrier(provider)? {
+        Carrier::Bearer => scheme(received.header("authorization"), "bearer"),
+        Carrier::Header => {
+            let prefix = auth.prefix.as_ref().map_or("", |prefix| prefix.as_str());
+            received.header(name)?.strip_prefix(prefix)
+        }
+        Carrier::Query => received.query.get(name)?.as_str(),
+        Carrier::Path => received.path_token.as_deref(),
+    }
+}
+
+/// Takes the token out of the path, so that what is left is an operation's.
+pub(crate) fn take_path_token(provider: &Provider, received: &mut Received) {
+    if carrier(provider) != Some(Carrier::Path) {
+        return;
+    }
+    let prefix = provider.compiled.spec().auth.prefix.as_ref().map_or("", |prefix| prefix.as_str());
+    let Some(rest) = received.path.strip_prefix(prefix) else { return };
+    let (token, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    received.path_token = Some(decode(token));
+    received.path = path.to_owned();
 }
 
 fn without_region(account: Arc<Account>) -> Authenticated {

@@ -5,7 +5,7 @@ use infrafabric_adapters::compile::{CompiledAnswer, CompiledOperation};
 use infrafabric_definition::{AnswerFormat, Class};
 
 use crate::answer::{Answer, Failure};
-use crate::auth::{Authenticated, authenticate, hide};
+use crate::auth::{Authenticated, authenticate, hide, take_path_token};
 use crate::capture::Captures;
 use crate::ledger::Unmatched;
 use crate::plan::{Outgoing, Plan};
@@ -42,6 +42,7 @@ pub(crate) async fn exchange(
         tokio::time::sleep(world.latency).await;
     }
     let now = world.clock.now();
+    take_path_token(provider, &mut received);
     let (route, captures) = provider.routes.find(&received).unzip();
     let operation = route.map_or("unmatched", |route: &Route| route.name.as_str());
     world.ledger.count(provider.name(), operation);
@@ -112,7 +113,9 @@ fn act(
         now,
     };
     match &route.target {
-        Target::Token => Ok((call.account.issue(now), None)),
+        Target::Token => {
+            Ok((call.account.issue(sandbox.token.as_ref(), call.format(), now)?, None))
+        }
         Target::Verify => call.plain(&sandbox.verify),
         Target::Catalog(name) => call.plain(sandbox.catalogs.get(name).ok_or_else(gone)?),
         Target::Change(name, verb) => {

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use infrafabric_adapters::compile::{Compiled, CompiledSandbox, Vars, plain};
+use infrafabric_adapters::compile::{
+    Compiled, CompiledAnswer, CompiledSandbox, EvaluationError, Vars, plain,
+};
 use infrafabric_definition::{AnswerFormat, Scheme};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -39,6 +41,8 @@ pub(crate) struct Account {
     things: Mutex<HashMap<String, Things>>,
     /// Access tokens that were given, and until when they are good.
     issued: Mutex<HashMap<String, DateTime<Utc>>>,
+    /// The refresh token that took the place of the accepted one.
+    refresh: Mutex<Option<String>>,
 }
 
 /// How long an access token is good.
@@ -81,8 +85,12 @@ impl Provider {
     /// Adds an account, or finds the one with those secrets; `None` when the key that names
     /// accounts is missing.
     pub(crate) fn add_account(&self, secrets: BTreeMap<String, String>) -> Option<Arc<Account>> {
-        let key = self.compiled.spec().auth.secret.first()?;
-        let credential = secrets.get(key.as_str())?.clone();
+        let auth = &self.compiled.spec().auth;
+        let credential = match auth.scheme {
+            // Whoever asks is the one account there is.
+            Scheme::None => String::new(),
+            _ => secrets.get(auth.secret.first()?.as_str())?.clone(),
+        };
         let credential = match self.compiled.spec().auth.scheme {
             Scheme::JwtBearer => service_account::email(&credential)?,
             _ => credential,
@@ -98,6 +106,7 @@ impl Provider {
             quota: AtomicU64::new(u64::MAX),
             things: Mutex::default(),
             issued: Mutex::default(),
+            refresh: Mutex::default(),
         });
         accounts.insert(credential, Arc::clone(&account));
         Some(account)
@@ -107,6 +116,12 @@ impl Provider {
     pub(crate) fn account(&self, credential: &str) -> Option<Arc<Account>> {
         let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
         accounts.get(credential).cloned()
+    }
+
+    /// All accounts.
+    pub(crate) fn accounts(&self) -> Vec<Arc<Account>> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.values().cloned().collect()
     }
 
     /// The account that an access token was given to, while it is good.
@@ -144,8 +159,13 @@ impl Provider {
 }
 
 impl Account {
-    /// Gives an access token.
-    pub(crate) fn issue(&self, now: DateTime<Utc>) -> Answer {
+    /// Gives an access token, as the definition's own answer or as RFC 6749 has it.
+    pub(crate) fn issue(
+        &self,
+        own: Option<&CompiledAnswer>,
+        format: AnswerFormat,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, EvaluationError> {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         issued.retain(|_, until| *until > now);
         // Nobody guesses it, and nothing of value is behind it.
@@ -153,10 +173,25 @@ impl Account {
         let digest = Sha256::digest(format!("{:?} {number} {now}", self.secrets));
         let token = format!("at-{}", hex(&digest[..16]));
         issued.insert(token.clone(), now + LIFE);
-        let body = json!({
-            "access_token": token, "token_type": "Bearer", "expires_in": LIFE.num_seconds(),
-        });
-        Answer::json(200, &body)
+        let Some(own) = own else {
+            let body = json!({
+                "access_token": token, "token_type": "Bearer", "expires_in": LIFE.num_seconds(),
+            });
+            return Ok(Answer::json(200, &body));
+        };
+        let refresh = format!("rt-{}", hex(&digest[16..]));
+        let mut vars = Vars::default();
+        vars.set("token", &json!(token)).set("refresh", &json!(refresh));
+        let answer = Answer::render(own, &vars, format)?;
+        if String::from_utf8_lossy(&answer.body).contains(&refresh) {
+            *self.refresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(refresh);
+        }
+        Ok(answer)
+    }
+
+    /// The refresh token that took the place of the accepted one.
+    pub(crate) fn refresh(&self) -> Option<String> {
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_good(&self, token: &str, now: DateTime<Utc>) -> bool {

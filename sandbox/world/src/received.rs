@@ -21,6 +21,8 @@ pub(crate) struct Received {
     pub(crate) wire_query: String,
     /// The path beneath the provider's base URL.
     pub(crate) path: String,
+    /// The token that stood in the path.
+    pub(crate) path_token: Option<String>,
     /// Query parameters; a repeated one is a list.
     pub(crate) query: Json,
     /// Headers by lower-case name.
@@ -48,6 +50,7 @@ impl Received {
             query: query_values(&wire_query),
             wire_query,
             path,
+            path_token: None,
             headers,
             header_map: parts.headers,
             body,

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use infrafabric_definition::{AnswerFormat, Auth, Definition, Free, Name, Operation, Scheme};
+use infrafabric_definition::{
+    AnswerFormat, Auth, Carrier, Definition, Free, Name, Operation, Scheme,
+};
 use serde_json::Value as Json;
 
 use super::problem;
@@ -32,7 +34,7 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
     for (name, (url, _)) in &compiled.endpoints {
         check_endpoint(url, &format!("spec.endpoints.{name}.url"), &parameters, problems);
     }
-    check_auth(spec, problems);
+    check_auth(compiled, problems);
     check_names(spec, problems);
     check_roots(spec, problems);
 }
@@ -59,15 +61,21 @@ fn check_endpoint(url: &Template, path: &str, parameters: &[&str], problems: &mu
     problems.push(problem(path, reason));
 }
 
-fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
+fn check_auth(compiled: &Compiled, problems: &mut Vec<Problem>) {
+    let spec = compiled.spec();
     let auth = &spec.auth;
     let (wanted, words) = match auth.scheme {
         Scheme::Bearer => (1..=1, "bearer takes one key: the token"),
         Scheme::Header => (1..=1, "header takes one key: the token"),
         Scheme::Query => (1..=1, "query takes one key: the token"),
+        Scheme::Path => (1..=1, "path takes one key: the token"),
         Scheme::Basic => (1..=2, "basic takes the keys of user and password, or of the user alone"),
         Scheme::AwsSigv4 => (2..=2, "aws-sigv4 takes two keys: the access key id and the secret"),
         Scheme::Oauth2 => (2..=2, "oauth2 takes two keys: the client id and the client secret"),
+        Scheme::Oauth2Refresh => (
+            2..=3,
+            "oauth2-refresh takes the refresh token, the client id, and the client secret if there is one",
+        ),
         Scheme::JwtBearer => (1..=1, "jwt-bearer takes one key: the JSON key file"),
         Scheme::Oci => {
             (4..=4, "oci takes four keys: tenancy, user, fingerprint and the private key in PEM")
@@ -76,6 +84,10 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
             3..=3,
             "ovh takes three keys: the application key, the application secret and the consumer key",
         ),
+        Scheme::Headers | Scheme::Hmac | Scheme::Exchange => {
+            (1..=8, "expected the keys that the templates of spec.auth use")
+        }
+        Scheme::None => (0..=0, "none takes no keys"),
     };
     if !wanted.contains(&auth.secret.len()) {
         problems.push(problem("spec.auth.secret", words.to_owned()));
@@ -90,6 +102,7 @@ fn check_auth(spec: &Definition, problems: &mut Vec<Problem>) {
         problems.push(problem("spec.auth.service", reason));
     }
     check_token(auth, problems);
+    check_templates(compiled, problems);
     if auth.scope.is_some() && auth.scheme != Scheme::JwtBearer {
         let reason = "only jwt-bearer signs a scope; elsewhere it stands in auth.token.form";
         problems.push(problem("spec.auth.scope", reason.to_owned()));
@@ -146,48 +159,155 @@ const GRANT: [&str; 6] = [
 
 /// The call that gives an access token.
 fn check_token(auth: &Auth, problems: &mut Vec<Problem>) {
-    let wanted = matches!(auth.scheme, Scheme::Oauth2 | Scheme::JwtBearer);
+    let mut add = |path: &str, reason: &str| problems.push(problem(path, reason.to_owned()));
+    let wanted = auth.scheme.fetches_token();
+    if !wanted && auth.token.is_some() {
+        let reason = "only the schemes oauth2, oauth2-refresh, jwt-bearer and exchange fetch an access token";
+        add("spec.auth.token", reason);
+    }
+    if !wanted && auth.carrier.is_some() {
+        add("spec.auth.carrier", "only an access token has a carrier");
+    }
+    if !wanted && auth.lives.is_some() {
+        add("spec.auth.lives", "only an access token has a life");
+    }
+    if auth.lives.as_ref().is_some_and(|lives| lives.duration().is_none()) {
+        add("spec.auth.lives", "is no span such as 30m");
+    }
     let Some(token) = auth.token.as_deref() else {
         if wanted {
-            let reason = "missing: the call that gives an access token".to_owned();
-            problems.push(problem("spec.auth.token", reason));
+            add("spec.auth.token", "missing: the call that gives an access token");
         }
         return;
     };
-    if !wanted {
-        let reason = "only the schemes oauth2 and jwt-bearer fetch an access token".to_owned();
-        problems.push(problem("spec.auth.token", reason));
+    if auth.scheme == Scheme::Exchange {
+        return;
     }
     if token.post.is_none() {
-        problems.push(problem("spec.auth.token", "expected a post".to_owned()));
+        add("spec.auth.token", "expected a post");
     }
-    if token.json.is_some() {
-        let reason = "expected a form: RFC 6749 has no other body".to_owned();
-        problems.push(problem("spec.auth.token.json", reason));
+    let others = [
+        ("json", token.json.is_some()),
+        ("multipart", token.multipart.is_some()),
+        ("xml", token.xml.is_some()),
+        ("text", token.text.is_some()),
+    ];
+    for (key, _) in others.iter().filter(|(_, given)| *given) {
+        add(&format!("spec.auth.token.{key}"), "expected a form: RFC 6749 has no other body");
     }
     let form = token.form.as_ref().and_then(|form| form.0.as_object());
     for key in form.into_iter().flat_map(|form| form.keys()) {
         if GRANT.contains(&key.as_str()) {
-            let reason = "written by the pipeline alone: leave it out".to_owned();
-            problems.push(problem(&format!("spec.auth.token.form.{key}"), reason));
+            let reason = "written by the pipeline alone: leave it out";
+            add(&format!("spec.auth.token.form.{key}"), reason);
         }
+    }
+}
+
+/// What the templates of authentication may use; only they see secrets.
+fn check_templates(compiled: &Compiled, problems: &mut Vec<Problem>) {
+    let auth = &compiled.spec().auth;
+    let keys =
+        || Root::Keys(auth.secret.iter().chain(&auth.optional_secret).map(Name::as_str).collect());
+    let names = compiled.auth.headers.iter().map(|(name, _)| ("headers", name));
+    let signed = compiled.auth.signed_headers.iter().map(|(name, _)| ("sign.headers", name));
+    for (place, name) in names.chain(signed) {
+        let lower = name.to_ascii_lowercase();
+        let path = format!("spec.auth.{place}.{name}");
+        if TAKEN.contains(&lower.as_str()) {
+            let reason = format!("`{name}` says what the request is and carries no credentials");
+            problems.push(problem(&path, reason));
+        } else if http::HeaderName::try_from(&lower).is_err() {
+            problems.push(problem(&path, "is no header name".to_owned()));
+        }
+    }
+    for (name, template) in &compiled.auth.headers {
+        let place = Place::default().with("secret", keys());
+        check_template(template, &format!("spec.auth.headers.{name}"), &place, problems);
+    }
+    let given = [
+        ("headers", auth.scheme == Scheme::Headers, !auth.headers.is_empty()),
+        ("sign", auth.scheme == Scheme::Hmac, auth.sign.is_some()),
+    ];
+    for (key, wanted, given) in given {
+        let path = format!("spec.auth.{key}");
+        match (wanted, given) {
+            (true, false) => {
+                problems.push(problem(&path, "missing: the scheme writes it".to_owned()));
+            }
+            (false, true) => {
+                let scheme = auth.scheme.as_str();
+                problems.push(problem(&path, format!("has no meaning in the scheme {scheme}")));
+            }
+            _ => {}
+        }
+    }
+    let Some(sign) = &auth.sign else { return };
+    if !auth.secret.contains(&sign.key) {
+        let reason = format!("`{}` is no key of spec.auth.secret", sign.key);
+        problems.push(problem("spec.auth.sign.key", reason));
+    }
+    if sign.headers.is_empty() && sign.query.is_empty() {
+        let reason = "carries no signature: give headers or query".to_owned();
+        problems.push(problem("spec.auth.sign", reason));
+    }
+    let place = |signature: bool| {
+        let mut place = Place::default().with("secret", keys());
+        for name in SIGNED {
+            place = place.with(name, Root::Value);
+        }
+        if signature { place.with("signature", Root::Value) } else { place }
+    };
+    if let Some(text) = &compiled.auth.text {
+        check_template(text, "spec.auth.sign.text", &place(false), problems);
+    }
+    let headers = compiled.auth.signed_headers.iter().map(|one| ("headers", one));
+    let query = compiled.auth.signed_query.iter().map(|one| ("query", one));
+    for (key, (name, template)) in headers.chain(query) {
+        check_template(template, &format!("spec.auth.sign.{key}.{name}"), &place(true), problems);
+    }
+}
+
+/// What a signature may be made over.
+const SIGNED: [&str; 10] = [
+    "method",
+    "path",
+    "query",
+    "host",
+    "body",
+    "contentType",
+    "timestamp",
+    "millis",
+    "date",
+    "nonce",
+];
+
+/// How requests carry the token.
+fn carrier(auth: &Auth) -> Option<Carrier> {
+    match auth.scheme {
+        Scheme::Header => Some(Carrier::Header),
+        Scheme::Query => Some(Carrier::Query),
+        Scheme::Path => Some(Carrier::Path),
+        scheme if scheme.fetches_token() => Some(auth.carrier.unwrap_or_default()),
+        _ => None,
     }
 }
 
 /// The header or query parameter that carries the token.
 fn check_carrier(auth: &Auth, problems: &mut Vec<Problem>) {
-    let carried = matches!(auth.scheme, Scheme::Header | Scheme::Query);
+    let carrier = carrier(auth);
+    let named = matches!(carrier, Some(Carrier::Header | Carrier::Query));
     match &auth.name {
-        None if carried => {
+        None if named => {
             let reason = "missing: the header or query parameter that carries the token";
             problems.push(problem("spec.auth.name", reason.to_owned()));
         }
-        Some(_) if !carried => {
-            let reason = "only the schemes header and query take a name".to_owned();
+        Some(_) if !named => {
+            let reason = "only a token in a header or query has a name".to_owned();
             problems.push(problem("spec.auth.name", reason));
         }
         Some(name)
-            if auth.scheme == Scheme::Header
+            if carrier == Some(Carrier::Header)
                 && TAKEN.contains(&name.as_str().to_ascii_lowercase().as_str()) =>
         {
             let reason = format!("`{name}` says what the request is and cannot carry a token");
@@ -195,10 +315,19 @@ fn check_carrier(auth: &Auth, problems: &mut Vec<Problem>) {
         }
         _ => {}
     }
-    let Some(prefix) = &auth.prefix else { return };
-    if auth.scheme != Scheme::Header {
-        let reason = "only the scheme header takes a prefix".to_owned();
+    let Some(prefix) = &auth.prefix else {
+        if carrier == Some(Carrier::Path) {
+            let reason = "missing: what stands before the token in the path, such as /bot";
+            problems.push(problem("spec.auth.prefix", reason.to_owned()));
+        }
+        return;
+    };
+    if !matches!(carrier, Some(Carrier::Header | Carrier::Path)) {
+        let reason = "only a token in a header or path has a prefix".to_owned();
         problems.push(problem("spec.auth.prefix", reason));
+    }
+    if carrier == Some(Carrier::Path) && !prefix.as_str().starts_with('/') {
+        problems.push(problem("spec.auth.prefix", "must begin with /".to_owned()));
     }
     if !prefix.as_str().bytes().all(|b| (0x20..0x7f).contains(&b)) {
         let reason = "has characters that no header has".to_owned();
@@ -209,9 +338,12 @@ fn check_carrier(auth: &Auth, problems: &mut Vec<Problem>) {
 /// What carries the token is set by no operation.
 fn check_overlap(spec: &Definition, problems: &mut Vec<Problem>) {
     let Some(name) = spec.auth.name.as_ref().map(Name::as_str) else { return };
-    let sets = |operation: &Operation| match spec.auth.scheme {
-        Scheme::Header => operation.headers.keys().any(|key| key.0.eq_ignore_ascii_case(name)),
-        Scheme::Query => {
+    let carrier = carrier(&spec.auth);
+    let sets = |operation: &Operation| match carrier {
+        Some(Carrier::Header) => {
+            operation.headers.keys().any(|key| key.0.eq_ignore_ascii_case(name))
+        }
+        Some(Carrier::Query) => {
             let path = operation.request().map_or("", |(_, path)| path.as_str());
             let query = path.split_once('?').map_or("", |(_, query)| query);
             query.split('&').any(|pair| pair.split('=').next() == Some(name))

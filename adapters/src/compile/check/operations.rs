@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infrafabric_definition::{Find, Name};
+use infrafabric_definition::{Find, Name, Scheme};
 
 use super::scope::{Place, Root, check_template};
 use super::shape::{Shape, Shapes};
@@ -27,6 +27,8 @@ const OURS: [&str; 8] = [
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Verify,
+    /// The call that gives an access token for what the Secret holds.
+    Exchange,
     Create,
     /// The creation of a part.
     Part,
@@ -48,7 +50,9 @@ pub(super) fn check(
     let parameters: Vec<&str> = compiled.spec().parameters.keys().map(Name::as_str).collect();
     let mut checker = Checker { compiled, shapes, parameters, problems };
     if let Some(token) = &compiled.token {
-        checker.operation(token, "spec.auth.token", Verb::Verify, &[]);
+        let exchange = compiled.spec().auth.scheme == Scheme::Exchange;
+        let verb = if exchange { Verb::Exchange } else { Verb::Verify };
+        checker.operation(token, "spec.auth.token", verb, &[]);
     }
     checker.operation(&compiled.verify, "spec.verify", Verb::Verify, &[]);
     for (name, object) in &compiled.objects {
@@ -128,7 +132,7 @@ fn request<'a>(parameters: &[&'a str], verb: Verb, inputs: &'static [Field]) -> 
     let parameters = Root::Keys(parameters.to_vec());
     let place = Place::default().with("region", Root::Value).with("parameters", parameters);
     match verb {
-        Verb::Verify => place,
+        Verb::Verify | Verb::Exchange => place,
         Verb::Create | Verb::Part => {
             place.with("want", Root::Want(inputs)).with("token", Root::Value)
         }
@@ -159,9 +163,16 @@ impl Checker<'_> {
         inputs: &'static [Field],
     ) {
         let parameters = self.parameters.clone();
+        let auth = &self.compiled.spec().auth;
+        let secrets: Vec<&str> =
+            auth.secret.iter().chain(&auth.optional_secret).map(Name::as_str).collect();
         let known = || {
             let place = request(&parameters, verb, inputs);
             let place = if operation.steps.is_empty() { place } else { place.open(&["steps"]) };
+            let place = match verb {
+                Verb::Exchange => place.with("secret", Root::Keys(secrets.clone())),
+                _ => place,
+            };
             let parts = matches!(verb, Verb::Create | Verb::Part);
             if parts { place.open(&["parts"]) } else { place }
         };
@@ -197,7 +208,7 @@ impl Checker<'_> {
                 check_template(failed, &format!("{path}.failed"), &answer, self.problems);
             }
         }
-        self.headers(operation, path);
+        self.headers(operation, path, verb);
         self.endpoint(operation, path);
         self.results(operation, path, verb);
         self.pages(operation, path);
@@ -231,11 +242,13 @@ impl Checker<'_> {
         }
     }
 
-    fn headers(&mut self, operation: &CompiledOperation, path: &str) {
+    fn headers(&mut self, operation: &CompiledOperation, path: &str, verb: Verb) {
         for (name, _) in &operation.headers {
             let lower = name.to_ascii_lowercase();
             let place = format!("{path}.headers.{name}");
-            if OURS.contains(&lower.as_str()) {
+            // Whoever logs in may have to say who it is.
+            let login = verb == Verb::Exchange && lower == "authorization";
+            if OURS.contains(&lower.as_str()) && !login {
                 let reason = "written by the pipeline alone: leave it out".to_owned();
                 self.problems.push(problem(&place, reason));
             } else if http::HeaderName::try_from(&lower).is_err() {
@@ -263,7 +276,9 @@ impl Checker<'_> {
         let (needed, refused) = match verb {
             Verb::Create | Verb::Read => (Some("item"), Some("items")),
             Verb::List | Verb::Catalog => (Some("items"), Some("item")),
-            Verb::Verify | Verb::Delete | Verb::Part | Verb::Change => (None, Some("items")),
+            Verb::Verify | Verb::Exchange | Verb::Delete | Verb::Part | Verb::Change => {
+                (None, Some("items"))
+            }
         };
         let given = |key: &str| match key {
             "item" => operation.item.is_some(),

@@ -198,6 +198,10 @@ pub(super) fn check_sandbox(compiled: &Compiled, problems: &mut Vec<Problem>) {
     let error = Place::default().with("error", Root::Keys(vec!["status", "code", "message"]));
     check_answer(&sandbox.error, &format!("{path}.error"), &error, problems);
     check_answer(&sandbox.verify, &format!("{path}.verify"), &request(), problems);
+    if let Some(token) = &sandbox.token {
+        let place = Place::values(&["token", "refresh"]);
+        check_answer(token, &format!("{path}.token"), &place, problems);
+    }
     for (name, answer) in &sandbox.catalogs {
         check_answer(answer, &format!("{path}.catalogs.{name}"), &request(), problems);
     }

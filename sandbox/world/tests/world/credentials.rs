@@ -15,8 +15,8 @@ use crate::definitions::{built_in, quay_manifest};
 use crate::harness::Harness;
 
 /// The schemes that need no more than the Secret, with what their simulated account accepts.
-fn schemes() -> [(Value, Value); 8] {
-    [
+fn schemes() -> Vec<(Value, Value)> {
+    let mut all = vec![
         (json!({"scheme": "bearer", "secret": ["token"]}), json!({"token": "quay-token"})),
         (
             json!({"scheme": "basic", "secret": ["user", "password"]}),
@@ -43,6 +43,63 @@ fn schemes() -> [(Value, Value); 8] {
             json!({"scheme": "oauth2", "secret": ["id", "secret"],
                 "token": {"post": "/oauth/token", "form": {"scope": "all"}}}),
             json!({"id": "quay-client", "secret": "quay secret&1"}),
+        ),
+    ];
+    all.extend(written_schemes());
+    all
+}
+
+/// The schemes whose credentials stand where the definition writes them.
+fn written_schemes() -> [(Value, Value); 9] {
+    let login = json!({"user": "quay-user", "password": "quay \"pass&1"});
+    [
+        (
+            json!({"scheme": "headers", "secret": ["id", "secret"],
+                "headers": {"X-Quay-Id": "${secret.id}", "Authorization": "quay ${secret.id}:${base64(secret.secret)}"}}),
+            json!({"id": "quay-id", "secret": "quay-secret"}),
+        ),
+        (
+            json!({"scheme": "path", "prefix": "/bot", "secret": ["token"]}),
+            json!({"token": "12:quay_token-/x"}),
+        ),
+        (
+            json!({"scheme": "hmac", "secret": ["id", "secret"], "sign": {"key": "secret",
+                "text": "${method}\n${path}?${query}\n${timestamp}\n${nonce}\n${body}",
+                "headers": {"X-Id": "${secret.id}", "X-Time": "${timestamp}", "X-Nonce": "${nonce}",
+                            "Authorization": "quay ${signature}"}}}),
+            json!({"id": "quay-id", "secret": "quay-secret"}),
+        ),
+        (
+            json!({"scheme": "hmac", "secret": ["id", "secret"], "sign": {"key": "secret",
+                "text": "${millis + nonce}", "algorithm": "sha512", "encoding": "base64",
+                "query": {"id": "${secret.id}", "time": "${millis}", "nonce": "${nonce}", "sign": "${signature}"}}}),
+            json!({"id": "quay-id", "secret": "quay-secret"}),
+        ),
+        (
+            json!({"scheme": "oauth2-refresh", "secret": ["refresh", "id", "secret"],
+                "token": {"post": "/oauth/token"}}),
+            json!({"refresh": "quay-refresh", "id": "quay-client", "secret": "quay secret&1"}),
+        ),
+        (
+            json!({"scheme": "exchange", "secret": ["user", "password"],
+                "token": {"post": "/login", "json": {"login": "${secret.user}", "pass": "${secret.password}"}}}),
+            login.clone(),
+        ),
+        (
+            json!({"scheme": "exchange", "secret": ["user", "password"], "carrier": "query", "name": "access",
+                "token": {"get": "/login?user=${secret.user}&password=${secret.password}"}}),
+            login.clone(),
+        ),
+        (
+            json!({"scheme": "exchange", "secret": ["user", "password"], "carrier": "header", "name": "X-Session",
+                "prefix": "s ", "lives": "1h", "token": {"post": "/login", "form": {"a": "b"},
+                "headers": {"Authorization": "Basic ${base64(secret.user + ':' + secret.password)}"}}}),
+            login.clone(),
+        ),
+        (
+            json!({"scheme": "exchange", "secret": ["user", "password"], "carrier": "path", "prefix": "/s/",
+                "token": {"post": "/login", "text": "${secret.user} ${secret.password}"}}),
+            login,
         ),
     ]
 }
@@ -181,7 +238,8 @@ async fn a_wrong_key_is_refused_as_auth_and_not_shown() {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_set_by_the_providers() {
-    let signing = [&schemes()[6..7], &key_schemes()].concat();
+    let signs = |auth: &Value| matches!(auth["scheme"].as_str(), Some("ovh" | "hmac"));
+    let signing = schemes().into_iter().filter(|(auth, _)| signs(auth)).chain(key_schemes());
     for (auth, accepts) in signing {
         late(&auth, &accepts).await;
     }
@@ -210,8 +268,8 @@ async fn late(auth: &Value, accepts: &Value) {
 
 #[tokio::test]
 async fn one_access_token_serves_all_and_a_new_one_is_fetched_when_it_ends() {
-    let [.., (auth, accepts)] = schemes();
-    assert_eq!(auth["scheme"], "oauth2");
+    let oauth2 = schemes().into_iter().find(|(auth, _)| auth["scheme"] == "oauth2");
+    let (auth, accepts) = oauth2.expect("oauth2");
     let definition = quay_with(&auth, &accepts);
     let world = Harness::start(vec![Arc::clone(&definition)]).await;
     let account = open(&world, &definition, &accepted(&definition));
@@ -230,6 +288,36 @@ async fn one_access_token_serves_all_and_a_new_one_is_fetched_when_it_ends() {
     world.advance(Duration::from_hours(2));
     let error = account.verify().await.expect_err("no token, no request");
     assert_eq!((error.class, error.sent), (Class::Unavailable, false), "{error}");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_the_provider_replaces_is_used_from_then_on() {
+    let auth = json!({"scheme": "oauth2-refresh", "secret": ["refresh", "id"],
+        "token": {"post": "/oauth/token", "item": "${body.access}"}});
+    let mut spec = quay_manifest()["spec"].take();
+    spec["auth"] = auth;
+    spec["sandbox"]["accepts"] = json!({"refresh": "quay-refresh", "id": "quay-client"});
+    spec["sandbox"]["token"] =
+        json!({"body": {"access": "${token}", "expires_in": 3600, "refresh_token": "${refresh}"}});
+    let spec = serde_json::from_value(spec).expect("a definition");
+    let definition = Arc::new(Compiled::new("quay", spec).expect("compiles"));
+    let world = Harness::start(vec![Arc::clone(&definition)]).await;
+    let account = open(&world, &definition, &accepted(&definition));
+    for round in 1..=3 {
+        account.verify().await.unwrap_or_else(|error| panic!("{round}: {error}"));
+        assert_eq!(world.ledger().await.requests["quay"]["auth.token"], round);
+        world.advance(Duration::from_hours(2));
+    }
+    // Another process has the Secret's alone, which is good no more.
+    let error = open(&world, &definition, &accepted(&definition)).verify().await;
+    assert_eq!(error.expect_err("refused").class, Class::Auth);
+}
+
+#[tokio::test]
+async fn without_credentials_there_is_one_account() {
+    let definition = quay_with(&json!({"scheme": "none"}), &json!({}));
+    let world = Harness::start(vec![Arc::clone(&definition)]).await;
+    open(&world, &definition, &BTreeMap::new()).verify().await.expect("verified");
 }
 
 /// A clock that is an hour late.
