@@ -543,7 +543,7 @@ fn an_ambiguous_scalar_has_an_error_of_its_own() {
 
 #[test]
 fn a_built_ins_name_is_refused_unless_allowed() {
-    let registry = Registry::built_in().expect("names are unique");
+    let registry = Registry::built_in();
     let (_, spec) = parse(&file("examples/bench/bench.yaml"), "bench.yaml").expect("parses");
     let refused = registry.put("aws", spec.clone(), false).expect_err("refused");
     assert_eq!(refused[0].path, "metadata.name");
@@ -558,7 +558,7 @@ fn a_built_ins_name_is_refused_unless_allowed() {
 
 #[test]
 fn a_bad_definition_leaves_the_old_one_serving() {
-    let registry = Registry::built_in().expect("names are unique");
+    let registry = Registry::built_in();
     let put = |text: &str| {
         let (name, spec) = parse(text, "bench.yaml").expect("parses");
         registry.put(&name, spec, false)
@@ -571,4 +571,81 @@ fn a_bad_definition_leaves_the_old_one_serving() {
     assert_ne!(registry.get("bench").expect("serves").0.digest(), first.digest());
     assert!(registry.names().contains(&("bench".to_owned(), Source::Given)));
     assert!(registry.names().contains(&("linode".to_owned(), Source::BuiltIn)));
+}
+
+/// A definition that changes DigitalOcean's.
+const DIALECT: &str = "apiVersion: infrafabric.io/v1alpha1
+kind: ProviderDefinition
+metadata: {name: ocean}
+spec:
+  extends: digitalocean
+  title: Ocean
+  endpoint: https://api.ocean.example
+  without: [objects.network, sandbox.objects.network]
+  limits: {requests: 10/s}
+";
+
+#[test]
+fn a_dialect_is_made_whole_of_what_it_extends() {
+    let registry = Registry::built_in();
+    let (name, spec) = registry.read(DIALECT, "ocean.yaml").expect("reads");
+    let compiled = registry.put(&name, spec, false).expect("compiles");
+    let base = registry.simulated("digitalocean").expect("built in");
+    let (own, its) = (compiled.capabilities(), base.capabilities());
+    let left: Vec<_> = its.iter().filter(|name| !name.starts_with("network.")).collect();
+    assert_eq!(own.iter().collect::<Vec<_>>(), left);
+    assert_ne!(compiled.digest(), base.digest());
+    let limits = compiled.spec().limits.as_ref().expect("limits");
+    assert_eq!(limits.requests.as_ref().expect("a rate").0, "10/s");
+    assert_eq!(limits.remaining_header, base.spec().limits.as_ref().expect("its").remaining_header);
+    assert!(compiled.sandbox.is_some(), "the simulator comes with it");
+}
+
+#[test]
+fn a_dialect_that_cannot_be_made_whole_says_where_and_why() {
+    let registry = Registry::built_in();
+    let table = [
+        (
+            "extends: digitalocean",
+            "extends: nobody",
+            "spec.extends: no other definition has the name `nobody`",
+        ),
+        (
+            "name: ocean",
+            "name: digitalocean",
+            "spec.extends: no other definition has the name `digitalocean`",
+        ),
+        ("title: Ocean", "titel: Ocean", "unknown field `titel`"),
+        ("title: Ocean", "title: [Ocean]", "spec.title: "),
+        (
+            "  limits: {",
+            "  objects: {machine: {create: {post: [x]}}}\n  limits: {",
+            "spec.objects.machine.create.post: ",
+        ),
+        ("title: Ocean", "title: on", "is a boolean in YAML 1.1"),
+    ];
+    for (from, to, wanted) in table {
+        assert!(DIALECT.contains(from));
+        let refused = registry.read(&DIALECT.replace(from, to), "ocean.yaml").expect_err(wanted);
+        let said = refused.join("; ");
+        assert!(said.contains(wanted) && said.contains("ocean.yaml"), "{said}");
+    }
+    // What it is after that is checked as any other.
+    let wrong = DIALECT.replace("without: [", "without: [catalogs.sizes, ");
+    let (name, spec) = registry.read(&wrong, "ocean.yaml").expect("reads");
+    let refused = registry.put(&name, spec, false).expect_err("refused");
+    assert_eq!(refused[0].path, "spec.sandbox.catalogs.sizes");
+    // A chain has an end.
+    let mut base = "digitalocean".to_owned();
+    let last = (0..6).find_map(|i| {
+        let text = DIALECT.replace("extends: digitalocean", &format!("extends: {base}"));
+        base = format!("ocean-{i}");
+        match registry.read(&text.replace("name: ocean", &format!("name: {base}")), "x") {
+            Ok((name, spec)) => {
+                registry.put(&name, spec, false).map(drop).err().map(|p| format!("{p:?}"))
+            }
+            Err(refused) => Some(refused.join("; ")),
+        }
+    });
+    assert!(last.is_some_and(|said| said.contains("a chain of more than 4 extensions")));
 }

@@ -13,8 +13,8 @@ use serde_json::{Map, Value as Json};
 const BENCH: &str = include_str!("../../examples/bench/bench.yaml");
 
 static BUILT_IN: LazyLock<Vec<Arc<Compiled>>> = LazyLock::new(|| {
-    let registry = Registry::built_in().expect("built-ins");
-    registry.names().iter().filter_map(|(name, _)| Some(registry.get(name)?.0)).collect()
+    let registry = Registry::built_in();
+    registry.names().iter().filter_map(|(name, _)| registry.simulated(name)).collect()
 });
 
 /// What is done to a text.

@@ -11,12 +11,29 @@ fn repository() -> PathBuf {
 
 #[test]
 fn every_built_in_definition_compiles() {
-    let registry = Registry::built_in().expect("names are unique");
+    let registry = Registry::built_in();
     if let Err(problems) = registry.compile_all() {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         panic!("{}", lines.join("\n"));
     }
     assert!(registry.names().len() >= 3);
+}
+
+/// What the build embeds is what the file says, and the file says the same to every reader of YAML.
+#[test]
+fn every_file_is_embedded_as_it_reads() {
+    let registry = Registry::built_in();
+    for (name, _) in registry.names() {
+        let path = repository().join(format!("adapters/providers/cloud/{name}.yaml"));
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let (_, spec) = registry.read(&text, &name).unwrap_or_else(|error| panic!("{error:?}"));
+        let embedded = registry.simulated(&name).expect("built in");
+        assert_eq!(*embedded.spec(), spec, "{name}");
+        assert_eq!(embedded.digest(), spec.digest(), "{name}");
+        let in_use = registry.get(&name).expect("built in").0;
+        assert_eq!(in_use.digest(), spec.digest(), "{name}");
+        assert!(in_use.sandbox.is_none(), "{name}: only simulators need it");
+    }
 }
 
 #[test]

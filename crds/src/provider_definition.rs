@@ -1,6 +1,6 @@
 //! `ProviderDefinition`: how to talk to a provider, given at run time.
 
-use infrafabric_definition::Definition;
+use infrafabric_definition::Given;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,8 @@ pub mod reason {
 )]
 #[serde(transparent)]
 pub struct ProviderDefinitionSpec {
-    /// The definition itself.
-    pub definition: Definition,
+    /// The definition itself, or what it changes of another one.
+    pub definition: Given,
 }
 
 /// What became of a definition.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt};
 use infrafabric_adapters::clock::SystemClock;
-use infrafabric_adapters::compile::Problem;
 use infrafabric_adapters::registry::Registry;
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use kube::api::{Api, ListParams};
@@ -54,9 +53,6 @@ pub struct Options {
 /// Why the operator could not start, or ended.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The definitions in the binary are wrong.
-    #[error("load the built-in definitions: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    BuiltIn(Vec<Problem>),
     /// The installation's own objects.
     #[error("prepare the installation")]
     Installation(#[source] InstallationError),
@@ -86,7 +82,7 @@ pub async fn run(
     options: Options,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let registry = Arc::new(Registry::built_in().map_err(RunError::BuiltIn)?);
+    let registry = Arc::new(Registry::built_in());
     let installation = match &options.installation_id {
         Some(id) if installation::is_id(id) => id.clone(),
         Some(id) => return Err(RunError::InstallationId(id.clone())),
@@ -116,9 +112,13 @@ pub async fn run(
     let definitions: Api<ProviderDefinition> = Api::all(context.client.clone());
     let given =
         definitions.list(&ListParams::default()).await.map_err(RunError::ListDefinitions)?;
-    for object in &given.items {
+    // What extends another one comes after it, in whatever order they are listed.
+    let mut left: Vec<&ProviderDefinition> = given.items.iter().collect();
+    let mut before = left.len() + 1;
+    while left.len() < before {
+        before = left.len();
         // What is wrong with one is said by its controller.
-        let _ = provider_definition::put(object, &context);
+        left.retain(|object| provider_definition::put(object, &context).is_err());
     }
     readiness.set(true);
     let draining = stop.clone();

@@ -103,3 +103,42 @@ async fn a_wrong_update_leaves_the_one_before_in_use() {
     stage.apply(&web(&["first"])).await;
     stage.running("web").await;
 }
+
+/// A dialect is taken into use when what it extends is there, and follows what that becomes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dialect_follows_the_definition_that_it_extends() {
+    let stage = Stage::start().await;
+    let dialect = json!({
+        "apiVersion": "infrafabric.io/v1alpha1", "kind": "ProviderDefinition",
+        "metadata": {"name": "kiosk"},
+        "spec": {"extends": "rack", "title": "Kiosk",
+            "objects": {"machine": {"identity": {"lag": "7s"}}}},
+    });
+    stage.apply(&dialect).await;
+    let found = stage.reason("ProviderDefinition", "kiosk", "InvalidDefinition").await;
+    assert!(ready(&found)["message"].to_string().contains("spec.extends: no other definition"));
+    stage.apply(&shelf("rack")).await;
+    let taken = stage.reason("ProviderDefinition", "kiosk", "InUse").await;
+    let digest = taken["status"]["digest"].clone();
+
+    let mut next = shelf("rack");
+    next["spec"]["limits"] = json!({"requests": "77/s"});
+    stage.apply(&next).await;
+    let swapped = |object: &Value| object["status"]["digest"] != digest;
+    stage.until("ProviderDefinition", "kiosk", "swapped", swapped).await;
+
+    stage.delete("ProviderDefinition", "rack").await;
+    let held = stage.reason("ProviderDefinition", "rack", "HeldByProviders").await;
+    assert!(ready(&held)["message"].to_string().contains("ProviderDefinition kiosk"));
+    stage.delete("ProviderDefinition", "kiosk").await;
+    stage.gone("ProviderDefinition", "kiosk").await;
+    stage.gone("ProviderDefinition", "rack").await;
+
+    // What is no dialect is whole.
+    let half = json!({
+        "apiVersion": "infrafabric.io/v1alpha1", "kind": "ProviderDefinition",
+        "metadata": {"name": "half"}, "spec": {"title": "Half"},
+    });
+    let error = stage.try_apply(&half).await.expect_err("refused").to_string();
+    assert!(error.contains("without `extends`, a definition has title, domain"), "{error}");
+}

@@ -8,6 +8,7 @@
 
 mod auth;
 mod class;
+mod extend;
 mod object;
 mod operation;
 mod sandbox;
@@ -15,6 +16,7 @@ mod text;
 
 pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
+pub use extend::{Given, extended};
 pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
 pub use sandbox::{
@@ -27,12 +29,20 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// How to talk to one provider: who, where, auth, limits, errors, verify, objects, catalogs,
 /// sandbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Definition {
+    /// The definition that this one changes: maps are merged key by key, anything else is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<Name>,
+    /// What it does not take over, as dotted paths: `objects.machine.verbs.resize`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub without: Vec<Text>,
     /// The provider's name as its own people write it.
     pub title: Text,
     /// The domain whose contracts the objects follow.
@@ -82,6 +92,19 @@ pub struct Definition {
     /// How the simulated provider answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,
+}
+
+impl Definition {
+    /// SHA-256 of its canonical JSON, hex.
+    pub fn digest(&self) -> String {
+        use std::fmt::Write as _;
+        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(&canonical).iter().fold(String::new(), |mut hex, byte| {
+            // Writing into a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
 }
 
 /// The six fields of work.

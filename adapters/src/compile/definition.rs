@@ -7,7 +7,6 @@ use infrafabric_definition::{
     AnswerFormat, Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec,
     Operation, Part, Scope, Text,
 };
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::check;
@@ -148,7 +147,7 @@ impl Compiled {
     /// Checks and compiles a definition; all problems at once.
     pub fn new(name: &str, spec: Definition) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
-        let compiled = Self::compile(name, spec, &mut problems);
+        let compiled = Self::compile(name, spec.digest(), spec, &mut problems);
         let mut problems = problems.found;
         if let Some(compiled) = &compiled {
             check::check(compiled, &mut problems);
@@ -160,14 +159,24 @@ impl Compiled {
     }
 
     /// Takes a definition that passed [`Compiled::new`] when the program was built: nothing is checked
-    /// again, and an expression is compiled when it is first needed.
-    pub(crate) fn trusted(name: &str, spec: Definition) -> Result<Self, Vec<Problem>> {
+    /// again, and an expression is compiled when it is first needed. The digest is that of the whole,
+    /// of which the simulator's part may be left out.
+    pub(crate) fn trusted(
+        name: &str,
+        digest: &str,
+        spec: Definition,
+    ) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems { trusted: true, ..Problems::default() };
-        let compiled = Self::compile(name, spec, &mut problems);
+        let compiled = Self::compile(name, digest.to_owned(), spec, &mut problems);
         compiled.filter(|_| problems.found.is_empty()).ok_or(problems.found)
     }
 
-    fn compile(name: &str, spec: Definition, problems: &mut Problems) -> Option<Self> {
+    fn compile(
+        name: &str,
+        digest: String,
+        spec: Definition,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let endpoint = text_template(&spec.endpoint, "spec.endpoint", problems);
         let mut endpoints = BTreeMap::new();
         for (key, value) in &spec.endpoints {
@@ -203,7 +212,7 @@ impl Compiled {
             spec.sandbox.as_ref().map(|sandbox| CompiledSandbox::compile(sandbox, problems));
         Some(Self {
             name: name.to_owned(),
-            digest: digest(&spec),
+            digest,
             endpoint: endpoint?,
             endpoints,
             errors,
@@ -246,15 +255,6 @@ impl Compiled {
         names.sort();
         names
     }
-}
-
-fn digest(spec: &Definition) -> String {
-    let canonical = serde_json::to_vec(spec).unwrap_or_default();
-    Sha256::digest(&canonical).iter().fold(String::new(), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 fn auth(spec: &Definition, problems: &mut Problems) -> CompiledAuth {

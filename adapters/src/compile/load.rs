@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use infrafabric_definition::Definition;
+use infrafabric_definition::{Definition, Given};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Options};
 use thiserror::Error;
 
@@ -95,11 +96,19 @@ pub enum LoadError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Manifest {
+struct Manifest<S> {
     api_version: String,
     kind: String,
     metadata: Metadata,
-    spec: Definition,
+    spec: S,
+}
+
+/// What a manifest holds.
+pub(crate) enum Loaded {
+    /// A definition by itself.
+    Whole(String, Box<Definition>),
+    /// What it changes of another one.
+    Extension(String, Given),
 }
 
 #[derive(Deserialize)]
@@ -112,8 +121,22 @@ struct Metadata {
     _annotations: BTreeMap<String, String>,
 }
 
-/// The name and the definition in a manifest; `file` is for messages only.
+/// The name and the definition in a manifest that extends no other; `file` is for messages only.
 pub fn parse(text: &str, file: &str) -> Result<(String, Definition), LoadError> {
+    match read(text, file)? {
+        Loaded::Whole(name, spec) => Ok((name, *spec)),
+        Loaded::Extension(name, given) => {
+            let base = given.extends().unwrap_or_default();
+            let place =
+                Place { file: file.to_owned(), at: None, path: Some("spec.extends".to_owned()) };
+            let reason = format!("`{name}` extends `{base}`, which is not at hand here");
+            Err(LoadError::Manifest { place, reason })
+        }
+    }
+}
+
+/// What a manifest holds; `file` is for messages only.
+pub(crate) fn read(text: &str, file: &str) -> Result<Loaded, LoadError> {
     if text.len() > MAX_BYTES {
         return Err(LoadError::TooLarge { file: file.to_owned(), size: text.len() });
     }
@@ -121,8 +144,22 @@ pub fn parse(text: &str, file: &str) -> Result<(String, Definition), LoadError> 
     if outline.documents != 1 {
         return Err(LoadError::Documents { file: file.to_owned(), count: outline.documents });
     }
-    let manifest: Manifest = serde_saphyr::from_str_with_options(text, options())
-        .map_err(|error| shape(&error, &outline, file))?;
+    if outline.position("spec.extends").is_some() {
+        let (name, spec) = manifest(text, file, &outline)?;
+        return Ok(Loaded::Extension(name, spec));
+    }
+    let (name, spec) = manifest(text, file, &outline)?;
+    Ok(Loaded::Whole(name, Box::new(spec)))
+}
+
+/// The manifest's name and spec.
+fn manifest<S: DeserializeOwned>(
+    text: &str,
+    file: &str,
+    outline: &Outline,
+) -> Result<(String, S), LoadError> {
+    let manifest: Manifest<S> = serde_saphyr::from_str_with_options(text, options())
+        .map_err(|error| shape(&error, outline, file))?;
     let wrong = |path: &str, reason: String| LoadError::Manifest {
         place: Place {
             file: file.to_owned(),

@@ -5,7 +5,7 @@ mod definition;
 mod dialect;
 mod expression;
 mod functions;
-mod load;
+pub(crate) mod load;
 mod operation;
 mod sandbox;
 mod template;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use infrafabric_adapters::compile::{Compiled, Problem, parse};
+use infrafabric_adapters::compile::{Compiled, Problem};
 use infrafabric_adapters::registry::{Registry, Source};
 
 use crate::say;
@@ -38,7 +38,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::List => {
-            let registry = registry()?;
+            let registry = Registry::built_in();
             for (name, source) in registry.names() {
                 let title = registry.get(&name).map(|(d, _)| d.spec().title.0.clone());
                 let source = if source == Source::BuiltIn { "built in" } else { "given" };
@@ -52,16 +52,12 @@ pub(crate) fn run(command: Command) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn registry() -> Result<Registry, Box<dyn Error>> {
-    Registry::built_in().map_err(|problems| said(&problems).into())
-}
-
 fn said(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn show(wanted: &Path) -> Result<(), Box<dyn Error>> {
-    let registry = registry()?;
+    let registry = Registry::built_in();
     let name = wanted.to_string_lossy();
     if let Some((definition, _)) = registry.get(&name) {
         say(facts::show(&definition, "built in").trim_end());
@@ -76,14 +72,14 @@ fn show(wanted: &Path) -> Result<(), Box<dyn Error>> {
         .into());
     }
     let text = std::fs::read_to_string(wanted).map_err(|error| format!("read {name}: {error}"))?;
-    let (own, spec) = parse(&text, &name)?;
+    let (own, spec) = registry.read(&text, &name).map_err(|problems| problems.join("; "))?;
     let definition = Compiled::new(&own, spec).map_err(|problems| said(&problems))?;
     say(facts::show(&definition, &name).trim_end());
     Ok(())
 }
 
 fn matrix(dir: Option<&Path>) -> Result<(), Box<dyn Error>> {
-    let registry = registry()?;
+    let registry = Registry::built_in();
     registry.compile_all().map_err(|problems| said(&problems))?;
     let names = registry.names();
     let mut all: Vec<Arc<Compiled>> =
@@ -102,16 +98,15 @@ fn matrix(dir: Option<&Path>) -> Result<(), Box<dyn Error>> {
 }
 
 fn check(files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
+    let registry = Registry::built_in();
     let mut bad = 0;
     for file in files {
         let text = std::fs::read_to_string(file)
             .map_err(|error| format!("read {}: {error}", file.display()))?;
-        let checked = parse(&text, &file.display().to_string())
-            .map_err(|error| vec![error.to_string()])
-            .and_then(|(name, spec)| {
-                Compiled::new(&name, spec)
-                    .map_err(|all| all.iter().map(ToString::to_string).collect())
-            });
+        let read = registry.read(&text, &file.display().to_string());
+        let checked = read.and_then(|(name, spec)| {
+            Compiled::new(&name, spec).map_err(|all| all.iter().map(ToString::to_string).collect())
+        });
         match checked {
             Ok(compiled) => say(&format!("{}: ok, digest {}", file.display(), compiled.digest())),
             Err(problems) => {

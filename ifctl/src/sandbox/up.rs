@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use embedded_kube_api::Server;
-use infrafabric_adapters::compile::{Compiled, parse};
+use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::registry::Registry;
 use infrafabric_world::{World, WorldOptions};
 use k8s_openapi::api::core::v1::Namespace;
@@ -110,18 +110,19 @@ async fn detach(dir: &Path) -> Result<(), Box<dyn Error>> {
 
 /// The built-in definitions and those of the files.
 fn definitions(files: &[PathBuf]) -> Result<Vec<Arc<Compiled>>, Box<dyn Error>> {
-    let registry = Registry::built_in().map_err(|problems| format!("{problems:?}"))?;
+    let registry = Registry::built_in();
     for file in files {
         let text = fs::read_to_string(file)
             .map_err(|error| format!("read {}: {error}", file.display()))?;
-        let (name, spec) = parse(&text, &file.display().to_string())?;
+        let read = registry.read(&text, &file.display().to_string());
+        let (name, spec) = read.map_err(|problems| problems.join("; "))?;
         registry.put(&name, spec, true).map_err(|problems| {
             let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
             format!("{}: {}", file.display(), all.join("; "))
         })?;
     }
     let names = registry.names().into_iter();
-    Ok(names.filter_map(|(name, _)| Some(registry.get(&name)?.0)).collect())
+    Ok(names.filter_map(|(name, _)| registry.simulated(&name)).collect())
 }
 
 /// Installs the CRDs and makes the operator's namespace, as Helm would.

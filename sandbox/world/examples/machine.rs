@@ -25,8 +25,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Makes a machine, waits until it runs, and deletes it.
 #[expect(clippy::print_stdout, reason = "an example shows what it does")]
 pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
-    let registry = Registry::built_in().map_err(|problems| format!("{problems:?}"))?;
-    let (definition, _) = registry.get(PROVIDER).ok_or("no such provider")?;
+    let registry = Registry::built_in();
+    let definition = registry.simulated(PROVIDER).ok_or("no such provider")?;
     let phase = Duration::from_millis(50);
     let definitions = vec![Arc::clone(&definition)];
     let world = World::start(WorldOptions { definitions, phase, ..Default::default() }).await?;

@@ -140,9 +140,9 @@ impl Cluster {
         let home = TempDir::new().expect("a folder");
         let server = Server::start(embedded_kube_api::Options::default()).await.expect("it serves");
         server.write_kubeconfig(&home.path().join("kubeconfig")).expect("written");
-        let registry = Registry::built_in().expect("the built-in definitions");
+        let registry = Registry::built_in();
         let names = registry.names().into_iter();
-        let definitions = names.filter_map(|(name, _)| Some(registry.get(&name)?.0)).collect();
+        let definitions = names.filter_map(|(name, _)| registry.simulated(&name)).collect();
         let phase = Duration::from_millis(300);
         let options = WorldOptions { definitions, phase, ..WorldOptions::default() };
         let world = World::start(options).await.expect("it serves");

@@ -24,6 +24,9 @@ pub enum ReconcileError {
     /// Who uses the definition could not be read.
     #[error("list the Providers")]
     ListProviders(#[source] kube::Error),
+    /// What extends the definition could not be read.
+    #[error("list the ProviderDefinitions")]
+    ListDefinitions(#[source] kube::Error),
     /// The finalizer could not be written.
     #[error("write the finalizer")]
     Finalizer(#[source] kube::Error),
@@ -60,7 +63,7 @@ pub async fn reconcile(
             release(&object, &context).await?;
             return Ok(Action::await_change());
         }
-        let message = format!("Providers still use it: {}; delete them first", users.join(", "));
+        let message = format!("still used by {}; delete them first", users.join(", "));
         let digest =
             context.registry.get(&name).map(|(definition, _)| definition.digest().to_owned());
         Standing { ready: false, reason: reason::HELD, message, digest }
@@ -84,6 +87,7 @@ async fn take(object: &ProviderDefinition, context: &Context) -> Result<Standing
             }
             if before.as_deref() != Some(definition.digest()) {
                 wake_providers_of(&name, context);
+                wake_extensions_of(&name, context).await?;
             }
             let message = "checked, compiled and in use".to_owned();
             let digest = Some(definition.digest().to_owned());
@@ -100,7 +104,7 @@ async fn take(object: &ProviderDefinition, context: &Context) -> Result<Standing
 /// Checks the definition, its hosts included, and takes it into use.
 pub fn put(object: &ProviderDefinition, context: &Context) -> Result<Arc<Compiled>, Vec<Problem>> {
     let name = object.name_any();
-    let spec = object.spec.definition.clone();
+    let spec = context.registry.resolve(&name, &object.spec.definition)?;
     let checked = Compiled::new(&name, spec.clone())?;
     context
         .trust
@@ -125,23 +129,45 @@ fn wake_providers_of(name: &str, context: &Context) {
     }
 }
 
+/// What extends a definition is made whole anew when that changes.
+async fn wake_extensions_of(name: &str, context: &Context) -> Result<(), ReconcileError> {
+    for object in extensions(name, context).await? {
+        // The controller is gone only when the process ends.
+        let _ = context.wake_definitions.unbounded_send(ObjectRef::from_obj(&object));
+    }
+    Ok(())
+}
+
+async fn extensions(
+    name: &str,
+    context: &Context,
+) -> Result<Vec<ProviderDefinition>, ReconcileError> {
+    let api: Api<ProviderDefinition> = Api::all(context.client.clone());
+    let all = api.list(&ListParams::default()).await.map_err(ReconcileError::ListDefinitions)?;
+    let extends = |object: &ProviderDefinition| object.spec.definition.extends() == Some(name);
+    Ok(all.items.into_iter().filter(extends).collect())
+}
+
 /// Asks the API, not the cache: a Provider applied a moment ago counts.
 async fn users(name: &str, context: &Context) -> Result<Vec<String>, ReconcileError> {
     let api: Api<Provider> = Api::all(context.client.clone());
     let all = api.list(&ListParams::default()).await.map_err(ReconcileError::ListProviders)?;
-    Ok(all
-        .items
-        .iter()
-        .filter(|provider| provider.spec.type_ == name)
-        .map(|provider| {
-            format!("{}/{}", provider.namespace().unwrap_or_default(), provider.name_any())
-        })
-        .take(5)
-        .collect())
+    let using = all.items.iter().filter(|provider| provider.spec.type_ == name).map(|provider| {
+        format!("{}/{}", provider.namespace().unwrap_or_default(), provider.name_any())
+    });
+    let mut users: Vec<String> = using.take(5).collect();
+    let extensions = extensions(name, context).await?;
+    users.extend(
+        extensions.iter().take(5).map(|object| format!("ProviderDefinition {}", object.name_any())),
+    );
+    Ok(users)
 }
 
 async fn release(object: &ProviderDefinition, context: &Context) -> Result<(), ReconcileError> {
     context.registry.remove(&object.name_any());
+    if let Some(base) = object.spec.definition.extends() {
+        context.wake_definition(base);
+    }
     let api: Api<ProviderDefinition> = Api::all(context.client.clone());
     finalizer::remove(&api, object).await.map_err(ReconcileError::Finalizer)?;
     Ok(())
