@@ -19,6 +19,7 @@ use crate::contract::cloud::{Image, Region, Size};
 use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
 use crate::pipeline::{Call, Inputs, Pipeline, PipelineMetrics};
+use crate::webhook::{Delivery, Event, Verifier, WebhookError};
 
 /// What an account is opened with.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl Default for AccountOptions {
 pub struct Account {
     definition: Arc<Compiled>,
     pipeline: Arc<Pipeline>,
+    verifier: Arc<Verifier>,
     region: String,
 }
 
@@ -99,6 +101,14 @@ impl Account {
             effect: None,
         };
         self.pipeline.run(call).await.map(drop)
+    }
+
+    /// What a delivery says, if it comes from the provider and is not old. Nothing is sent.
+    ///
+    /// # Errors
+    /// Why it is not to be believed. Who got it answers 401 or 403 and acts on nothing.
+    pub fn verify_webhook(&self, delivery: &Delivery<'_>) -> Result<Event, WebhookError> {
+        self.verifier.verify(&self.definition, delivery, self.pipeline.now())
     }
 
     /// The sizes on offer in a region.

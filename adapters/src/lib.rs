@@ -10,3 +10,4 @@ pub mod error;
 pub mod journal;
 pub mod pipeline;
 pub mod registry;
+pub mod webhook;

@@ -43,6 +43,22 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
     let delete = "delete: {delete: '/machines/${id}'}";
     let delete_with = |more: &str| format!("delete: {{delete: '/machines/${{id}}', {more}}}");
     let table = [
+        // Deliveries.
+        (
+            bench("  verify:", "  webhook: {secret: [hook], signature: '${hedders.x}'}\n  verify:"),
+            "spec.webhook.signature: unknown variable `hedders`",
+        ),
+        (
+            bench("  verify:", "  webhook: {secret: [], signature: '${headers.x}'}\n  verify:"),
+            "spec.webhook.secret: missing",
+        ),
+        (
+            bench(
+                "  verify:",
+                "  webhook: {secret: [hook], algorithm: token, text: '${body}', signature: '${headers.x}'}\n  verify:",
+            ),
+            "spec.webhook.text: has no meaning",
+        ),
         // Bodies.
         (
             bench(create, "post: /machines\n        text: x"),

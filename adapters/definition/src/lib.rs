@@ -13,6 +13,7 @@ mod object;
 mod operation;
 mod sandbox;
 mod text;
+mod webhook;
 
 pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
@@ -24,6 +25,7 @@ pub use sandbox::{
     SandboxRule,
 };
 pub use text::{Date, Document, Free, Name, Span, Text};
+pub use webhook::{KeyForm, Proof, Webhook};
 
 use std::collections::BTreeMap;
 
@@ -89,6 +91,9 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub catalogs: BTreeMap<Name, Catalog>,
+    /// How its deliveries are told from forgeries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
     /// How the simulated provider answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,

@@ -9,6 +9,7 @@ use super::{Account, AccountOptions};
 use crate::compile::Compiled;
 use crate::error::AdapterError;
 use crate::pipeline::{Credentials, Parts, Pipeline, replacement};
+use crate::webhook::Verifier;
 
 const OPERATION: &str = "open";
 
@@ -20,6 +21,7 @@ pub(super) fn open(
         |class, message: String| AdapterError::new(class, definition.name(), OPERATION, message);
     let credentials = Credentials::open(&definition.spec().auth, &options.secrets)
         .map_err(|problem| error(Class::Auth, problem.to_string()))?;
+    let verifier = Verifier::open(&definition, &options.secrets);
     let endpoint = options.endpoint.as_deref().map(replacement).transpose();
     let endpoint = endpoint.map_err(|problem| error(Class::Invalid, problem.to_string()))?;
     let parameters =
@@ -30,10 +32,11 @@ pub(super) fn open(
         replacement: endpoint,
         credentials,
         timeout: options.timeout,
-        clock: options.clock,
+        clock: Arc::clone(&options.clock),
         metrics: options.metrics,
     };
     Ok(Account {
+        verifier: Arc::new(verifier),
         definition,
         pipeline: Arc::new(Pipeline::new(parts)),
         region: options.region.unwrap_or_default(),

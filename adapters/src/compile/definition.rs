@@ -13,6 +13,7 @@ use super::check;
 use super::operation::{CompiledOperation, condition, text_template, tree};
 use super::sandbox::CompiledSandbox;
 use super::template::{Template, Tree};
+use super::webhook::CompiledWebhook;
 
 /// A definition that passed every check, with its expressions compiled.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Compiled {
     pub objects: BTreeMap<String, CompiledObject>,
     /// The catalogs by contract name.
     pub catalogs: BTreeMap<String, CompiledCatalog>,
+    /// How deliveries are told from forgeries.
+    pub webhook: Option<CompiledWebhook>,
     /// The simulated provider.
     pub sandbox: Option<CompiledSandbox>,
 }
@@ -208,6 +211,8 @@ impl Compiled {
         for (key, value) in &spec.catalogs {
             catalogs.extend(catalog(key, value, &spec, problems).map(|c| (key.0.clone(), c)));
         }
+        let webhook = spec.webhook.as_ref();
+        let webhook = webhook.and_then(|webhook| CompiledWebhook::compile(webhook, problems));
         let sandbox =
             spec.sandbox.as_ref().map(|sandbox| CompiledSandbox::compile(sandbox, problems));
         Some(Self {
@@ -221,6 +226,7 @@ impl Compiled {
             verify: verify?,
             objects,
             catalogs,
+            webhook,
             sandbox,
             spec,
         })

@@ -11,11 +11,11 @@ use super::value::to_json;
 pub(super) type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 8] =
-    ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link"];
+pub const FUNCTIONS: [&str; 9] =
+    ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields"];
 
 /// What each of them does.
-pub(super) const BUILT_IN: [(&str, Function); 8] = [
+pub(super) const BUILT_IN: [(&str, Function); 9] = [
     ("list", list),
     ("flatten", flatten),
     ("keyed", keyed),
@@ -24,6 +24,7 @@ pub(super) const BUILT_IN: [(&str, Function); 8] = [
     ("json", json),
     ("uuid", uuid),
     ("link", link),
+    ("fields", fields),
 ];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
@@ -120,4 +121,18 @@ fn link(args: &[Cel]) -> Result<Cel, ExecutionError> {
         .map_err(|_| ExecutionError::function_error("link", "is no Link header"))?;
     let found = links.into_iter().find(|(known, _)| known.as_deref() == Some(relation.as_str()));
     Ok(found.map_or(Cel::Null, |(_, link)| Cel::String(Arc::new(link.raw_uri))))
+}
+
+/// `fields(s)`: a map with a list of values for each name of `t=1,v1=a,v1=b` (signature headers).
+fn fields(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::String(text)] = args else {
+        return Err(ExecutionError::function_error("fields", "takes one string"));
+    };
+    let mut map: HashMap<String, Vec<Cel>> = HashMap::new();
+    for (name, value) in text.split(',').filter_map(|pair| pair.split_once('=')) {
+        let value = Cel::String(Arc::new(value.trim().to_owned()));
+        map.entry(name.trim().to_owned()).or_default().push(value);
+    }
+    let lists = map.into_iter().map(|(name, values)| (name, Cel::List(Arc::new(values))));
+    Ok(Cel::from(lists.collect::<HashMap<String, Cel>>()))
 }

@@ -10,6 +10,7 @@ mod operation;
 mod sandbox;
 mod template;
 mod value;
+mod webhook;
 
 pub use definition::{
     Compiled, CompiledAuth, CompiledCatalog, CompiledErrorRule, CompiledObject, CompiledPart,
@@ -24,3 +25,4 @@ pub use sandbox::{
     CompiledSandboxObject, CompiledSandboxPart,
 };
 pub use template::{Template, TemplateError, Tree, TreeError, plain};
+pub use webhook::CompiledWebhook;

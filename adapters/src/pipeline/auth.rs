@@ -24,6 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
+pub(crate) use hmac::hash;
 pub(crate) use redact::Redactor;
 pub(crate) use sigv4::SignatureError;
 

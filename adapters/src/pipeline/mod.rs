@@ -43,8 +43,8 @@ pub use metrics::{BUCKETS_MS, Labels, PipelineMetrics, Series};
 pub use stage::{ORDER, Stage};
 pub use xml::{XmlError, to_json as read_xml};
 
-pub(crate) use answer::Answer;
-pub(crate) use auth::Credentials;
+pub(crate) use answer::{Answer, headers};
+pub(crate) use auth::{Credentials, hash};
 pub(crate) use call::{Call, Effect};
 pub(crate) use endpoint::replacement;
 pub(crate) use request::Inputs;
@@ -114,6 +114,11 @@ impl Pipeline {
             skew: Skew::default(),
             tokens: Tokens::default(),
         }
+    }
+
+    /// The time by the account's clock.
+    pub(crate) fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.clock.now()
     }
 
     pub(crate) fn metrics(&self) -> &PipelineMetrics {

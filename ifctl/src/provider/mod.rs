@@ -1,6 +1,7 @@
 //! `ifctl provider`: what the definitions are, and whether one is right.
 
 mod facts;
+mod webhook;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub(crate) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Say whether a captured webhook delivery comes from the provider.
+    Webhook(webhook::Captured),
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Box<dyn Error>> {
@@ -49,6 +52,10 @@ pub(crate) fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Show { definition } => show(&definition),
         Command::Matrix { dir } => matrix(dir.as_deref()),
         Command::Check { files } => check(&files),
+        Command::Webhook(captured) => {
+            let (definition, _) = find(&captured.definition)?;
+            webhook::run(&definition, &captured)
+        }
     }
 }
 
@@ -57,11 +64,17 @@ fn said(problems: &[Problem]) -> String {
 }
 
 fn show(wanted: &Path) -> Result<(), Box<dyn Error>> {
+    let (definition, source) = find(wanted)?;
+    say(facts::show(&definition, &source).trim_end());
+    Ok(())
+}
+
+/// A built-in definition by its name, or one in a file; and where it is from.
+fn find(wanted: &Path) -> Result<(Arc<Compiled>, String), Box<dyn Error>> {
     let registry = Registry::built_in();
     let name = wanted.to_string_lossy();
     if let Some((definition, _)) = registry.get(&name) {
-        say(facts::show(&definition, "built in").trim_end());
-        return Ok(());
+        return Ok((definition, "built in".to_owned()));
     }
     if !wanted.exists() {
         let known: Vec<String> = registry.names().into_iter().map(|(name, _)| name).collect();
@@ -74,8 +87,7 @@ fn show(wanted: &Path) -> Result<(), Box<dyn Error>> {
     let text = std::fs::read_to_string(wanted).map_err(|error| format!("read {name}: {error}"))?;
     let (own, spec) = registry.read(&text, &name).map_err(|problems| problems.join("; "))?;
     let definition = Compiled::new(&own, spec).map_err(|problems| said(&problems))?;
-    say(facts::show(&definition, &name).trim_end());
-    Ok(())
+    Ok((Arc::new(definition), name.into_owned()))
 }
 
 fn matrix(dir: Option<&Path>) -> Result<(), Box<dyn Error>> {

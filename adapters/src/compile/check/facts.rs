@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use infrafabric_definition::{
-    AnswerFormat, Auth, Carrier, Definition, Free, Name, Operation, Scheme,
+    AnswerFormat, Auth, Carrier, Definition, Free, Name, Operation, Proof, Scheme,
 };
 use serde_json::Value as Json;
 
@@ -35,6 +35,7 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
         check_endpoint(url, &format!("spec.endpoints.{name}.url"), &parameters, problems);
     }
     check_auth(compiled, problems);
+    check_webhook(compiled, problems);
     check_names(spec, problems);
     check_roots(spec, problems);
 }
@@ -123,9 +124,29 @@ fn check_auth(compiled: &Compiled, problems: &mut Vec<Problem>) {
             problems.push(problem(&format!("spec.sandbox.accepts.{key}"), reason));
         }
     }
+    let verifies = spec.webhook.iter().flat_map(|webhook| &webhook.secret);
+    seen.extend(verifies.map(Name::as_str));
     for key in sandbox.accepts.keys().filter(|key| !seen.contains(key.as_str())) {
         let reason = "is no key of spec.auth".to_owned();
         problems.push(problem(&format!("spec.sandbox.accepts.{key}"), reason));
+    }
+}
+
+/// What deliveries are verified by.
+fn check_webhook(compiled: &Compiled, problems: &mut Vec<Problem>) {
+    let (Some(spec), Some(webhook)) = (&compiled.spec().webhook, &compiled.webhook) else { return };
+    if spec.secret.is_empty() {
+        let reason = "missing: the Secret's key that verifies".to_owned();
+        problems.push(problem("spec.webhook.secret", reason));
+    }
+    if spec.algorithm == Proof::Token && spec.text.is_some() {
+        let reason = "has no meaning: the secret itself is sent along".to_owned();
+        problems.push(problem("spec.webhook.text", reason));
+    }
+    let place = Place::default().open(&["headers", "query", "form", "event"]);
+    let place = place.with("body", Root::Value).with("url", Root::Value);
+    for (name, template) in webhook.templates() {
+        check_template(template, &format!("spec.webhook.{name}"), &place, problems);
     }
 }
 
