@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use infrafabric_adapters::clock::{Clock as _, SystemClock};
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::webhook::{Delivery, verify};
 use secrecy::SecretString;
@@ -56,7 +57,7 @@ pub(crate) fn run(definition: &Compiled, captured: &Captured) -> Result<(), Box<
         secrets.insert(key.to_owned(), SecretString::from(value));
     }
     let delivery = Delivery { url: &captured.url, headers: &headers, body: &body };
-    let now = captured.at.unwrap_or_else(Utc::now);
+    let now = captured.at.unwrap_or_else(|| SystemClock.now());
     let event = verify(definition, &secrets, &delivery, now)?;
     let signed = event.signed.map(|at| format!(", signed {} s before", (now - at).num_seconds()));
     let kind = event.kind.unwrap_or_else(|| "event".to_owned());
