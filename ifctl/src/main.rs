@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match Cli::parse().command {
         Command::Sandbox(command) => sandbox::run(command).await,
-        Command::Provider(command) => provider::run(command),
+        Command::Provider(command) => provider::run(command).await,
         Command::Witness(command) => witness::run(command),
     };
     match result {

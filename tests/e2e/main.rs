@@ -9,6 +9,7 @@
 mod harness;
 
 mod chaos;
+mod cli;
 mod crash;
 mod definitions;
 mod deletion;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn ifctl() -> Command {
+pub(crate) fn ifctl() -> Command {
     let own = std::env::current_exe().expect("the test's own path");
     let beside = own.ancestors().nth(2).expect("a target folder").join("ifctl");
     Command::new(std::env::var_os("INFRAFABRIC_IFCTL").map_or(beside, PathBuf::from))

@@ -1,6 +1,8 @@
 //! `ifctl provider`: what the definitions are, and whether one is right.
 
+mod against;
 mod facts;
+mod new;
 mod webhook;
 
 use std::error::Error;
@@ -33,12 +35,23 @@ pub(crate) enum Command {
         /// The files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// The vendor's OpenAPI description (JSON or YAML): every request of the definitions and every
+        /// answer of their simulators is held against it. Of several, the first that knows a path
+        /// judges it.
+        #[arg(long)]
+        against: Vec<PathBuf>,
+        /// Text of a mismatch in which the description is known to be wrong or silent.
+        #[arg(long, requires = "against")]
+        except: Vec<String>,
     },
+    /// Write the beginning of a definition, from the vendor's OpenAPI description or from answers to
+    /// questions.
+    New(new::New),
     /// Say whether a captured webhook delivery comes from the provider.
     Webhook(webhook::Captured),
 }
 
-pub(crate) fn run(command: Command) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::List => {
             let registry = Registry::built_in();
@@ -51,7 +64,8 @@ pub(crate) fn run(command: Command) -> Result<(), Box<dyn Error>> {
         }
         Command::Show { definition } => show(&definition),
         Command::Matrix { dir } => matrix(dir.as_deref()),
-        Command::Check { files } => check(&files),
+        Command::Check { files, against, except } => check(&files, &against, &except).await,
+        Command::New(new) => new::run(&new),
         Command::Webhook(captured) => {
             let (definition, _) = find(&captured.definition)?;
             webhook::run(&definition, &captured)
@@ -109,7 +123,11 @@ fn matrix(dir: Option<&Path>) -> Result<(), Box<dyn Error>> {
     std::fs::write(&path, page).map_err(|error| format!("write {}: {error}", path.display()).into())
 }
 
-fn check(files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
+async fn check(
+    files: &[PathBuf],
+    descriptions: &[PathBuf],
+    except: &[String],
+) -> Result<(), Box<dyn Error>> {
     let registry = Registry::built_in();
     let mut bad = 0;
     for file in files {
@@ -120,7 +138,14 @@ fn check(files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
             Compiled::new(&name, spec).map_err(|all| all.iter().map(ToString::to_string).collect())
         });
         match checked {
-            Ok(compiled) => say(&format!("{}: ok, digest {}", file.display(), compiled.digest())),
+            Ok(compiled) => {
+                say(&format!("{}: ok, digest {}", file.display(), compiled.digest()));
+                if !descriptions.is_empty()
+                    && !compare(file, compiled, descriptions, except).await?
+                {
+                    bad += 1;
+                }
+            }
             Err(problems) => {
                 bad += 1;
                 for problem in problems {
@@ -130,4 +155,31 @@ fn check(files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
         }
     }
     if bad == 0 { Ok(()) } else { Err(format!("{bad} of {} files are wrong", files.len()).into()) }
+}
+
+/// Says every mismatch with the descriptions; whether there is none.
+async fn compare(
+    file: &Path,
+    definition: Compiled,
+    descriptions: &[PathBuf],
+    except: &[String],
+) -> Result<bool, Box<dyn Error>> {
+    let definition = Arc::new(definition);
+    let findings = against::check(&definition, descriptions, except).await?;
+    for untried in &findings.untried {
+        say(&format!("{}: not tried: {untried}", file.display()));
+    }
+    for mismatch in &findings.excepted {
+        say(&format!("{}: excepted: {mismatch}", file.display()));
+    }
+    for mismatch in &findings.mismatches {
+        say(&format!("{}: {mismatch}", file.display()));
+    }
+    let count = findings.mismatches.len();
+    say(&format!(
+        "{}: {} exchanges with its simulator, {count} mismatches with the description",
+        file.display(),
+        findings.exchanges
+    ));
+    Ok(count == 0 && findings.untried.is_empty())
 }

@@ -27,6 +27,7 @@ use crate::fault::Faults;
 use crate::ledger::{Ledger, Unmatched};
 use crate::provider::Provider;
 use crate::received::{Received, decode};
+use crate::recorder::{Exchange, Recorder};
 
 /// The largest request body that is read.
 const BODY: usize = 16 * 1024 * 1024;
@@ -44,6 +45,8 @@ pub struct WorldOptions {
     pub latency: Duration,
     /// Where the time is read.
     pub clock: Arc<dyn Clock>,
+    /// Who keeps what goes over the wire, if anybody.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 impl Default for WorldOptions {
@@ -54,6 +57,7 @@ impl Default for WorldOptions {
             phase: Duration::from_secs(1),
             latency: Duration::ZERO,
             clock: Arc::new(SystemClock),
+            recorder: None,
         }
     }
 }
@@ -91,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    recorder: Option<Arc<Recorder>>,
     providers: RwLock<BTreeMap<String, Arc<Provider>>>,
 }
 
@@ -110,6 +115,7 @@ impl World {
             clock: options.clock,
             ledger: Ledger::default(),
             faults: Faults::default(),
+            recorder: options.recorder,
             providers: RwLock::default(),
         };
         for definition in options.definitions {
@@ -223,14 +229,44 @@ async fn handle(
         return Ok(unknown(&shared, parts.method.as_str(), name, &path).into_response());
     };
     let received = Received::new(parts, format!("/{rest}"), body);
+    let recorder = shared.recorder.as_ref();
+    let asked = recorder.map(|recorder| (recorder, asked(provider.name(), &received)));
     match exchange(&shared, &provider, received).await {
         Some(mut answer) => {
             // Clients correct their clocks by it: it must be the clock that signatures are held to.
             let date = shared.clock.now().format("%a, %d %b %Y %H:%M:%S GMT");
+            if let Some((recorder, asked)) = asked {
+                recorder.add(answered(asked, &answer));
+            }
             answer.headers.push(("date".to_owned(), date.to_string()));
             Ok(answer.into_response())
         }
         None => Err(Withheld),
+    }
+}
+
+/// What is asked, with the answer to come.
+fn asked(definition: &str, received: &Received) -> Exchange {
+    Exchange {
+        definition: definition.to_owned(),
+        method: received.verb.to_string(),
+        path: received.path.clone(),
+        query: received.wire_query.clone(),
+        kind: received.header("content-type").unwrap_or_default().to_owned(),
+        body: received.body.clone(),
+        status: 0,
+        answer_kind: String::new(),
+        answer: Bytes::new(),
+    }
+}
+
+fn answered(asked: Exchange, answer: &Answer) -> Exchange {
+    let kind = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    Exchange {
+        status: answer.status,
+        answer_kind: kind.map(|(_, kind)| kind.clone()).unwrap_or_default(),
+        answer: answer.body.clone(),
+        ..asked
     }
 }
 

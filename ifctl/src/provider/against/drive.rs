@@ -1,0 +1,192 @@
+//! Tries every operation of a definition on its own simulator.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use infrafabric_adapters::account::{Account, AccountOptions};
+use infrafabric_adapters::compile::Compiled;
+use infrafabric_adapters::contract::cloud::{MachineVerb, MachineWant, NetworkWant, SshKeyWant};
+use infrafabric_adapters::error::AdapterError;
+use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
+use infrafabric_world::{Exchange, Recorder, World, WorldOptions};
+
+const NAME: &str = "if-checked-1";
+const MARK: &str = "if:checked";
+/// Only the public half ever existed.
+const SSH_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICheckedCheckedCheckedCheckedCheckedCheck0 check";
+
+/// What went over the wire.
+pub(super) struct Driven {
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) untried: Vec<String>,
+}
+
+/// The simulator's ledger is the record here.
+struct Permitted;
+
+#[async_trait]
+impl Journal for Permitted {
+    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn permit(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+/// Tries everything that the definition declares.
+pub(super) async fn drive(definition: &Arc<Compiled>) -> Result<Driven, Box<dyn Error>> {
+    let Some(sandbox) = &definition.sandbox else {
+        return Err("the definition has no `sandbox` section: nothing answers its requests".into());
+    };
+    let recorder = Arc::new(Recorder::default());
+    let world = World::start(WorldOptions {
+        definitions: vec![Arc::clone(definition)],
+        recorder: Some(Arc::clone(&recorder)),
+        ..WorldOptions::default()
+    })
+    .await?;
+    let accepts = sandbox.accepts.iter();
+    let parameters = definition.spec().parameters.iter();
+    let needed = parameters.filter(|(_, parameter)| parameter.default.is_none());
+    let options = AccountOptions {
+        endpoint: Some(format!("{}/p/{}", world.url(), definition.name())),
+        secrets: accepts.map(|(key, value)| (key.clone(), value.clone().into())).collect(),
+        parameters: needed.map(|(name, _)| (name.0.clone(), "sandbox".to_owned())).collect(),
+        ..AccountOptions::default()
+    };
+    let account = Account::open(Arc::clone(definition), options)?;
+    let mut tried = Tried { account, untried: Vec::new() };
+    tried.everything(definition).await;
+    Ok(Driven { exchanges: recorder.exchanges(), untried: tried.untried })
+}
+
+struct Tried {
+    account: Account,
+    untried: Vec<String>,
+}
+
+impl Tried {
+    /// Notes what failed: what follows from it could not be tried.
+    fn note<T>(&mut self, result: Result<T, AdapterError>) -> Option<T> {
+        result.map_err(|error| self.untried.push(error.to_string())).ok()
+    }
+
+    async fn everything(&mut self, definition: &Compiled) {
+        let verified = self.account.verify().await;
+        self.note(verified);
+        let has = |name: &str| definition.catalogs.contains_key(name);
+        let mut regions = Vec::new();
+        if has("regions") {
+            let all = self.account.regions().await;
+            regions = self.note(all).unwrap_or_default();
+        }
+        let region = regions.iter().find(|region| region.available);
+        let region = region.map(|region| region.name.clone()).unwrap_or_default();
+        let (mut sizes, mut images) = (Vec::new(), Vec::new());
+        if has("sizes") {
+            let all = self.account.sizes(&region).await;
+            sizes = self.note(all).unwrap_or_default();
+        }
+        if has("images") {
+            let all = self.account.images(&region).await;
+            images = self.note(all).unwrap_or_default();
+        }
+        let here = |regions: &Option<Vec<String>>| {
+            regions.as_ref().is_none_or(|regions| region.is_empty() || regions.contains(&region))
+        };
+        let mut sizes = sizes.iter().filter(|size| size.available && here(&size.regions));
+        let image = images.iter().find(|image| here(&image.regions));
+        let labels = BTreeMap::from([("infrafabric-io-mark".to_owned(), "checked".to_owned())]);
+        if definition.objects.contains_key("machine") {
+            let size = sizes.next();
+            let want = MachineWant {
+                name: NAME.to_owned(),
+                region: region.clone(),
+                size: size.map_or_else(|| "size".to_owned(), |size| size.name.clone()),
+                size_id: size.and_then(|size| size.id.clone()),
+                image: image.map_or_else(|| "image".to_owned(), |image| image.name.clone()),
+                ssh_keys: vec![SSH_KEY.to_owned()],
+                user_data: Some("#cloud-config\n".to_owned()),
+                marks: vec![MARK.to_owned(), "if:checked-1".to_owned()],
+                tags: vec!["team-a".to_owned()],
+                labels: labels.clone(),
+            };
+            let other = sizes.next().map(|size| MachineVerb::Resize {
+                size: size.name.clone(),
+                size_id: size.id.clone(),
+            });
+            self.machine(definition, &want, other).await;
+        }
+        let (name, marks) = (NAME.to_owned(), vec![MARK.to_owned()]);
+        if definition.objects.contains_key("sshKey") {
+            let public_key = SSH_KEY.to_owned();
+            let want = SshKeyWant {
+                name: name.clone(),
+                region: region.clone(),
+                public_key,
+                marks: marks.clone(),
+                labels: labels.clone(),
+            };
+            let made = self.account.create_ssh_key(&want, "check-3", &Permitted).await;
+            let all = self.account.list_ssh_keys(MARK, &region).await;
+            self.note(all);
+            if let Some(key) = self.note(made) {
+                if definition.objects["sshKey"].read.is_some() {
+                    let read = self.account.read_ssh_key(&key.id, &region).await;
+                    self.note(read);
+                }
+                let gone =
+                    self.account.delete_ssh_key(&key.id, &region, "check-4", &Permitted).await;
+                self.note(gone);
+            }
+        }
+        if definition.objects.contains_key("network") {
+            let cidr = "10.20.0.0/16".to_owned();
+            let want = NetworkWant { name, region: region.clone(), cidr, marks, labels };
+            let made = self.account.create_network(&want, "check-5", &Permitted).await;
+            let all = self.account.list_networks(MARK, &region).await;
+            self.note(all);
+            if let Some(network) = self.note(made) {
+                let read = self.account.read_network(&network.id, &region).await;
+                self.note(read);
+                let gone =
+                    self.account.delete_network(&network.id, &region, "check-6", &Permitted).await;
+                self.note(gone);
+            }
+        }
+    }
+
+    async fn machine(
+        &mut self,
+        definition: &Compiled,
+        want: &MachineWant,
+        resize: Option<MachineVerb>,
+    ) {
+        let made = self.account.create_machine(want, "check-1", &Permitted).await;
+        let all = self.account.list_machines(MARK, &want.region).await;
+        self.note(all);
+        let Some(made) = self.note(made) else { return };
+        let read = self.account.read_machine(&made.id, &want.region).await;
+        self.note(read);
+        let verbs = [MachineVerb::Stop, MachineVerb::Start, MachineVerb::Reboot];
+        for verb in verbs.into_iter().chain(resize) {
+            if definition.objects["machine"].verbs.contains_key(verb.as_str()) {
+                let token = format!("check-{}", verb.as_str());
+                let done = self
+                    .account
+                    .change_machine(&verb, &made.id, &want.region, &token, &Permitted)
+                    .await;
+                self.note(done);
+            }
+        }
+        let gone = self.account.delete_machine(&made.id, &want.region, "check-2", &Permitted).await;
+        self.note(gone);
+    }
+}
