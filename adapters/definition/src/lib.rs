@@ -18,7 +18,7 @@ mod webhook;
 pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
 pub use extend::{Given, extended};
-pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part};
+pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part, Rest};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
 pub use sandbox::{
     Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxPart, SandboxRead,

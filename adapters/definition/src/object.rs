@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Free, Name, Operation, Span};
+use crate::{Free, Name, Operation, Span, Text};
 
 /// How one kind of thing is created, read, listed and deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,9 @@ pub struct ObjectSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub parts: Vec<Part>,
+    /// The collection that it is kept in; operations that are said themselves are not taken from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<Rest>,
     /// Makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create: Option<Operation>,
@@ -43,6 +46,59 @@ pub struct ObjectSpec {
     #[serde(rename = "as")]
     #[schemars(extend("maxProperties" = 32))]
     pub outputs: BTreeMap<Name, Free>,
+}
+
+/// A collection as most APIs have them: one is made by a POST at its path, and read and deleted
+/// beneath it by its `id`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rest {
+    /// Its path.
+    pub at: Text,
+    /// The query of the list, without `?`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Text>,
+    /// Where one stands in an answer; the body when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one: Option<Text>,
+    /// Where all stand in the list; the body when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub many: Option<Text>,
+    /// The URL of the next page, as an operation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Text>,
+    /// The value of `cursor` for the next page, as an operation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Text>,
+}
+
+impl ObjectSpec {
+    /// The same with every operation said that its collection stands for.
+    #[must_use]
+    pub fn expanded(&self) -> Self {
+        let mut object = self.clone();
+        let Some(rest) = &self.rest else { return object };
+        let at = rest.at.as_str();
+        let body = || Text("${body}".to_owned());
+        let one = rest.one.clone().unwrap_or_else(body);
+        if let Some(create) = object.create.as_mut().filter(|create| create.request().is_err()) {
+            create.post = Some(rest.at.clone());
+            create.item.get_or_insert_with(|| one.clone());
+        }
+        let single = || Some(Text(format!("{at}/${{id}}")));
+        let read = || Operation { get: single(), item: Some(one.clone()), ..Operation::default() };
+        object.read.get_or_insert_with(read);
+        let query = rest.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        object.list.get_or_insert_with(|| Operation {
+            get: Some(Text(format!("{at}{query}"))),
+            items: Some(rest.many.clone().unwrap_or_else(body)),
+            next: rest.next.clone(),
+            cursor: rest.cursor.clone(),
+            ..Operation::default()
+        });
+        object.delete.get_or_insert_with(|| Operation { delete: single(), ..Operation::default() });
+        object
+    }
 }
 
 /// A thing that another one needs and that nobody else uses.

@@ -1,20 +1,16 @@
-//! Machines, SSH keys and networks.
+//! Machines, and what else is kept for us: SSH keys, networks, firewalls, addresses, load balancers.
 
 use infrafabric_definition::{Class, ListScope};
 use serde_json::json;
 
 use super::Account;
 use super::objects::{Deed, Shown, Wish};
-use crate::contract::cloud::{
-    Machine, MachineVerb, MachineWant, Network, NetworkWant, SshKey, SshKeyWant,
-};
+use crate::contract::cloud::{Kept, Machine, MachineVerb, MachineWant};
 use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
 use crate::journal::Journal;
 
 const MACHINE: &str = "machine";
-const SSH_KEY: &str = "sshKey";
-const NETWORK: &str = "network";
 
 impl Account {
     /// Every machine that carries the mark (in the region, for providers whose lists are regional).
@@ -26,7 +22,7 @@ impl Account {
         mark: &str,
         region: &str,
     ) -> Result<Vec<Machine>, AdapterError> {
-        let machines = self.list(MACHINE, (mark, region), Outputs::machine).await?;
+        let machines = self.listed(MACHINE, (mark, region), Outputs::machine).await?;
         Ok(machines.into_iter().map(|machine| self.placed(machine, region)).collect())
     }
 
@@ -36,7 +32,7 @@ impl Account {
         id: &str,
         region: &str,
     ) -> Result<Option<Machine>, AdapterError> {
-        let machine = self.read(MACHINE, (id, region), Outputs::machine).await?;
+        let machine = self.shown(MACHINE, (id, region), Outputs::machine).await?;
         Ok(machine.map(|machine| self.placed(machine, region)))
     }
 
@@ -67,7 +63,7 @@ impl Account {
             region: &want.region,
             want: &want.expressible(),
         };
-        self.create(wish, Deed { token, journal }, Outputs::machine).await
+        self.created(wish, Deed { token, journal }, Outputs::machine).await
     }
 
     /// Deletes a machine and then its parts, the last one first; what is gone already is a success.
@@ -112,89 +108,44 @@ impl Account {
         self.object(MACHINE).is_some_and(|machine| !machine.parts.is_empty())
     }
 
-    /// Makes an SSH key known to the provider.
-    pub async fn create_ssh_key(
+    /// Makes a thing of another kind: an SSH key, a network, a firewall, an address, a load balancer.
+    ///
+    /// # Errors
+    /// As [`Account::create_machine`].
+    pub async fn create<T: Kept>(
         &self,
-        want: &SshKeyWant,
+        want: &T::Want,
         token: &str,
         journal: &dyn Journal,
-    ) -> Result<SshKey, AdapterError> {
-        let (name, region) = (want.name.as_str(), want.region.as_str());
-        let wish = Wish { kind: SSH_KEY, name, region, want: &json!(want) };
-        self.create(wish, Deed { token, journal }, Outputs::ssh_key).await
+    ) -> Result<T, AdapterError> {
+        let want = json!(want);
+        let text = |key: &str| want[key].as_str().unwrap_or_default();
+        let wish = Wish { kind: T::KIND, name: text("name"), region: text("region"), want: &want };
+        self.created(wish, Deed { token, journal }, Outputs::kept::<T>).await
     }
 
-    /// One SSH key; `None` when the provider does not know it.
-    pub async fn read_ssh_key(
-        &self,
-        id: &str,
-        region: &str,
-    ) -> Result<Option<SshKey>, AdapterError> {
-        self.read(SSH_KEY, (id, region), Outputs::ssh_key).await
+    /// One of a kind; `None` when it is gone.
+    pub async fn read<T: Kept>(&self, id: &str, region: &str) -> Result<Option<T>, AdapterError> {
+        self.shown(T::KIND, (id, region), Outputs::kept::<T>).await
     }
 
-    /// Every SSH key of the account, or what carries the mark where keys carry marks.
-    pub async fn list_ssh_keys(
-        &self,
-        mark: &str,
-        region: &str,
-    ) -> Result<Vec<SshKey>, AdapterError> {
-        self.list(SSH_KEY, (mark, region), Outputs::ssh_key).await
+    /// Every one of a kind in the account, or what carries the mark where they carry marks.
+    pub async fn list<T: Kept>(&self, mark: &str, region: &str) -> Result<Vec<T>, AdapterError> {
+        self.listed(T::KIND, (mark, region), Outputs::kept::<T>).await
     }
 
-    /// Makes the provider forget an SSH key; machines keep what they have.
-    pub async fn delete_ssh_key(
+    /// Deletes one of a kind; what is gone already is a success. A network must be empty.
+    pub async fn delete<T: Kept>(
         &self,
         id: &str,
         region: &str,
         token: &str,
         journal: &dyn Journal,
     ) -> Result<(), AdapterError> {
-        self.remove(SSH_KEY, (id, region), Deed { token, journal }).await
+        self.remove(T::KIND, (id, region), Deed { token, journal }).await
     }
 
-    /// Makes a private network.
-    pub async fn create_network(
-        &self,
-        want: &NetworkWant,
-        token: &str,
-        journal: &dyn Journal,
-    ) -> Result<Network, AdapterError> {
-        let (name, region) = (want.name.as_str(), want.region.as_str());
-        let wish = Wish { kind: NETWORK, name, region, want: &json!(want) };
-        self.create(wish, Deed { token, journal }, Outputs::network).await
-    }
-
-    /// One network; `None` when it is gone.
-    pub async fn read_network(
-        &self,
-        id: &str,
-        region: &str,
-    ) -> Result<Option<Network>, AdapterError> {
-        self.read(NETWORK, (id, region), Outputs::network).await
-    }
-
-    /// Every network of the account, or what carries the mark where networks carry marks.
-    pub async fn list_networks(
-        &self,
-        mark: &str,
-        region: &str,
-    ) -> Result<Vec<Network>, AdapterError> {
-        self.list(NETWORK, (mark, region), Outputs::network).await
-    }
-
-    /// Deletes a network, which must be empty; one that is gone already is a success.
-    pub async fn delete_network(
-        &self,
-        id: &str,
-        region: &str,
-        token: &str,
-        journal: &dyn Journal,
-    ) -> Result<(), AdapterError> {
-        self.remove(NETWORK, (id, region), Deed { token, journal }).await
-    }
-
-    async fn create<T>(
+    async fn created<T>(
         &self,
         wish: Wish<'_>,
         deed: Deed<'_>,
@@ -209,7 +160,7 @@ impl Account {
         })
     }
 
-    async fn read<T>(
+    async fn shown<T>(
         &self,
         kind: &str,
         place: (&str, &str),
@@ -222,7 +173,7 @@ impl Account {
         })
     }
 
-    async fn list<T>(
+    async fn listed<T>(
         &self,
         kind: &str,
         place: (&str, &str),

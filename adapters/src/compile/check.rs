@@ -61,7 +61,7 @@ fn check_object(
     shapes: &Shapes,
     problems: &mut Vec<Problem>,
 ) {
-    let spec = &compiled.spec().objects[contract.name];
+    let spec = compiled.spec().objects[contract.name].expanded();
     let needed: [(&str, &Option<Operation>); 4] = [
         ("create", &spec.create),
         ("read", &spec.read),
@@ -130,9 +130,13 @@ fn check_constant(field: &Field, tree: &Tree, path: &str, problems: &mut Vec<Pro
         (Kind::Decimal, Tree::Constant(value)) if value.is_number() => return,
         (Kind::Text, _) => "text",
         (Kind::Decimal, _) => "a number",
-        (Kind::Texts | Kind::Addresses, Tree::List(_)) => return,
-        (Kind::Texts | Kind::Addresses, Tree::Text(_)) if literal.is_none() => return,
-        (Kind::Texts | Kind::Addresses, _) => "a list",
+        (Kind::Texts | Kind::Addresses | Kind::Rules | Kind::Forwards, Tree::List(_)) => return,
+        (Kind::Texts | Kind::Addresses | Kind::Rules | Kind::Forwards, Tree::Text(_))
+            if literal.is_none() =>
+        {
+            return;
+        }
+        (Kind::Texts | Kind::Addresses | Kind::Rules | Kind::Forwards, _) => "a list",
         (Kind::Labels, Tree::Map(_)) => return,
         (Kind::Labels, Tree::Text(_)) if literal.is_none() => return,
         (Kind::Labels, _) => "a map",

@@ -205,7 +205,7 @@ impl Compiled {
         );
         let mut objects = BTreeMap::new();
         for (key, value) in &spec.objects {
-            objects.insert(key.0.clone(), object(key, value, &spec, problems));
+            objects.insert(key.0.clone(), object(key, &value.expanded(), &spec, problems));
         }
         let mut catalogs = BTreeMap::new();
         for (key, value) in &spec.catalogs {

@@ -5,6 +5,7 @@ mod table;
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -58,6 +59,196 @@ impl MachineWant {
         }
         want
     }
+}
+
+/// Something besides machines that a provider keeps for us.
+pub trait Kept: DeserializeOwned {
+    /// What it is made from: it has a `name` and a `region`.
+    type Want: Serialize;
+    /// The contract's name.
+    const KIND: &'static str;
+    /// The provider's identity for it.
+    fn id(&self) -> &str;
+}
+
+impl Kept for SshKey {
+    type Want = SshKeyWant;
+    const KIND: &'static str = "sshKey";
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Kept for Network {
+    type Want = NetworkWant;
+    const KIND: &'static str = "network";
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Kept for Firewall {
+    type Want = FirewallWant;
+    const KIND: &'static str = "firewall";
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Kept for FixedAddress {
+    type Want = FixedAddressWant;
+    const KIND: &'static str = "address";
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Kept for LoadBalancer {
+    type Want = LoadBalancerWant;
+    const KIND: &'static str = "loadBalancer";
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// What a firewall is made from: what is not allowed in is kept out, what goes out is free.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FirewallWant {
+    /// RFC 1123 label of at most 63 characters without double hyphens, unique in the account.
+    pub name: String,
+    /// The provider's region.
+    pub region: String,
+    /// What may come in.
+    pub rules: Vec<Rule>,
+    /// The machines that it stands before, by their identity at the provider.
+    #[serde(default)]
+    pub machines: Vec<String>,
+    /// What a thing of ours is recognised by.
+    #[serde(default)]
+    pub marks: Vec<String>,
+    /// Installation, kind, namespace, name and UID for providers with keys and values.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What may come in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Over what.
+    pub protocol: Protocol,
+    /// A port or a range such as `8000-9000`; empty for ICMP.
+    #[serde(default)]
+    pub ports: String,
+    /// From where, as IPv4 ranges; `0.0.0.0/0` is everywhere.
+    pub sources: Vec<String>,
+}
+
+/// A protocol of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP.
+    Icmp,
+}
+
+/// A firewall.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    /// The provider's identity for it.
+    pub id: String,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What a fixed public address is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FixedAddressWant {
+    /// RFC 1123 label of at most 63 characters without double hyphens, unique in the account.
+    pub name: String,
+    /// The provider's region.
+    pub region: String,
+    /// What a thing of ours is recognised by.
+    #[serde(default)]
+    pub marks: Vec<String>,
+    /// Installation, kind, namespace, name and UID for providers with keys and values.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A public IPv4 address that stays when a machine goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixedAddress {
+    /// The provider's identity for it.
+    pub id: String,
+    /// The address, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What a load balancer is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadBalancerWant {
+    /// RFC 1123 label of at most 63 characters without double hyphens, unique in the account.
+    pub name: String,
+    /// The provider's region.
+    pub region: String,
+    /// What it takes and where that goes.
+    pub forwards: Vec<Forward>,
+    /// The machines behind it, by their identity at the provider.
+    #[serde(default)]
+    pub machines: Vec<String>,
+    /// What a thing of ours is recognised by.
+    #[serde(default)]
+    pub marks: Vec<String>,
+    /// Installation, kind, namespace, name and UID for providers with keys and values.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a load balancer takes and where that goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Forward {
+    /// `tcp` or `http`.
+    pub protocol: ForwardProtocol,
+    /// Its own port.
+    pub port: u16,
+    /// The machines' port.
+    pub target_port: u16,
+}
+
+/// What a load balancer understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardProtocol {
+    /// Connections.
+    Tcp,
+    /// Requests.
+    Http,
+}
+
+/// A load balancer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancer {
+    /// The provider's identity for it.
+    pub id: String,
+    /// Its public address, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// What an SSH key is made from.

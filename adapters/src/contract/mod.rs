@@ -24,6 +24,10 @@ pub enum Kind {
     Texts,
     /// A map of text to text.
     Labels,
+    /// A list of `{protocol, ports, sources}`.
+    Rules,
+    /// A list of `{protocol, port, targetPort}`.
+    Forwards,
     /// A list of `{ip, public}`.
     Addresses,
     /// One of the contract's states, given as `{of: …, <vendor's>: <ours>}`.

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::cloud::{Address, Image, Machine, MachineState, Network, Region, Size, SshKey};
+use super::cloud::{Address, Image, Kept, Machine, MachineState, Region, Size};
 use crate::compile::{EvaluationError, Tree, Vars, plain};
 
 /// Why a thing of the provider is none of the contract.
@@ -58,16 +58,14 @@ impl Outputs {
         })
     }
 
-    /// An SSH key.
-    pub(crate) fn ssh_key(&self) -> Result<SshKey, ParseError> {
+    /// A thing of any other kind: its outputs by name, each as text.
+    pub(crate) fn kept<T: Kept>(&self) -> Result<T, ParseError> {
         let id = self.text("id").ok_or(ParseError::Required("id"))?;
-        Ok(SshKey { id, name: self.text("name") })
-    }
-
-    /// A private network.
-    pub(crate) fn network(&self) -> Result<Network, ParseError> {
-        let id = self.text("id").ok_or(ParseError::Required("id"))?;
-        Ok(Network { id, name: self.text("name"), cidr: self.text("cidr") })
+        let texts =
+            self.0.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?.into())));
+        let mut fields: serde_json::Map<String, Json> = texts.collect();
+        fields.insert("id".to_owned(), Json::from(id));
+        serde_json::from_value(Json::Object(fields)).map_err(|_| ParseError::Required("id"))
     }
 
     /// The identity alone.

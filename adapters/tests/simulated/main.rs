@@ -23,6 +23,9 @@ fn fits(kind: Kind, value: &Json) -> bool {
         Kind::Bool => value.is_boolean(),
         Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Json::is_string)),
         Kind::Labels | Kind::State => value.is_object(),
+        Kind::Rules | Kind::Forwards => {
+            value.as_array().is_some_and(|items| items.iter().all(Json::is_object))
+        }
         Kind::Addresses => value.as_array().is_some_and(|items| {
             let address = |item: &Json| {
                 let ip = item["ip"].as_str().and_then(|ip| ip.parse::<std::net::IpAddr>().ok());

@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 REGION = "us-east-1"
 ALLOWED = ["ec2:RunInstances", "ec2:CreateTags", "ec2:TerminateInstances", "ec2:Describe*", "sts:GetCallerIdentity",
            "ec2:StartInstances", "ec2:StopInstances", "ec2:RebootInstances", "ec2:ModifyInstanceAttribute",
-           "ec2:ImportKeyPair", "ec2:DeleteKeyPair", "ec2:CreateVpc", "ec2:DeleteVpc"]
+           "ec2:ImportKeyPair", "ec2:DeleteKeyPair", "ec2:CreateVpc", "ec2:DeleteVpc",
+           "ec2:AllocateAddress", "ec2:ReleaseAddress"]
 endpoint, verb, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
 
 
@@ -57,7 +58,8 @@ def kept(key, secret, region):
     machines = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
     return {"machines": {i["InstanceId"]: f"{i['State']['Name']} {i['InstanceType']} {i.get('KeyName', '')}".strip() for i in marked(machines)},
             "keys": {k["KeyName"]: k["KeyPairId"] for k in marked(ec2.describe_key_pairs()["KeyPairs"])},
-            "networks": {v["VpcId"]: v["CidrBlock"] for v in marked(ec2.describe_vpcs()["Vpcs"])}}
+            "networks": {v["VpcId"]: v["CidrBlock"] for v in marked(ec2.describe_vpcs()["Vpcs"])},
+            "addresses": [a["AllocationId"] for a in marked(ec2.describe_addresses()["Addresses"])]}
 
 
 def control(key, secret):

@@ -7,7 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use infrafabric_adapters::account::{Account, AccountOptions};
-use infrafabric_adapters::contract::cloud::{MachineVerb, MachineWant, NetworkWant, SshKeyWant};
+use infrafabric_adapters::contract::cloud::{
+    FixedAddress, FixedAddressWant, MachineVerb, MachineWant, Network, NetworkWant, SshKey,
+    SshKeyWant,
+};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_crds::provider::reason::UNAUTHORIZED;
 use infrafabric_crds::{CloudMachine, Provider};
@@ -175,6 +178,7 @@ struct Kept {
     keys: BTreeMap<String, String>,
     /// Ranges by id.
     networks: BTreeMap<String, String>,
+    addresses: Vec<String>,
 }
 
 /// Machines, keys and networks in two regions, by the library; boto3 says what became of them.
@@ -198,30 +202,40 @@ pub(crate) fn regions(report: &mut Report) -> Result<(), Error> {
         let id = runtime.block_on(furnished(&account, region));
         made.push(id.map_err(|source| Error::Adapter { source })?);
     }
-    for (region, (machine, network)) in places.iter().zip(&made) {
+    for (region, made) in places.iter().zip(&made) {
         let wanted = Kept {
-            machines: [(machine.clone(), "stopped t3.small if-ops".to_owned())].into(),
+            machines: [(made.machine.clone(), "stopped t3.small if-ops".to_owned())].into(),
             keys: [("if-ops".to_owned(), String::new())].into(),
-            networks: [(network.clone(), "10.20.0.0/16".to_owned())].into(),
+            networks: [(made.network.clone(), "10.20.0.0/16".to_owned())].into(),
+            addresses: vec![made.address.clone()],
         };
         let mut found = moto.kept(region)?;
         found.keys.values_mut().for_each(String::clear);
-        let what = format!("boto3 sees machine, key and network in {region}, and only its own");
+        let what =
+            format!("boto3 sees machine, key, network and address in {region}, and only its own");
         report.check(&what, found == wanted, &format!("{found:?}, not {wanted:?}"));
     }
-    for (region, (machine, network)) in places.iter().zip(&made) {
-        let emptied = runtime.block_on(emptied(&account, region, machine, network));
+    for (region, made) in places.iter().zip(&made) {
+        let emptied = runtime.block_on(emptied(&account, region, made));
         emptied.map_err(|source| Error::Adapter { source })?;
         let found = moto.kept(region)?;
         let over = found.machines.values().all(|state| state.starts_with("terminated"));
         let empty = over && found.keys.is_empty() && found.networks.is_empty();
+        let empty = empty && found.addresses.is_empty();
         report.check(&format!("nothing is left in {region}"), empty, &format!("{found:?}"));
     }
     Ok(())
 }
 
-/// Makes a key, a network and a machine with the key, which is then stopped and made larger.
-async fn furnished(account: &Account, region: &str) -> Result<(String, String), AdapterError> {
+/// What was made in a region.
+struct Furniture {
+    machine: String,
+    network: String,
+    address: String,
+}
+
+/// Makes a key, a network, an address and a machine with the key, which is then stopped and made larger.
+async fn furnished(account: &Account, region: &str) -> Result<Furniture, AdapterError> {
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm oracle";
     let marks = || vec!["if:oracle".to_owned()];
@@ -232,7 +246,7 @@ async fn furnished(account: &Account, region: &str) -> Result<(String, String), 
         marks: marks(),
         labels: BTreeMap::new(),
     };
-    let key = account.create_ssh_key(&key, "t-1", &Permitted).await?;
+    let key = account.create::<SshKey>(&key, "t-1", &Permitted).await?;
     let network = NetworkWant {
         name: "if-stage".to_owned(),
         region: region.to_owned(),
@@ -240,7 +254,14 @@ async fn furnished(account: &Account, region: &str) -> Result<(String, String), 
         marks: marks(),
         labels: BTreeMap::new(),
     };
-    let network = account.create_network(&network, "t-2", &Permitted).await?;
+    let network = account.create::<Network>(&network, "t-2", &Permitted).await?;
+    let address = FixedAddressWant {
+        name: "if-front".to_owned(),
+        region: region.to_owned(),
+        marks: marks(),
+        labels: BTreeMap::new(),
+    };
+    let address = account.create::<FixedAddress>(&address, "t-9", &Permitted).await?;
     let images = account.images(region).await?;
     let machine = MachineWant {
         name: "if-web".to_owned(),
@@ -259,20 +280,17 @@ async fn furnished(account: &Account, region: &str) -> Result<(String, String), 
     for verb in [MachineVerb::Reboot, MachineVerb::Stop, larger] {
         account.change_machine(&verb, &machine.id, region, "t-4", &Permitted).await?;
     }
-    Ok((machine.id, network.id))
+    Ok(Furniture { machine: machine.id, network: network.id, address: address.id })
 }
 
-async fn emptied(
-    account: &Account,
-    region: &str,
-    machine: &str,
-    network: &str,
-) -> Result<(), AdapterError> {
+async fn emptied(account: &Account, region: &str, made: &Furniture) -> Result<(), AdapterError> {
+    let Furniture { machine, network, address } = made;
     account.change_machine(&MachineVerb::Start, machine, region, "t-5", &Permitted).await?;
     for _ in 0..2 {
         account.delete_machine(machine, region, "t-6", &Permitted).await?;
-        account.delete_network(network, region, "t-7", &Permitted).await?;
-        account.delete_ssh_key("if-ops", region, "t-8", &Permitted).await?;
+        account.delete::<FixedAddress>(address, region, "t-10", &Permitted).await?;
+        account.delete::<Network>(network, region, "t-7", &Permitted).await?;
+        account.delete::<SshKey>("if-ops", region, "t-8", &Permitted).await?;
     }
     Ok(())
 }

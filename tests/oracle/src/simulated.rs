@@ -48,6 +48,7 @@ impl Simulated {
     pub(crate) fn operations(&self) -> Vec<String> {
         let mut names = vec!["verify".to_owned()];
         for (kind, object) in &self.definition.objects {
+            let object = object.expanded();
             for (verb, operation) in [
                 ("create", &object.create),
                 ("read", &object.read),

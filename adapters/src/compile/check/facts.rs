@@ -372,7 +372,9 @@ fn check_overlap(spec: &Definition, problems: &mut Vec<Problem>) {
         _ => false,
     };
     let mut all = vec![("verify".to_owned(), Some(&spec.verify))];
-    for (kind, object) in &spec.objects {
+    let expanded: Vec<_> =
+        spec.objects.iter().map(|(kind, object)| (kind, object.expanded())).collect();
+    for (kind, object) in &expanded {
         let at = |operation: &str| format!("objects.{kind}.{operation}");
         all.push((at("create"), object.create.as_ref()));
         all.push((at("read"), object.read.as_ref()));

@@ -184,9 +184,25 @@ fn wrong_want(path: &Path, fields: &[Field], shown: &str) -> Option<String> {
         (_, None) => return None,
         (Kind::Texts, Some("[]")) => path.get(3),
         (Kind::Labels, Some(_)) => path.get(3),
+        (Kind::Rules | Kind::Forwards, Some("[]")) => {
+            return wrong_entry(field, path, shown);
+        }
         (_, Some(_)) => path.get(2),
     };
     below.map(|_| format!("`{shown}`: `want.{}` holds text, nothing stands below it", field.name))
+}
+
+/// What stands in an element of a list of maps.
+fn wrong_entry(field: &Field, path: &Path, shown: &str) -> Option<String> {
+    let keys: &[&str] = match field.kind {
+        Kind::Rules => &["protocol", "ports", "sources"],
+        _ => &["protocol", "port", "targetPort"],
+    };
+    let key = path.get(3)?;
+    if keys.contains(&key.as_str()) {
+        return None;
+    }
+    Some(format!("unknown `{shown}`: an element has {}", keys.join(", ")))
 }
 
 /// Checks the expressions of the simulated provider.

@@ -89,6 +89,63 @@ pub const CONTRACT: DomainContract = DomainContract {
             needs: &["create", "read", "list", "delete"],
             verbs: &[],
         },
+        ObjectContract {
+            name: "firewall",
+            inputs: &[
+                field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
+                field("region", Kind::Text, true, "the provider's region"),
+                field("rules", Kind::Rules, true, "what may come in: protocol, ports, sources"),
+                field("machines", Kind::Texts, true, "the machines' identities"),
+                field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
+                field("labels", Kind::Labels, true, "our marks as keys and values"),
+            ],
+            outputs: &[
+                field("id", Kind::Text, true, "the provider's identity"),
+                field("name", Kind::Text, false, "its name at the provider"),
+                field("marks", Kind::Texts, false, "its tags, our marks among them"),
+            ],
+            states: &[],
+            needs: &["create", "read", "list", "delete"],
+            verbs: &[],
+        },
+        ObjectContract {
+            name: "address",
+            inputs: &[
+                field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
+                field("region", Kind::Text, true, "the provider's region"),
+                field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
+                field("labels", Kind::Labels, true, "our marks as keys and values"),
+            ],
+            outputs: &[
+                field("id", Kind::Text, true, "the provider's identity"),
+                field("name", Kind::Text, false, "its name at the provider"),
+                field("ip", Kind::Text, false, "its public address"),
+                field("marks", Kind::Texts, false, "its tags, our marks among them"),
+            ],
+            states: &[],
+            needs: &["create", "read", "list", "delete"],
+            verbs: &[],
+        },
+        ObjectContract {
+            name: "loadBalancer",
+            inputs: &[
+                field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
+                field("region", Kind::Text, true, "the provider's region"),
+                field("forwards", Kind::Forwards, true, "protocol, port, targetPort"),
+                field("machines", Kind::Texts, true, "the machines' identities"),
+                field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
+                field("labels", Kind::Labels, true, "our marks as keys and values"),
+            ],
+            outputs: &[
+                field("id", Kind::Text, true, "the provider's identity"),
+                field("name", Kind::Text, false, "its name at the provider"),
+                field("ip", Kind::Text, false, "its public address"),
+                field("marks", Kind::Texts, false, "its tags, our marks among them"),
+            ],
+            states: &[],
+            needs: &["create", "read", "list", "delete"],
+            verbs: &[],
+        },
     ],
     catalogs: &[
         CatalogContract {

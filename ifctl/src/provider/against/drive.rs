@@ -7,10 +7,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::Compiled;
-use infrafabric_adapters::contract::cloud::{MachineVerb, MachineWant, NetworkWant, SshKeyWant};
+use infrafabric_adapters::contract::cloud::{
+    Firewall, FixedAddress, Kept, LoadBalancer, MachineVerb, MachineWant, Network, SshKey,
+};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_world::{Exchange, Recorder, World, WorldOptions};
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
 
 const NAME: &str = "if-checked-1";
 const MARK: &str = "if:checked";
@@ -59,12 +63,21 @@ pub(super) async fn drive(definition: &Arc<Compiled>) -> Result<Driven, Box<dyn 
         endpoint: Some(format!("{}/p/{}", world.url(), definition.name())),
         secrets: accepts.map(|(key, value)| (key.clone(), value.clone().into())).collect(),
         parameters: needed.map(|(name, _)| (name.0.clone(), "sandbox".to_owned())).collect(),
+        // Where base URLs are regional, the regions themselves are asked for in one.
+        region: Some("us-east-1".to_owned()),
         ..AccountOptions::default()
     };
     let account = Account::open(Arc::clone(definition), options)?;
     let mut tried = Tried { account, untried: Vec::new() };
     tried.everything(definition).await;
     Ok(Driven { exchanges: recorder.exchanges(), untried: tried.untried })
+}
+
+/// Where things are made.
+struct Place<'a> {
+    definition: &'a Compiled,
+    region: &'a str,
+    made: usize,
 }
 
 struct Tried {
@@ -124,43 +137,51 @@ impl Tried {
             });
             self.machine(definition, &want, other).await;
         }
-        let (name, marks) = (NAME.to_owned(), vec![MARK.to_owned()]);
-        if definition.objects.contains_key("sshKey") {
-            let public_key = SSH_KEY.to_owned();
-            let want = SshKeyWant {
-                name: name.clone(),
-                region: region.clone(),
-                public_key,
-                marks: marks.clone(),
-                labels: labels.clone(),
-            };
-            let made = self.account.create_ssh_key(&want, "check-3", &Permitted).await;
-            let all = self.account.list_ssh_keys(MARK, &region).await;
-            self.note(all);
-            if let Some(key) = self.note(made) {
-                if definition.objects["sshKey"].read.is_some() {
-                    let read = self.account.read_ssh_key(&key.id, &region).await;
-                    self.note(read);
-                }
-                let gone =
-                    self.account.delete_ssh_key(&key.id, &region, "check-4", &Permitted).await;
-                self.note(gone);
+        let mut place = Place { definition, region: &region, made: 0 };
+        let common = json!({"name": NAME, "region": region, "marks": [MARK], "labels": labels});
+        let with = |more: Json| {
+            let mut want = common.clone();
+            if let (Json::Object(want), Json::Object(more)) = (&mut want, more) {
+                want.extend(more);
             }
+            want
+        };
+        self.kept::<SshKey>(&mut place, &with(json!({"publicKey": SSH_KEY}))).await;
+        self.kept::<Network>(&mut place, &with(json!({"cidr": "10.20.0.0/16"}))).await;
+        let rules = json!([
+            {"protocol": "tcp", "ports": "22", "sources": ["192.0.2.0/24"]},
+            {"protocol": "udp", "ports": "8000-9000", "sources": ["0.0.0.0/0"]},
+            {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]},
+        ]);
+        self.kept::<Firewall>(&mut place, &with(json!({"rules": rules, "machines": []}))).await;
+        self.kept::<FixedAddress>(&mut place, &common).await;
+        let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
+        let want = with(json!({"forwards": forwards, "machines": []}));
+        self.kept::<LoadBalancer>(&mut place, &want).await;
+    }
+
+    /// One of a kind from its making to its end.
+    async fn kept<T: Kept>(&mut self, place: &mut Place<'_>, want: &Json)
+    where
+        T::Want: DeserializeOwned,
+    {
+        let Some(object) = place.definition.objects.get(T::KIND) else { return };
+        let want: T::Want = match serde_json::from_value(want.clone()) {
+            Ok(want) => want,
+            Err(error) => return self.untried.push(format!("{}: {error}", T::KIND)),
+        };
+        place.made += 1;
+        let tokens = [format!("check-{}-1", place.made), format!("check-{}-2", place.made)];
+        let made = self.account.create::<T>(&want, &tokens[0], &Permitted).await;
+        let all = self.account.list::<T>(MARK, place.region).await;
+        self.note(all);
+        let Some(made) = self.note(made) else { return };
+        if object.read.is_some() {
+            let read = self.account.read::<T>(made.id(), place.region).await;
+            self.note(read);
         }
-        if definition.objects.contains_key("network") {
-            let cidr = "10.20.0.0/16".to_owned();
-            let want = NetworkWant { name, region: region.clone(), cidr, marks, labels };
-            let made = self.account.create_network(&want, "check-5", &Permitted).await;
-            let all = self.account.list_networks(MARK, &region).await;
-            self.note(all);
-            if let Some(network) = self.note(made) {
-                let read = self.account.read_network(&network.id, &region).await;
-                self.note(read);
-                let gone =
-                    self.account.delete_network(&network.id, &region, "check-6", &Permitted).await;
-                self.note(gone);
-            }
-        }
+        let gone = self.account.delete::<T>(made.id(), place.region, &tokens[1], &Permitted).await;
+        self.note(gone);
     }
 
     async fn machine(

@@ -8,12 +8,14 @@ use async_trait::async_trait;
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
 use infrafabric_adapters::contract::cloud::{
-    MachineState, MachineVerb, MachineWant, NetworkWant, SshKeyWant,
+    Firewall, FixedAddress, Kept, LoadBalancer, MachineState, MachineVerb, MachineWant, Network,
+    SshKey,
 };
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_adapters::registry::Registry;
 use infrafabric_definition::{Class, Find};
 use infrafabric_world::{Effect, FaultSpec, LedgerPage};
+use serde_json::{Value, json};
 
 use crate::definitions::{built_in, quay};
 use crate::harness::Harness;
@@ -305,72 +307,101 @@ async fn every_verb_of_a_machine_does_what_it_says() {
 }
 
 #[tokio::test]
-async fn keys_and_networks_come_and_go() {
+async fn whatever_else_is_kept_comes_and_goes() {
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample ops@example.com";
-    let (mut keys, mut networks) = (0, 0);
+    let mut counted = BTreeMap::new();
     for definition in shipped() {
-        let name = definition.name().to_owned();
         let world = Harness::start(vec![Arc::clone(&definition)]).await;
         let first = open(&world, &definition, Some("us-east-1".to_owned()));
         let region = first.regions().await.expect("regions")[0].name.clone();
         let account = open(&world, &definition, Some(region.clone()));
-        let marks = vec!["if-abc".to_owned()];
-        if definition.objects.contains_key("sshKey") {
-            keys += 1;
-            let mut want = SshKeyWant {
-                name: "if-ops".to_owned(),
-                region: region.clone(),
-                public_key: KEY.to_owned(),
-                marks: marks.clone(),
-                labels: BTreeMap::new(),
-            };
-            let made = account.create_ssh_key(&want, "token-1", &Open).await;
-            let made = made.unwrap_or_else(|error| panic!("{name}: {error}"));
-            let listed = account.list_ssh_keys("if-abc", &region).await.expect("listed");
-            assert_eq!(listed, std::slice::from_ref(&made), "{name}");
-            for _ in 0..2 {
-                let deleted = account.delete_ssh_key(&made.id, &region, "token-2", &Open).await;
-                deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
-            }
-            assert!(account.list_ssh_keys("if-abc", &region).await.expect("listed").is_empty());
-            want.public_key = "hunter2".to_owned();
-            let refused = account.create_ssh_key(&want, "token-3", &Open).await;
-            let class = refused.err().map(|error| error.class);
-            assert!(
-                class == Some(Class::Invalid) || ["aws", "ovhcloud"].contains(&&*name),
-                "{name}"
-            );
-        }
-        if definition.objects.contains_key("network") {
-            networks += 1;
-            let want = NetworkWant {
-                name: "if-stage".to_owned(),
-                region: region.clone(),
-                cidr: "10.20.0.0/16".to_owned(),
-                marks: marks.clone(),
-                labels: BTreeMap::new(),
-            };
-            let made = account.create_network(&want, "token-4", &Open);
-            let made = as_time_goes_by(&world, made).await;
-            let made = made.unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(made.cidr.as_deref(), Some("10.20.0.0/16"), "{name}");
-            let read = account.read_network(&made.id, &region).await.expect("read");
-            assert_eq!(read, Some(made.clone()), "{name}");
-            let listed = account.list_networks("if-abc", &region).await.expect("listed");
-            assert_eq!(listed, std::slice::from_ref(&made), "{name}");
-            for _ in 0..2 {
-                let delete = account.delete_network(&made.id, &region, "token-5", &Open);
-                let deleted = as_time_goes_by(&world, delete).await;
-                deleted.unwrap_or_else(|error| panic!("{name}: {error}"));
-            }
-            assert_eq!(
-                account.read_network(&made.id, &region).await.expect("read"),
-                None,
-                "{name}"
-            );
-        }
+        let common =
+            json!({"name": "if-stage", "region": region, "marks": ["if-abc"], "labels": {}});
+        let with = |more: Value| {
+            let mut want = common.clone();
+            want.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
+            want
+        };
+        let mut bench =
+            Bench { world: &world, definition: &definition, account: &account, region: &region };
+        let made: Option<SshKey> = bench.comes_and_goes(&with(json!({"publicKey": KEY}))).await;
+        *counted.entry(SshKey::KIND).or_insert(0) += usize::from(made.is_some());
+        let made: Option<Network> =
+            bench.comes_and_goes(&with(json!({"cidr": "10.20.0.0/16"}))).await;
+        assert!(made.as_ref().is_none_or(|made| made.cidr.as_deref() == Some("10.20.0.0/16")));
+        *counted.entry(Network::KIND).or_insert(0) += usize::from(made.is_some());
+        let rules = json!([{"protocol": "tcp", "ports": "22", "sources": ["192.0.2.0/24"]},
+            {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]}]);
+        let want = with(json!({"rules": rules, "machines": []}));
+        let made: Option<Firewall> = bench.comes_and_goes(&want).await;
+        *counted.entry(Firewall::KIND).or_insert(0) += usize::from(made.is_some());
+        let made: Option<FixedAddress> = bench.comes_and_goes(&common).await;
+        let public = |made: &FixedAddress| {
+            made.ip.as_ref().is_some_and(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok())
+        };
+        assert!(made.as_ref().is_none_or(public), "{}: {made:?}", definition.name());
+        *counted.entry(FixedAddress::KIND).or_insert(0) += usize::from(made.is_some());
+        let forwards = json!([{"protocol": "http", "port": 80, "targetPort": 8080}]);
+        let want = with(json!({"forwards": forwards, "machines": []}));
+        let made: Option<LoadBalancer> = bench.comes_and_goes(&want).await;
+        *counted.entry(LoadBalancer::KIND).or_insert(0) += usize::from(made.is_some());
         let ledger = world.ledger().await;
-        assert_eq!(ledger.unmatched, 0, "{name}: {:?}", ledger.unmatched_requests);
+        assert_eq!(ledger.unmatched, 0, "{}: {:?}", definition.name(), ledger.unmatched_requests);
+        if definition.objects.contains_key("sshKey") {
+            let want =
+                serde_json::from_value(with(json!({"publicKey": "hunter2"}))).expect("a wish");
+            let refused = account.create::<SshKey>(&want, "token-3", &Open).await;
+            let class = refused.err().map(|error| error.class);
+            let silent = ["aws", "azure", "ovhcloud"].contains(&definition.name());
+            assert!(class == Some(Class::Invalid) || silent, "{}", definition.name());
+        }
     }
-    assert_eq!((keys, networks), (5, 5));
+    let wanted =
+        [("sshKey", 6), ("network", 5), ("firewall", 3), ("address", 4), ("loadBalancer", 2)];
+    assert_eq!(counted, wanted.into());
+}
+
+/// An account under test.
+struct Bench<'a> {
+    world: &'a Harness,
+    definition: &'a Compiled,
+    account: &'a Account,
+    region: &'a str,
+}
+
+impl Bench<'_> {
+    /// A thing from its making to its end, if the definition has such things; as a read showed it.
+    async fn comes_and_goes<T: Kept + PartialEq + std::fmt::Debug>(
+        &mut self,
+        want: &Value,
+    ) -> Option<T>
+    where
+        T::Want: serde::de::DeserializeOwned,
+    {
+        let (name, kind) = (self.definition.name(), T::KIND);
+        self.definition.objects.get(kind)?;
+        let want: T::Want = serde_json::from_value(want.clone()).expect("a wish");
+        let made = self.account.create::<T>(&want, "token-1", &Open);
+        let made = as_time_goes_by(self.world, made).await;
+        let made = made.unwrap_or_else(|error| panic!("{name} {kind}: {error}"));
+        self.world.advance(Duration::from_mins(1));
+        let listed = self.account.list::<T>("if-abc", self.region).await;
+        let listed = listed.unwrap_or_else(|error| panic!("{name} {kind}: {error}"));
+        assert_eq!(listed.len(), 1, "{name} {kind}");
+        assert_eq!(listed[0].id(), made.id(), "{name} {kind}");
+        let mut shown = listed.into_iter().next();
+        if self.definition.objects[kind].read.is_some() {
+            let read = self.account.read::<T>(made.id(), self.region).await.expect("read");
+            assert_eq!(read, shown, "{name} {kind}: a list and a read show the same");
+            shown = read;
+        }
+        for _ in 0..2 {
+            let delete = self.account.delete::<T>(made.id(), self.region, "token-2", &Open);
+            let deleted = as_time_goes_by(self.world, delete).await;
+            deleted.unwrap_or_else(|error| panic!("{name} {kind}: {error}"));
+        }
+        let left = self.account.list::<T>("if-abc", self.region).await.expect("listed");
+        assert_eq!(left, [], "{name} {kind}");
+        shown
+    }
 }

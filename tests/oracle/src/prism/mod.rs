@@ -4,13 +4,17 @@
 mod judge;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use infrafabric_adapters::contract::cloud::{MachineVerb, NetworkWant, SshKeyWant};
+use infrafabric_adapters::account::Account;
+use infrafabric_adapters::contract::cloud::{
+    Firewall, FixedAddress, Kept, LoadBalancer, MachineVerb, Network, SshKey,
+};
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use infrafabric_world::{FaultSpec, World, WorldClient};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use self::judge::{Judge, OFFICIAL, Official};
@@ -136,39 +140,60 @@ async fn changes(
     Ok(())
 }
 
-/// An SSH key and a network from their making to their end.
+/// What else is kept, from its making to its end.
 async fn belongings(
     judge: &Judge,
     official: &Official,
     simulated: &Simulated,
 ) -> Result<(), Error> {
     let account = simulated.account(judge.recorder.url())?;
-    let failed = |source| Error::Adapter { source };
-    let region = official.region;
-    let (name, marks) = ("if-judged".to_owned(), vec!["if-judged".to_owned()]);
-    if simulated.definition.objects.contains_key("sshKey") {
-        let want = SshKeyWant {
-            name: name.clone(),
-            region: region.to_owned(),
-            public_key: SSH_KEY.to_owned(),
-            marks: marks.clone(),
-            labels: BTreeMap::new(),
-        };
-        let key = account.create_ssh_key(&want, "prism-1", &Permitted).await.map_err(failed)?;
-        account.read_ssh_key(&key.id, region).await.map_err(failed)?;
-        account.list_ssh_keys("if-judged", region).await.map_err(failed)?;
-        account.delete_ssh_key(&key.id, region, "prism-2", &Permitted).await.map_err(failed)?;
+    let keeper = Keeper { account: &account, simulated, region: official.region };
+    let common = json!({"name": "if-judged", "region": official.region, "marks": ["if-judged"], "labels": {}});
+    let with = |more: Value| {
+        let mut want = common.clone();
+        if let (Value::Object(want), Value::Object(more)) = (&mut want, more) {
+            want.extend(more);
+        }
+        want
+    };
+    keeper.kept::<SshKey>(with(json!({"publicKey": SSH_KEY}))).await?;
+    keeper.kept::<Network>(with(json!({"cidr": "10.20.0.0/16"}))).await?;
+    let rules = json!([
+        {"protocol": "tcp", "ports": "22", "sources": ["192.0.2.0/24"]},
+        {"protocol": "udp", "ports": "8000-9000", "sources": ["0.0.0.0/0"]},
+        {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]},
+    ]);
+    keeper.kept::<Firewall>(with(json!({"rules": rules, "machines": []}))).await?;
+    keeper.kept::<FixedAddress>(common.clone()).await?;
+    let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
+    keeper.kept::<LoadBalancer>(with(json!({"forwards": forwards, "machines": []}))).await
+}
+
+/// Keeps things for a while.
+struct Keeper<'a> {
+    account: &'a Account,
+    simulated: &'a Simulated,
+    region: &'a str,
+}
+
+impl Keeper<'_> {
+    async fn kept<T: Kept>(&self, want: Value) -> Result<(), Error>
+    where
+        T::Want: DeserializeOwned,
+    {
+        let failed = |source| Error::Adapter { source };
+        if !self.simulated.definition.objects.contains_key(T::KIND) {
+            return Ok(());
+        }
+        let want: T::Want =
+            serde_json::from_value(want).map_err(|error| at("a wish")(error.into()))?;
+        let tokens = ["create", "delete"].map(|verb| format!("prism-{}-{verb}", T::KIND));
+        let made = self.account.create::<T>(&want, &tokens[0], &Permitted).await.map_err(failed)?;
+        self.account.read::<T>(made.id(), self.region).await.map_err(failed)?;
+        self.account.list::<T>("if-judged", self.region).await.map_err(failed)?;
+        let gone = self.account.delete::<T>(made.id(), self.region, &tokens[1], &Permitted);
+        gone.await.map_err(failed)
     }
-    if simulated.definition.objects.contains_key("network") {
-        let cidr = "10.20.0.0/16".to_owned();
-        let region_ = region.to_owned();
-        let want = NetworkWant { name, region: region_, cidr, marks, labels: BTreeMap::new() };
-        let network = account.create_network(&want, "prism-3", &Permitted).await.map_err(failed)?;
-        account.read_network(&network.id, region).await.map_err(failed)?;
-        account.list_networks("if-judged", region).await.map_err(failed)?;
-        account.delete_network(&network.id, region, "prism-4", &Permitted).await.map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// The catalogs that no controller needs yet, by the requests of the library.

@@ -39,7 +39,7 @@ struct Undocumented {
     source: &'static str,
 }
 
-const UNDOCUMENTED: [Undocumented; 22] = [
+const UNDOCUMENTED: [Undocumented; 23] = [
     Undocumented {
         definition: "vultr",
         status: 401,
@@ -49,6 +49,11 @@ const UNDOCUMENTED: [Undocumented; 22] = [
         definition: "vultr",
         status: 402,
         source: "RFC 9110 15.5.3; a fault of the sandbox that the vendor does not describe",
+    },
+    Undocumented {
+        definition: "vultr",
+        status: 404,
+        source: "the description lists it in its text (Response Codes), not with the deletion of a reserved address",
     },
     Undocumented {
         definition: "vultr",
