@@ -208,6 +208,11 @@ impl Pipeline {
         let admission = Admission { breaker: &self.breaker, asked: false };
         trail.enter(Stage::Rate);
         let wait = self.rate.take(Instant::now()).map_err(|wait| over_rate(call, wait))?;
+        // What leaves too late for its answer would be in doubt for nothing.
+        let late = tokio::time::Instant::now() + wait + self.timeout / 4 > deadline;
+        if late && !wait.is_zero() {
+            return Err(over_rate(call, wait));
+        }
         tokio::time::sleep(wait).await;
         // Before the intent: without a token nothing will leave. And never between permit and sending.
         let mut token = match self.token(call, deadline).await {

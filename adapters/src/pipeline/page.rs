@@ -86,6 +86,12 @@ impl Pipeline {
             Some(template) => self.evaluated(name, template, &vars)?,
             None => Some(answer.body.clone()),
         };
+        // A loop over a map has its keys, or nothing: no list is not an empty one.
+        let over_whole = |path: Vec<String>| path.len() > 1 && path[0] == "body" && path[1] == "[]";
+        let loops = operation.items.iter().flat_map(Template::expressions);
+        if !answer.body.is_array() && loops.flat_map(Expression::paths).any(over_whole) {
+            return Err(self.odd(name, "success without the list"));
+        }
         match items {
             Some(Json::Array(items)) => Ok(items),
             None if is_empty_xml(operation, answer) => Ok(Vec::new()),

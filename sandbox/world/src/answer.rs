@@ -1,10 +1,15 @@
 //! Answers, in the format that the operation is answered in.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, Stream};
 use http::{Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{Either, Full, StreamBody};
+use hyper::body::Frame;
 use infrafabric_adapters::compile::{CompiledAnswer, EvaluationError, Vars, plain};
 use infrafabric_definition::{AnswerFormat, Class};
 use serde_json::{Value as Json, json};
@@ -18,7 +23,14 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
+    /// How long each byte of the body takes.
+    pub(crate) drip: Option<Duration>,
 }
+
+/// A body as it goes out: at once, or byte by byte.
+pub(crate) type Outgoing = Either<Full<Bytes>, StreamBody<BoxStream<'static, Drop>>>;
+
+type Drop = Result<Frame<Bytes>, Infallible>;
 
 /// A failure to be answered in the provider's own form.
 #[derive(Debug)]
@@ -40,7 +52,7 @@ impl From<EvaluationError> for Failure {
 impl Answer {
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }
+        Self { status, headers: Vec::new(), body: Bytes::new(), drip: None }
     }
 
     /// JSON.
@@ -51,7 +63,7 @@ impl Answer {
     /// Text of some type.
     pub(crate) fn text(status: u16, kind: &str, text: impl Into<Bytes>) -> Self {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
-        Self { status, headers, body: text.into() }
+        Self { status, headers, body: text.into(), drip: None }
     }
 
     /// A definition's answer.
@@ -118,8 +130,12 @@ impl Answer {
     }
 
     /// Bytes for the connection.
-    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
+    pub(crate) fn into_response(self) -> Response<Outgoing> {
+        let body = match self.drip {
+            None => Either::Left(Full::new(self.body)),
+            Some(each) => Either::Right(StreamBody::new(drops(self.body, each).boxed())),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers {
@@ -130,6 +146,18 @@ impl Answer {
         }
         response
     }
+}
+
+/// Each byte by itself, after a pause.
+fn drops(body: Bytes, each: Duration) -> impl Stream<Item = Drop> + Send {
+    futures::stream::unfold((body, 0), move |(body, at)| async move {
+        if at == body.len() {
+            return None;
+        }
+        tokio::time::sleep(each).await;
+        let next = body.slice(at..=at);
+        Some((Ok(Frame::data(next)), (body, at + 1)))
+    })
 }
 
 /// One event for each of a list, as `{event, id, data}`.

@@ -31,11 +31,16 @@ const fn named(
 }
 
 /// Every fault there is.
-pub const FAULTS: [FaultName; 17] = [
+pub const FAULTS: [FaultName; 18] = [
     named("outage", &["status"], "nothing happens; the connection closes, or `status` is answered"),
     named("hold", &[], "the effect happens, the answer waits until it is released"),
     named("lost", &[], "the effect happens, the connection closes without an answer"),
     named("slow", &["delay"], "the effect happens, the answer comes `delay` later (5s)"),
+    named(
+        "drip",
+        &["delay"],
+        "the effect happens, each byte of the answer comes `delay` later (1s)",
+    ),
     named("429", &["retryAfter", "effect"], "too many requests, with Retry-After seconds if given"),
     named("402", &["effect"], "payment required"),
     named("500", &["effect"], "internal error; with `effect: true` after the effect"),
@@ -88,7 +93,7 @@ pub struct FaultSpec {
     /// Whether the effect happens although the answer is replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<bool>,
-    /// `slow`: how late the answer is.
+    /// `slow`: how late the answer is; `drip`: each byte of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<Span>,
     /// `huge`: how many bytes.

@@ -64,7 +64,8 @@ impl Plan {
 
     /// Whether the request is carried out.
     pub(crate) fn effect(&self) -> bool {
-        let after = matches!(self.name(), "" | "hold" | "lost" | "truncated" | "huge" | "noid");
+        let after =
+            matches!(self.name(), "" | "hold" | "lost" | "drip" | "truncated" | "huge" | "noid");
         self.last.as_ref().and_then(|fault| fault.spec.effect).unwrap_or(after)
     }
 
@@ -151,6 +152,7 @@ impl Plan {
                 let half = answer.body.slice(..answer.body.len() / 2);
                 Some(Answer { body: half, ..answer })
             }
+            "drip" => Some(Answer { drip: Some(span(spec.delay.as_ref(), 1)), ..answer }),
             "garbage" => Some(Answer::text(200, "text/html", GARBAGE)),
             "huge" => Some(Answer::text(200, "application/json", huge(spec.bytes))),
             "noid" => Some(Answer::text(200, "application/json", "{}")),

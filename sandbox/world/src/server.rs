@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Collected, Full, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::admin;
-use crate::answer::Answer;
+use crate::answer::{Answer, Outgoing};
 use crate::client::WorldClient;
 use crate::exchange::exchange;
 use crate::fault::Faults;
@@ -213,7 +213,7 @@ struct Withheld;
 async fn handle(
     shared: Arc<Shared>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Withheld> {
+) -> Result<Response<Outgoing>, Withheld> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY).collect().await.map(Collected::to_bytes) else {
         return Ok(Answer::empty(413).into_response());
