@@ -4,7 +4,7 @@ mod cloud;
 mod objects;
 mod open;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,7 +113,32 @@ impl Account {
 
     /// The sizes on offer in a region.
     pub async fn sizes(&self, region: &str) -> Result<Vec<Size>, AdapterError> {
-        self.catalog("sizes", region, Outputs::size).await
+        let mut sizes = self.catalog("sizes", region, Outputs::size).await?;
+        if self.definition.catalogs.contains_key("prices") {
+            self.add_prices(&mut sizes, region).await;
+        }
+        Ok(sizes)
+    }
+
+    /// Gives sizes the prices that the provider keeps apart. Without them they are unknown, and there
+    /// are sizes all the same.
+    async fn add_prices(&self, sizes: &mut [Size], region: &str) {
+        let prices = match self.catalog("prices", region, Outputs::price).await {
+            Ok(prices) => prices,
+            Err(error) => {
+                let provider = self.definition.name();
+                tracing::warn!(provider, %error, "no prices: they are unknown for now");
+                return;
+            }
+        };
+        let prices: HashMap<_, _> =
+            prices.into_iter().map(|(size, price, currency)| (size, (price, currency))).collect();
+        for size in sizes.iter_mut().filter(|size| size.price_per_hour.is_none()) {
+            if let Some((price, currency)) = prices.get(&size.name) {
+                size.price_per_hour = Some(*price);
+                size.currency = Some(currency.clone());
+            }
+        }
     }
 
     /// The images on offer in a region.

@@ -116,7 +116,7 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         ),
         (
             bench("    regions:\n      list", "    zones:\n      list"),
-            "spec.catalogs.zones: unknown catalog `zones`, expected one of sizes, images, regions",
+            "spec.catalogs.zones: unknown catalog `zones`, expected one of sizes, prices, images, regions",
         ),
         (bench("cpus: '${item.cpus}', ", ""), "spec.catalogs.sizes.as.cpus: missing: virtual CPUs"),
         (

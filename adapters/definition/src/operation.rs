@@ -32,6 +32,9 @@ pub struct Operation {
     /// One of the definition's `endpoints`; the main `endpoint` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
+    /// It takes no credentials, and none are sent along (public price lists).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anonymous: bool,
     /// Request headers; one whose value is absent is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]

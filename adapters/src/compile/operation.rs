@@ -20,6 +20,8 @@ pub struct CompiledOperation {
     pub path: PathTemplate,
     /// One of the definition's endpoints; the main one when absent.
     pub endpoint: Option<String>,
+    /// Whether credentials are kept from it.
+    pub anonymous: bool,
     /// Request headers.
     pub headers: Vec<(String, Template)>,
     /// The body.
@@ -221,6 +223,7 @@ impl CompiledOperation {
             name: name.to_owned(),
             method,
             endpoint: operation.endpoint.as_ref().map(|name| name.0.clone()),
+            anonymous: operation.anonymous,
             headers,
             answer: operation.answer.unwrap_or(answer),
             item: optional(&operation.item, "item", problems),

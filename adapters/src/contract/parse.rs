@@ -90,6 +90,14 @@ impl Outputs {
         })
     }
 
+    /// A row of prices: the size, what it costs an hour, and in which currency.
+    pub(crate) fn price(&self) -> Result<(String, Decimal, String), ParseError> {
+        let price = self.decimal("pricePerHour").filter(|price| !price.is_sign_negative());
+        let size = self.text("size").ok_or(ParseError::Required("size"))?;
+        let price = price.ok_or(ParseError::Required("pricePerHour"))?;
+        Ok((size, price, self.text("currency").ok_or(ParseError::Required("currency"))?))
+    }
+
     /// A row of images.
     pub(crate) fn image(&self) -> Result<Image, ParseError> {
         Ok(Image {

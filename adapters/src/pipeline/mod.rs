@@ -233,9 +233,13 @@ impl Pipeline {
             let (used, fresh) = token.take().unzip();
             let mut request = send::prepare(&call.request);
             let now = self.skew.apply(self.clock.now());
-            self.credentials
-                .apply(&self.definition, &call.request, &mut request, now, used.as_deref())
-                .map_err(|error| call.error(Class::Invalid, error.to_string()).because(error))?;
+            if !call.operation.anonymous {
+                self.credentials
+                    .apply(&self.definition, &call.request, &mut request, now, used.as_deref())
+                    .map_err(|error| {
+                        call.error(Class::Invalid, error.to_string()).because(error)
+                    })?;
+            }
             trail.enter(Stage::Send);
             let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
             trail.enter(Stage::Classify);
@@ -265,7 +269,7 @@ impl Pipeline {
         call: &Ready<'_>,
         deadline: tokio::time::Instant,
     ) -> Result<Option<(Arc<Token>, bool)>, AdapterError> {
-        if !self.credentials.needs_token() {
+        if !self.credentials.needs_token() || call.operation.anonymous {
             return Ok(None);
         }
         // Once an hour; its size is not carried by every call.

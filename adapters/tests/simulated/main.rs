@@ -50,7 +50,11 @@ fn catalogs_give_every_column_with_its_type() {
     for definition in definitions() {
         let contract = contract::of(definition.spec().domain);
         let case = Case::new(definition);
-        for catalog in contract.catalogs {
+        let given = |name: &str| case.definition.catalogs.contains_key(name);
+        // Prices come with the sizes, or apart, or not at all.
+        for catalog in
+            contract.catalogs.iter().filter(|one| one.name != "prices" || given("prices"))
+        {
             let rows = case.rows(catalog.name);
             let name = format!("{} {}", case.definition.name(), catalog.name);
             assert!(rows.len() > 1, "{name}: {} rows", rows.len());

@@ -115,7 +115,8 @@ fn found_by(find: Find, keyed: bool) -> String {
 
 fn prices(definition: &Compiled) -> &'static str {
     let sizes = definition.catalogs.get("sizes");
-    if sizes.is_some_and(|sizes| sizes.columns.contains_key("pricePerHour")) { "yes" } else { "no" }
+    let with_sizes = sizes.is_some_and(|sizes| sizes.columns.contains_key("pricePerHour"));
+    if with_sizes || definition.catalogs.contains_key("prices") { "yes" } else { "no" }
 }
 
 fn span(time: Duration) -> String {

@@ -57,6 +57,15 @@ pub(crate) fn authenticate(
     found.map(without_region).ok_or_else(|| "Unable to authenticate you".to_owned())
 }
 
+/// Whoever asks what takes no credentials; who sends some is told, since they belong elsewhere.
+pub(crate) fn anybody(provider: &Provider, received: &Received) -> Result<Authenticated, String> {
+    if received.header("authorization").is_some() || carried(provider, received).is_some() {
+        return Err("credentials are not taken here".to_owned());
+    }
+    let any = provider.accounts().into_iter().next();
+    any.map(without_region).ok_or_else(|| "no account".to_owned())
+}
+
 /// Takes the credentials out of what templates see.
 pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     let auth = &provider.compiled.spec().auth;

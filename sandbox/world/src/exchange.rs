@@ -5,7 +5,7 @@ use infrafabric_adapters::compile::{CompiledAnswer, CompiledOperation};
 use infrafabric_definition::{AnswerFormat, Class};
 
 use crate::answer::{Answer, Failure};
-use crate::auth::{Authenticated, authenticate, hide, take_path_token};
+use crate::auth::{Authenticated, anybody, authenticate, hide, take_path_token};
 use crate::capture::Captures;
 use crate::ledger::Unmatched;
 use crate::plan::{Outgoing, Plan};
@@ -46,7 +46,12 @@ pub(crate) async fn exchange(
     let (route, captures) = provider.routes.find(&received).unzip();
     let operation = route.map_or("unmatched", |route: &Route| route.name.as_str());
     world.ledger.count(provider.name(), operation);
-    let who = authenticate(provider, &received, now);
+    let open = route.and_then(|route| route.target.operation(&provider.compiled));
+    let who = if open.is_some_and(|operation| operation.anonymous) {
+        anybody(provider, &received)
+    } else {
+        authenticate(provider, &received, now)
+    };
     hide(provider, &mut received);
     let digest = who.as_ref().ok().map(|who| who.account.digest.as_str());
     let target = route.map(|route| &route.target);

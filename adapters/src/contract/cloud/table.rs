@@ -164,6 +164,14 @@ pub const CONTRACT: DomainContract = DomainContract {
             ],
         },
         CatalogContract {
+            name: "prices",
+            columns: &[
+                field("size", Kind::Text, true, "the size's name"),
+                field("pricePerHour", Kind::Decimal, true, "price per hour while it runs"),
+                field("currency", Kind::Text, true, "ISO 4217"),
+            ],
+        },
+        CatalogContract {
             name: "images",
             columns: &[
                 field("name", Kind::Text, true, "the provider's name"),

@@ -350,6 +350,36 @@ async fn thirteen(definition: Arc<Compiled>) {
     assert_eq!(huge.class, Class::Unavailable, "{name}: {huge}");
 }
 
+/// Public price lists are another service, which gets no credentials; without it there are sizes all
+/// the same.
+#[tokio::test]
+async fn prices_that_are_kept_apart_come_to_their_sizes() {
+    let apart = shipped().into_iter().filter(|one| one.catalogs.contains_key("prices"));
+    let apart: Vec<_> = apart.collect();
+    assert_eq!(apart.len(), 2);
+    for definition in apart {
+        let name = definition.name().to_owned();
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let account = open(&world, &definition, None);
+        let region = account.regions().await.expect("regions")[0].name.clone();
+        let priced = |sizes: &[infrafabric_adapters::contract::cloud::Size]| {
+            sizes
+                .iter()
+                .filter(|size| size.price_per_hour.is_some() && size.currency.is_some())
+                .count()
+        };
+        let sizes = account.sizes(&region).await.expect("sizes");
+        assert_eq!(priced(&sizes), 2, "{name}: {sizes:?}");
+        let cheapest = sizes.iter().filter_map(|size| size.price_per_hour).min().expect("a price");
+        let wanted = if name == "azure" { "0.048" } else { "0.0508" };
+        assert_eq!(cheapest.to_string(), wanted, "{name}");
+        let down = FaultSpec::new(&name, "503").on("prices.list");
+        world.client.set_fault(&down).await.expect("set");
+        let sizes = account.sizes(&region).await.expect("sizes");
+        assert_eq!((priced(&sizes), sizes.is_empty()), (0, false), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn every_verb_of_a_machine_does_what_it_says() {
     let mut counted = 0;

@@ -52,7 +52,7 @@ pub(crate) const OFFICIAL: [Official; 6] = [
         definition: "ovhcloud",
         descriptions: &[("", "cloud/ovh-cloud-subset.openapi.json")],
         region: "GRA11",
-        unjudged: &[],
+        unjudged: &[("/order/catalog/", "the description of orders is not among those here")],
     },
     Official {
         definition: "google-cloud",
@@ -72,6 +72,7 @@ pub(crate) const OFFICIAL: [Official; 6] = [
         unjudged: &[
             ("/oauth2/", TOKEN),
             ("/operations/", "the addresses of asynchronous operations are not described"),
+            ("/api/retail/", "the public price list has no description"),
             ("/locations?", "the description of subscriptions is not among those here"),
         ],
     },
