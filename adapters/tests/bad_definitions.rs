@@ -43,6 +43,11 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
     let delete = "delete: {delete: '/machines/${id}'}";
     let delete_with = |more: &str| format!("delete: {{delete: '/machines/${{id}}', {more}}}");
     let table = [
+        // Limits.
+        (
+            bench("  verify:", "  limits: {retryAfter: '${body.wait}'}\n  verify:"),
+            "spec.limits.retryAfter: `body.wait`: in the sandbox's answer `body` has no `wait`",
+        ),
         // Deliveries.
         (
             bench("  verify:", "  webhook: {secret: [hook], signature: '${hedders.x}'}\n  verify:"),

@@ -175,6 +175,10 @@ pub struct Limits {
     /// Answer header that says when the count starts anew (epoch seconds, or seconds from now).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_header: Option<Text>,
+    /// Seconds to wait after a refusal, as an expression over `body`, `headers` and `status`, where
+    /// that is no `Retry-After` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Text>,
 }
 
 /// A published request rate such as `250/m`.

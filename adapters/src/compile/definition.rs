@@ -25,6 +25,8 @@ pub struct Compiled {
     pub endpoint: Template,
     /// The further base URLs, with their service names.
     pub endpoints: BTreeMap<String, (Template, Option<String>)>,
+    /// Seconds to wait after a refusal, where the answer says so elsewhere than in its header.
+    pub retry_after: Option<Template>,
     /// The error rules, in order.
     pub errors: Vec<CompiledErrorRule>,
     /// The call that gives an access token, where the scheme has one.
@@ -189,6 +191,9 @@ impl Compiled {
                 text_template(&value.url, &place, problems).map(|t| (key.0.clone(), (t, service))),
             );
         }
+        let retry_after = spec.limits.as_ref().and_then(|limits| limits.retry_after.as_ref());
+        let retry_after =
+            retry_after.and_then(|text| text_template(text, "spec.limits.retryAfter", problems));
         let errors =
             (0..).zip(&spec.errors).map(|(i, rule)| error_rule(rule, i, problems)).collect();
         let token = spec.auth.token.as_ref().and_then(|token| {
@@ -220,6 +225,7 @@ impl Compiled {
             digest,
             endpoint: endpoint?,
             endpoints,
+            retry_after,
             errors,
             token,
             auth,

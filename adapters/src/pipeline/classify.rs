@@ -3,6 +3,7 @@
 //! Order: what never left, what never came back, redirects, the definition's own rules (also for
 //! a 2xx that lies), the shared status table, and last whether a 2xx says what it must.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -63,6 +64,11 @@ pub(crate) fn classify(
     };
     let limits = call.definition.spec().limits.as_ref();
     let mut learnt = vendor::learnt(&answer, limits, context.now);
+    if let (true, Some(template)) = (received.status >= 400, &call.definition.retry_after) {
+        // What it says there is said for this refusal; a header is for whoever stands in between.
+        let said = template.render(&answer.vars()).ok().flatten();
+        learnt.retry_after = said.as_ref().and_then(vendor::said_seconds).or(learnt.retry_after);
+    }
     let date = vendor::date(&answer);
     let found = failure(call, &answer, problem);
     learnt.refused = found.as_ref().is_some_and(|found| found.class == Class::RateLimited);
@@ -178,7 +184,8 @@ fn matching_rule<'a>(
     call: &Ready<'a>,
     answer: &Answer,
 ) -> Option<(&'a CompiledErrorRule, &'a ErrorRule)> {
-    let vars = answer.vars();
+    // Most answers meet no rule that looks into them.
+    let vars = LazyCell::new(|| answer.vars());
     let matches = |rule: &CompiledErrorRule| {
         let status = match rule.status {
             Some(status) => status == answer.status,

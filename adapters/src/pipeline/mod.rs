@@ -213,7 +213,10 @@ impl Pipeline {
         if late && !wait.is_zero() {
             return Err(over_rate(call, wait));
         }
-        tokio::time::sleep(wait).await;
+        // A timer is never ready at once, not even for no time.
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         // Before the intent: without a token nothing will leave. And never between permit and sending.
         let mut token = match self.token(call, deadline).await {
             Ok(token) => token,

@@ -111,13 +111,8 @@ impl Request {
         inputs: &Inputs,
     ) -> Result<Self, RenderError> {
         let vars = inputs.vars(parameters);
-        let base = endpoint::base(
-            definition,
-            operation.endpoint.as_deref(),
-            replacement,
-            &endpoint::vars(&inputs.region, parameters),
-        )
-        .map_err(RenderError::Endpoint)?;
+        let base = endpoint::base(definition, operation.endpoint.as_deref(), replacement, &vars)
+            .map_err(RenderError::Endpoint)?;
         let (url, published) = address(operation, &base, &vars, inputs)?;
         let (headers, body) = headers_and_body(definition, operation, &vars)?;
         let base_path = Url::parse(&base.effective).map(|url| url.path().to_owned());

@@ -110,6 +110,11 @@ pub(crate) fn learnt(answer: &Answer, limits: Option<&Limits>, now: DateTime<Utc
     }
 }
 
+/// Seconds, as a number or as text.
+pub(crate) fn said_seconds(value: &Json) -> Option<Duration> {
+    seconds(&crate::compile::plain(value))
+}
+
 /// How long the provider asks to wait.
 pub(crate) fn pause(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
     learnt(answer, None, now).retry_after
@@ -200,6 +205,7 @@ mod tests {
             requests: None,
             remaining_header: Some("RateLimit-Remaining".into()),
             reset_header: Some("RateLimit-Reset".into()),
+            retry_after: None,
         };
         let at = |headers| learnt(&answer(json!({}), headers), Some(&limits), now);
         assert_eq!(at(json!({"retry-after": "7"})).retry_after, Some(Duration::from_secs(7)));

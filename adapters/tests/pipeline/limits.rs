@@ -32,6 +32,18 @@ async fn a_429_without_a_time_gets_one() {
 }
 
 #[tokio::test]
+async fn a_time_in_the_body_counts_where_the_definition_says_so() {
+    let mut spec = spec();
+    spec["limits"] = json!({"retryAfter": "${body.parameters.retry_after}"});
+    let refusal = json!({"ok": false, "parameters": {"retry_after": 35}});
+    let provider = Provider::start([json(429, &refusal), json(429, &json!({}))]).await;
+    let error = open(spec.clone(), at(&provider.url)).verify().await.expect_err("refused");
+    assert_eq!(error.retry_after, Some(Duration::from_secs(35)));
+    let error = open(spec, at(&provider.url)).verify().await.expect_err("refused");
+    assert_eq!(error.retry_after, Some(Duration::from_secs(1)), "without one it gets one");
+}
+
+#[tokio::test]
 async fn what_the_headers_leave_is_respected() {
     let mut spec = spec();
     spec["limits"] = json!({"requests": "1000/s", "remainingHeader": "RateLimit-Remaining",

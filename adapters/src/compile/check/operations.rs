@@ -104,6 +104,7 @@ pub(super) fn check(
         checker.operation(&catalog.list, &path, Verb::Catalog, &[]);
     }
     checker.errors(&operations(compiled));
+    checker.retry_after();
 }
 
 /// The operations by name.
@@ -307,6 +308,16 @@ impl Checker<'_> {
             _ => return,
         };
         self.problems.push(problem(&place, reason.to_owned()));
+    }
+
+    fn retry_after(&mut self) {
+        if let Some(template) = &self.compiled.retry_after {
+            let root = paths(template).into_iter().find(|path| path[0] == "body");
+            let root = root.and_then(|path| path.get(1).cloned());
+            let body = self.shapes.error(root.as_deref());
+            let place = Place::answer(body);
+            check_template(template, "spec.limits.retryAfter", &place, self.problems);
+        }
     }
 
     fn errors(&mut self, operations: &BTreeMap<&str, &CompiledOperation>) {
