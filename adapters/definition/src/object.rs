@@ -37,7 +37,7 @@ pub struct ObjectSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Operation>,
     /// What else can be done with one, by the contract's verbs (`machine`: start, stop, reboot,
-    /// resize).
+    /// resize, update).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub verbs: BTreeMap<Name, Operation>,

@@ -80,7 +80,7 @@ pub struct SandboxObject {
     /// The answer of a deletion.
     pub delete: SandboxAnswer,
     /// The answers of its verbs, over `item` as it is then. `stop` and `start` decide what
-    /// `powered(on, off)` gives, `resize` changes what `req` says.
+    /// `powered(on, off)` gives, `resize` and `update` change what `req` says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub verbs: BTreeMap<Name, SandboxAnswer>,

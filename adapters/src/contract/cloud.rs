@@ -326,6 +326,13 @@ pub enum MachineVerb {
         /// The size's identity, where requests take that and not the name.
         size_id: Option<String>,
     },
+    /// Give it other tags: what is not among them goes.
+    Update {
+        /// What it is recognised by; all of them.
+        marks: Vec<String>,
+        /// The user's own.
+        tags: Vec<String>,
+    },
 }
 
 impl MachineVerb {
@@ -336,6 +343,7 @@ impl MachineVerb {
             Self::Stop => "stop",
             Self::Reboot => "reboot",
             Self::Resize { .. } => "resize",
+            Self::Update { .. } => "update",
         }
     }
 
@@ -345,6 +353,7 @@ impl MachineVerb {
             Self::Resize { size, size_id } => {
                 json!({"size": size, "sizeId": size_id.as_ref().unwrap_or(size)})
             }
+            Self::Update { marks, tags } => json!({"marks": marks, "tags": tags}),
             _ => Json::Null,
         }
     }

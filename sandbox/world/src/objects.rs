@@ -190,6 +190,7 @@ pub(crate) fn change(
         "start" => thing.switch(false),
         "stop" => thing.switch(true),
         "resize" => resize(call, name, &thing)?,
+        "update" => say_anew(call, &thing),
         _ => {}
     }
     let (item, vars) = show(call, spec).answer(&thing)?;
@@ -199,18 +200,23 @@ pub(crate) fn change(
     Ok((answer, Some(call.world.ledger.write(entry))))
 }
 
+/// What the creation said of a thing is said anew, as far as the request says it.
+fn say_anew(call: &Call<'_>, thing: &Thing) {
+    let mut req = (*thing.req()).clone();
+    if let (Json::Object(now), Json::Object(said)) = (&mut req, &call.received.req) {
+        for (key, value) in said {
+            now.insert(key.clone(), value.clone());
+        }
+    }
+    thing.set_req(req);
+}
+
 /// Writes the wanted size where the creation had it.
 fn resize(call: &Call<'_>, name: &str, thing: &Thing) -> Result<(), Failure> {
     let text = |path: &str| call.captures.text(path);
     let Some(size) = text("want.size").or_else(|| text("want.sizeId")) else {
-        // The size in pieces: what the creation said of them is said anew.
-        let mut req = (*thing.req()).clone();
-        if let (Json::Object(now), Json::Object(said)) = (&mut req, &call.received.req) {
-            for (key, value) in said {
-                now.insert(key.clone(), value.clone());
-            }
-        }
-        thing.set_req(req);
+        // The size in pieces.
+        say_anew(call, thing);
         return Ok(());
     };
     let object = call.provider.compiled.objects.get(name);

@@ -50,6 +50,13 @@ pub const CONTRACT: DomainContract = DomainContract {
                         field("sizeId", Kind::Text, true, "the size's identity, else its name"),
                     ],
                 },
+                VerbContract {
+                    name: "update",
+                    inputs: &[
+                        field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
+                        field("tags", Kind::Texts, true, "the user's own tags"),
+                    ],
+                },
             ],
         },
         ObjectContract {

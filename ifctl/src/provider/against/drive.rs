@@ -196,7 +196,8 @@ impl Tried {
         let Some(made) = self.note(made) else { return };
         let read = self.account.read_machine(&made.id, &want.region).await;
         self.note(read);
-        let verbs = [MachineVerb::Stop, MachineVerb::Start, MachineVerb::Reboot];
+        let update = MachineVerb::Update { marks: want.marks.clone(), tags: Vec::new() };
+        let verbs = [MachineVerb::Stop, MachineVerb::Start, MachineVerb::Reboot, update];
         for verb in verbs.into_iter().chain(resize) {
             if definition.objects["machine"].verbs.contains_key(verb.as_str()) {
                 let token = format!("check-{}", verb.as_str());

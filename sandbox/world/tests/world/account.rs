@@ -382,7 +382,7 @@ async fn prices_that_are_kept_apart_come_to_their_sizes() {
 
 #[tokio::test]
 async fn every_verb_of_a_machine_does_what_it_says() {
-    let mut counted = 0;
+    let (mut counted, mut updated) = (0, 0);
     for definition in shipped() {
         let name = definition.name().to_owned();
         let world = Harness::start(vec![Arc::clone(&definition)]).await;
@@ -423,6 +423,19 @@ async fn every_verb_of_a_machine_does_what_it_says() {
             }
             counted += 1;
         }
+        let tags = vec!["team-b".to_owned()];
+        let update = MachineVerb::Update { marks: want.marks.clone(), tags };
+        if account.capabilities().contains(&"machine.update".to_owned()) {
+            let change = account.change_machine(&update, &id, &region, "token-4", &Open);
+            let changed = as_time_goes_by(&world, change).await;
+            changed.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let read = account.read_machine(&id, &region).await.expect("read").expect("there");
+            if !read.marks.is_empty() {
+                assert!(read.marks.contains(&"team-b".to_owned()), "{name}: {:?}", read.marks);
+                assert!(want.marks.iter().all(|mark| read.marks.contains(mark)), "{name}");
+            }
+            updated += 1;
+        }
         // Nobody is there to be switched.
         let absent = account.change_machine(&MachineVerb::Stop, "999", &region, "token-3", &Open);
         if let Err(error) = as_time_goes_by(&world, absent).await {
@@ -436,6 +449,7 @@ async fn every_verb_of_a_machine_does_what_it_says() {
         assert_eq!(world.ledger().await.unmatched, 0, "{name}");
     }
     assert_eq!(counted, 8 * 4, "all built-in clouds do all four");
+    assert_eq!(updated, 4, "those whose tags are changed all at once");
 }
 
 #[tokio::test]

@@ -129,7 +129,8 @@ async fn changes(
     let sizes = account.sizes(official.region).await.map_err(failed)?;
     let other = sizes.into_iter().find(|one| one.available && one.name != size);
     let resize = other.map(|size| MachineVerb::Resize { size: size.name, size_id: size.id });
-    let verbs = [MachineVerb::Stop, MachineVerb::Start, MachineVerb::Reboot];
+    let update = MachineVerb::Update { marks: vec!["if-judged".to_owned()], tags: Vec::new() };
+    let verbs = [MachineVerb::Stop, MachineVerb::Start, MachineVerb::Reboot, update];
     for verb in verbs.into_iter().chain(resize) {
         if simulated.operations().contains(&format!("machine.{}", verb.as_str())) {
             let token = format!("prism-{}", verb.as_str());
