@@ -144,7 +144,10 @@ async fn extensions(
 ) -> Result<Vec<ProviderDefinition>, ReconcileError> {
     let api: Api<ProviderDefinition> = Api::all(context.client.clone());
     let all = api.list(&ListParams::default()).await.map_err(ReconcileError::ListDefinitions)?;
-    let extends = |object: &ProviderDefinition| object.spec.definition.extends() == Some(name);
+    let extends = |object: &ProviderDefinition| {
+        let going = object.metadata.deletion_timestamp.is_some();
+        object.spec.definition.extends() == Some(name) && !going
+    };
     Ok(all.items.into_iter().filter(extends).collect())
 }
 
@@ -165,11 +168,12 @@ async fn users(name: &str, context: &Context) -> Result<Vec<String>, ReconcileEr
 
 async fn release(object: &ProviderDefinition, context: &Context) -> Result<(), ReconcileError> {
     context.registry.remove(&object.name_any());
+    let api: Api<ProviderDefinition> = Api::all(context.client.clone());
+    finalizer::remove(&api, object).await.map_err(ReconcileError::Finalizer)?;
+    // Now that it is gone, what it extended may go too.
     if let Some(base) = object.spec.definition.extends() {
         context.wake_definition(base);
     }
-    let api: Api<ProviderDefinition> = Api::all(context.client.clone());
-    finalizer::remove(&api, object).await.map_err(ReconcileError::Finalizer)?;
     Ok(())
 }
 
