@@ -301,8 +301,7 @@ async fn thirteen(definition: Arc<Compiled>) {
     let world = Harness::start(vec![Arc::clone(&definition)]).await;
     let first = open(&world, &definition, Some("us-east-1".to_owned()));
     let region = first.regions().await.expect("regions")[0].name.clone();
-    let account =
-        || open_for(&world, &definition, Some(region.clone()), Duration::from_millis(1200));
+    let account = || open_for(&world, &definition, Some(region.clone()), Duration::from_secs(3));
     let want = want(&first, &region).await;
     let mut tried = 0;
     for (i, (what, fault, reads, creates)) in wrongs().into_iter().enumerate() {
