@@ -64,6 +64,13 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
             ),
             "spec.webhook.text: has no meaning",
         ),
+        (
+            bench(
+                "scheme: bearer, secret: [token]",
+                "scheme: exchange, secret: [token], token: {post: /l, steps: [{name: a, get: /a, item: '${body}'}]}",
+            ),
+            "spec.auth.token.steps: has no meaning",
+        ),
         // Bodies.
         (
             bench(create, "post: /machines\n        text: x"),

@@ -64,13 +64,13 @@ pub(crate) fn classify(
     };
     let limits = call.definition.spec().limits.as_ref();
     let mut learnt = vendor::learnt(&answer, limits, context.now);
-    if let (true, Some(template)) = (received.status >= 400, &call.definition.retry_after) {
+    let date = vendor::date(&answer);
+    let found = failure(call, &answer, problem);
+    if let (Some(_), Some(template)) = (&found, &call.definition.retry_after) {
         // What it says there is said for this refusal; a header is for whoever stands in between.
         let said = template.render(&answer.vars()).ok().flatten();
         learnt.retry_after = said.as_ref().and_then(vendor::said_seconds).or(learnt.retry_after);
     }
-    let date = vendor::date(&answer);
-    let found = failure(call, &answer, problem);
     learnt.refused = found.as_ref().is_some_and(|found| found.class == Class::RateLimited);
     let result = match found {
         None => Ok(answer),

@@ -104,6 +104,20 @@ fn find(wanted: &Path) -> Result<(Arc<Compiled>, String), Box<dyn Error>> {
     Ok((Arc::new(definition), name.into_owned()))
 }
 
+/// A vendor's description, in JSON or YAML.
+fn openapi(file: &Path) -> Result<serde_json::Value, Box<dyn Error>> {
+    let said = |reason: String| format!("read {}: {reason}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| said(error.to_string()))?;
+    let document: serde_json::Value = match serde_json::from_str(&text) {
+        Ok(document) => document,
+        Err(_) => serde_saphyr::from_str(&text).map_err(|error| said(error.to_string()))?,
+    };
+    if document.get("paths").is_none_or(|paths| !paths.is_object()) {
+        return Err(said("no OpenAPI description: it has no `paths`".to_owned()).into());
+    }
+    Ok(document)
+}
+
 fn matrix(dir: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let registry = Registry::built_in();
     registry.compile_all().map_err(|problems| said(&problems))?;

@@ -201,6 +201,12 @@ fn check_token(auth: &Auth, problems: &mut Vec<Problem>) {
         }
         return;
     };
+    // One request gives a token, at once; what it needs stands in the Secret.
+    for (key, given) in [("steps", !token.steps.is_empty()), ("wait", token.wait.is_some())] {
+        if given {
+            add(&format!("spec.auth.token.{key}"), "has no meaning: one request gives a token");
+        }
+    }
     if auth.scheme == Scheme::Exchange {
         return;
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 
 use infrafabric_world::Exchange;
 use serde_json::{Map, Value as Json, json};
 use url::Url;
+
+use crate::provider::openapi;
 
 use super::schema::{Direction, Schemas};
 
@@ -45,16 +46,8 @@ pub(super) fn candidates(base: &str, path: &str) -> Vec<String> {
 
 impl Description {
     pub(super) fn read(file: &Path) -> Result<Self, Box<dyn Error>> {
+        let document = openapi(file)?;
         let said = |reason: String| format!("read {}: {reason}", file.display());
-        let text = fs::read_to_string(file).map_err(|error| said(error.to_string()))?;
-        let document: Json = match serde_json::from_str(&text) {
-            Ok(document) => document,
-            Err(_) => serde_saphyr::from_str(&text).map_err(|error| said(error.to_string()))?,
-        };
-        if document.get("paths").is_none_or(|paths| !paths.is_object()) {
-            let reason = "no OpenAPI description: it has no `paths`".to_owned();
-            return Err(said(reason).into());
-        }
         let schemas = Schemas::new(&document).map_err(|error| said(error.to_string()))?;
         let bases = bases(&document);
         Ok(Self { document, schemas, bases })

@@ -1,12 +1,12 @@
 //! A vendor's description, read for what a definition needs.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::Beginning;
+use crate::provider::openapi;
 
 /// An OpenAPI 3 or Swagger 2 document.
 pub(super) struct Model {
@@ -18,15 +18,7 @@ const DEEPEST: usize = 8;
 
 impl Model {
     pub(super) fn read(file: &Path) -> Result<Self, Box<dyn Error>> {
-        let said = |reason: String| format!("read {}: {reason}", file.display());
-        let text = fs::read_to_string(file).map_err(|error| said(error.to_string()))?;
-        let document: Json = match serde_json::from_str(&text) {
-            Ok(document) => document,
-            Err(_) => serde_saphyr::from_str(&text).map_err(|error| said(error.to_string()))?,
-        };
-        if document.get("paths").is_none_or(|paths| !paths.is_object()) {
-            return Err(said("no OpenAPI description: it has no `paths`".to_owned()).into());
-        }
+        let document = openapi(file)?;
         Ok(Self { document })
     }
 
