@@ -1,5 +1,6 @@
 //! One account at one provider: everything a caller may ask of it.
 
+mod actions;
 mod cloud;
 mod objects;
 mod open;
@@ -9,13 +10,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use infrafabric_definition::Domain;
 use secrecy::SecretString;
 use serde_json::Value as Json;
 
+pub use self::actions::{Act, Action, Found, Pieces};
 use self::objects::Shown;
 use crate::clock::{Clock, SystemClock};
 use crate::compile::{Compiled, CompiledCatalog};
+use crate::contract::ai::Model;
 use crate::contract::cloud::{Image, Region, Size};
+use crate::contract;
 use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
 use crate::pipeline::{Call, Inputs, Pipeline, PipelineMetrics};
@@ -99,6 +104,7 @@ impl Account {
             operation: Some(&self.definition.verify),
             inputs: self.inputs(""),
             effect: None,
+            events: None,
         };
         self.pipeline.run(call).await.map(drop)
     }
@@ -149,6 +155,13 @@ impl Account {
     /// The regions.
     pub async fn regions(&self) -> Result<Vec<Region>, AdapterError> {
         self.catalog("regions", "", Outputs::region).await
+    }
+
+    /// The models on offer.
+    pub async fn models(&self) -> Result<Vec<Model>, AdapterError> {
+        let contract = contract::of(Domain::Ai).catalog("models");
+        let columns = contract.map_or(&[][..], |catalog| catalog.columns);
+        self.catalog("models", "", |row| row.typed(columns)).await
     }
 
     /// The rows of a catalog; those without their required columns are left out and counted.

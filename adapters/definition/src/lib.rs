@@ -6,6 +6,7 @@
 //! Strings may hold expressions in `${}` (see [`Text`]); they are opaque here, and compiled and
 //! checked by the adapters.
 
+mod action;
 mod auth;
 mod class;
 mod extend;
@@ -15,14 +16,15 @@ mod sandbox;
 mod text;
 mod webhook;
 
+pub use action::{ActionRule, ActionSpec};
 pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
 pub use extend::{Given, extended};
 pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part, Rest};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
 pub use sandbox::{
-    Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxPart, SandboxRead,
-    SandboxRule,
+    Sandbox, SandboxAction, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxPart,
+    SandboxRead, SandboxRule, SandboxThing,
 };
 pub use text::{Date, Document, Free, Name, Span, Text};
 pub use webhook::{KeyForm, Proof, Webhook};
@@ -33,8 +35,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// How to talk to one provider: who, where, auth, limits, errors, verify, objects, catalogs,
-/// sandbox.
+/// How to talk to one provider: who, where, auth, limits, errors, verify, objects, actions,
+/// catalogs, sandbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Definition {
@@ -87,6 +89,10 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub objects: BTreeMap<Name, ObjectSpec>,
+    /// What the provider does for us in one exchange, by contract name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub actions: BTreeMap<Name, ActionSpec>,
     /// What the provider offers, by contract name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
@@ -116,15 +122,27 @@ impl Definition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Domain {
+    /// Models, embeddings, vector collections.
+    Ai,
+    /// Messages to people and rooms.
+    Chat,
     /// Machines, networks, load balancers.
     Cloud,
+    /// Charges, refunds, customers.
+    Payments,
+    /// Trunks, numbers, calls.
+    Sip,
 }
 
 impl Domain {
     /// The name as definitions and folders write it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Ai => "ai",
+            Self::Chat => "chat",
             Self::Cloud => "cloud",
+            Self::Payments => "payments",
+            Self::Sip => "sip",
         }
     }
 }

@@ -77,6 +77,9 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub steps: Vec<Step>,
+    /// How long its answer may take, where that is longer than a call may usually take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
     /// What is waited for after the answer, where the answer says only that the work began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,

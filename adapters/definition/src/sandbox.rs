@@ -27,6 +27,14 @@ pub struct Sandbox {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub objects: BTreeMap<Name, SandboxObject>,
+    /// What its actions make and change, by the contract's word for it (`message`, `payment`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub things: BTreeMap<Name, SandboxThing>,
+    /// How it answers actions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub actions: BTreeMap<Name, SandboxAction>,
     /// The answers of its catalogs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
@@ -95,6 +103,44 @@ pub struct SandboxObject {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub parts: BTreeMap<Name, SandboxPart>,
+}
+
+/// What an action made. Its `item` may use what a simulated object's may, and `now`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxThing {
+    /// The identity of a new thing, over `seq` and what the request says (`want.target`).
+    pub id: Text,
+    /// What it is now, by names of the definition's own: the first values, over `req`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub starts: BTreeMap<Name, Free>,
+    /// The thing as answers show it.
+    pub item: Free,
+}
+
+/// A simulated action. Its templates may use `req`, `query`, `headers`, `want` (what the request says) and
+/// `region`; `now`, `id` and `item` of the thing that it is aimed at or made; `seq`, a number of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxAction {
+    /// What differs from the contract's own example of a wish where this provider has other names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<Free>,
+    /// What must hold; the first rule that does not is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub rules: Vec<SandboxRule>,
+    /// What the thing is from now on, by its names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub sets: BTreeMap<Name, Free>,
+    /// The answer.
+    #[serde(default)]
+    pub answer: SandboxAnswer,
+    /// The answer to who asks what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve: Option<SandboxList>,
 }
 
 /// The answer of a read beside the thing's own, over the thing's variables and `item` where there

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::Account;
 use super::objects::{Deed, Shown, Wish};
-use crate::contract::cloud::{Kept, Machine, MachineVerb, MachineWant};
+use crate::contract::Kept;
+use crate::contract::cloud::{Machine, MachineVerb, MachineWant};
 use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
 use crate::journal::Journal;

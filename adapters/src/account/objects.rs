@@ -13,8 +13,8 @@ use crate::pipeline::{Answer, Call, Effect, Inputs};
 /// A thing as an answer shows it, with what the reads before it gave.
 #[derive(Debug)]
 pub(super) struct Shown {
-    item: Json,
-    steps: Json,
+    pub(super) item: Json,
+    pub(super) steps: Json,
 }
 
 impl Shown {
@@ -85,7 +85,7 @@ impl Account {
             deletes: false,
         };
         let name = format!("{}.create", wish.kind);
-        let call = Call { name: &name, operation, inputs, effect: Some(effect) };
+        let call = Call { name: &name, operation, inputs, effect: Some(effect), events: None };
         match self.pipeline.run(call).await {
             // The pipeline takes no success without an identity.
             Ok(answer) => Ok(shown(&answer).unwrap_or_else(|| Shown::listed(Json::Null))),
@@ -104,7 +104,7 @@ impl Account {
         let operation = self.object(kind).and_then(|spec| spec.read.as_ref());
         let inputs = Inputs { id: Some(id.to_owned()), ..self.inputs(region) };
         let answer =
-            match self.pipeline.run(Call { name: &name, operation, inputs, effect: None }).await {
+            match self.pipeline.run(Call { name: &name, operation, inputs, effect: None, events: None }).await {
                 Ok(answer) => answer,
                 Err(error) if error.class == Class::NotFound => return Ok(None),
                 Err(error) => return Err(error),
@@ -169,7 +169,7 @@ impl Account {
             identity: None,
             deletes,
         };
-        let call = Call { name, operation, inputs, effect: Some(effect) };
+        let call = Call { name, operation, inputs, effect: Some(effect), events: None };
         self.pipeline.run(call).await.map(drop)
     }
 
@@ -197,7 +197,7 @@ impl Account {
                 deletes: false,
             };
             let call =
-                Call { name: &create.name, operation: Some(create), inputs, effect: Some(effect) };
+                Call { name: &create.name, operation: Some(create), inputs, effect: Some(effect), events: None };
             match self.pipeline.run(call).await {
                 Ok(answer) => {
                     let item = self.item(create, &answer).unwrap_or(Json::Null);
@@ -235,7 +235,7 @@ impl Account {
         error
     }
 
-    fn item(&self, operation: &CompiledOperation, answer: &Answer) -> Option<Json> {
+    pub(super) fn item(&self, operation: &CompiledOperation, answer: &Answer) -> Option<Json> {
         match &operation.item {
             Some(template) => self.pipeline.evaluate(&operation.name, template, answer).ok()?,
             None => Some(answer.body.clone()),

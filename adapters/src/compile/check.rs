@@ -1,6 +1,7 @@
 //! What a compiled definition must fulfil beyond its syntax: every name is known, every variable
 //! stands where it has a value, every path is in the simulated provider's answers.
 
+mod actions;
 mod facts;
 mod operations;
 mod scope;
@@ -28,6 +29,7 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
             None => problems.push(unknown(&path, "object", name, &objects(&contract))),
         }
     }
+    actions::check(compiled, &contract, &shapes, problems);
     for (name, catalog) in &compiled.catalogs {
         let path = format!("spec.catalogs.{name}");
         match contract.catalogs.iter().find(|known| known.name == name) {
@@ -82,7 +84,7 @@ fn check_object(
     }
     check_fields(contract.outputs, &object.outputs, path, problems);
     if let Some(state) = object.outputs.get("state") {
-        check_state(state, contract, &format!("{path}.as.state"), problems);
+        check_state(state, contract.states, &format!("{path}.as.state"), problems);
     }
     let item = shapes.item(contract.name);
     for (output, tree) in &object.outputs {
@@ -121,30 +123,31 @@ fn check_constant(field: &Field, tree: &Tree, path: &str, problems: &mut Vec<Pro
     };
     let wanted = match (field.kind, tree) {
         (Kind::State, _) => return,
-        (Kind::Int | Kind::Bool, Tree::Text(_)) if literal.is_none() => return,
-        (Kind::Int, Tree::Constant(value)) if value.is_i64() => return,
-        (Kind::Int, _) => "a whole number",
+        (Kind::Int | Kind::Amount | Kind::Bool, Tree::Text(_)) if literal.is_none() => return,
+        (Kind::Int | Kind::Amount, Tree::Constant(value)) if value.is_i64() => return,
+        (Kind::Int | Kind::Amount, _) => "a whole number",
         (Kind::Bool, Tree::Constant(value)) if value.is_boolean() => return,
         (Kind::Bool, _) => "true or false",
-        (Kind::Text | Kind::Decimal, Tree::Text(_)) => return,
+        (Kind::Text | Kind::Phone | Kind::Currency | Kind::Decimal, Tree::Text(_)) => return,
         (Kind::Decimal, Tree::Constant(value)) if value.is_number() => return,
-        (Kind::Text, _) => "text",
+        (Kind::Text | Kind::Phone | Kind::Currency, _) => "text",
         (Kind::Decimal, _) => "a number",
-        (Kind::Texts | Kind::Addresses | Kind::Rules | Kind::Forwards, Tree::List(_)) => return,
-        (Kind::Texts | Kind::Addresses | Kind::Rules | Kind::Forwards, Tree::Text(_))
-            if literal.is_none() =>
-        {
-            return;
-        }
-        (Kind::Texts | Kind::Addresses | Kind::Rules | Kind::Forwards, _) => "a list",
+        (kind, Tree::List(_)) if is_list(kind) => return,
+        (kind, Tree::Text(_)) if is_list(kind) && literal.is_none() => return,
+        (kind, _) if is_list(kind) => "a list",
         (Kind::Labels, Tree::Map(_)) => return,
         (Kind::Labels, Tree::Text(_)) if literal.is_none() => return,
-        (Kind::Labels, _) => "a map",
+        (_, _) => "a map",
     };
     problems.push(problem(path, format!("expected {wanted} or an expression that gives it")));
 }
 
-fn check_state(tree: &Tree, contract: &ObjectContract, path: &str, problems: &mut Vec<Problem>) {
+fn is_list(kind: Kind) -> bool {
+    let plain = matches!(kind, Kind::Texts | Kind::Addresses | Kind::Numbers | Kind::Vectors);
+    plain || matches!(kind, Kind::Maps(_))
+}
+
+fn check_state(tree: &Tree, states: &[&str], path: &str, problems: &mut Vec<Problem>) {
     let Tree::Map(entries) = tree else {
         let reason = "expected a map: `of` is the vendor's state, its values map to ours";
         return problems.push(problem(path, reason.to_owned()));
@@ -162,8 +165,8 @@ fn check_state(tree: &Tree, contract: &ObjectContract, path: &str, problems: &mu
             Tree::Text(template) => template.literal().unwrap_or_default(),
             _ => "",
         };
-        if !contract.states.contains(&ours) {
-            problems.push(unknown(&format!("{path}.{key}"), "state", ours, contract.states));
+        if !states.contains(&ours) {
+            problems.push(unknown(&format!("{path}.{key}"), "state", ours, states));
         }
     }
 }

@@ -7,13 +7,16 @@ use infrafabric_definition::{
     AnswerFormat, Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec,
     Operation, Part, Scope, Text,
 };
+use serde_json::{Value as Json, json};
 use thiserror::Error;
 
+use super::action::CompiledAction;
 use super::check;
 use super::operation::{CompiledOperation, condition, text_template, tree};
 use super::sandbox::CompiledSandbox;
 use super::template::{Template, Tree};
 use super::webhook::CompiledWebhook;
+use crate::contract;
 
 /// A definition that passed every check, with its expressions compiled.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct Compiled {
     pub verify: CompiledOperation,
     /// The objects by contract name.
     pub objects: BTreeMap<String, CompiledObject>,
+    /// The actions by contract name.
+    pub actions: BTreeMap<String, CompiledAction>,
     /// The catalogs by contract name.
     pub catalogs: BTreeMap<String, CompiledCatalog>,
     /// How deliveries are told from forgeries.
@@ -212,6 +217,11 @@ impl Compiled {
         for (key, value) in &spec.objects {
             objects.insert(key.0.clone(), object(key, &value.expanded(), &spec, problems));
         }
+        let mut actions = BTreeMap::new();
+        for (key, value) in &spec.actions {
+            let action = CompiledAction::compile(key, value, spec.answer, problems);
+            actions.extend(action.map(|action| (key.0.clone(), action)));
+        }
         let mut catalogs = BTreeMap::new();
         for (key, value) in &spec.catalogs {
             catalogs.extend(catalog(key, value, &spec, problems).map(|c| (key.0.clone(), c)));
@@ -231,6 +241,7 @@ impl Compiled {
             auth,
             verify: verify?,
             objects,
+            actions,
             catalogs,
             webhook,
             sandbox,
@@ -253,6 +264,20 @@ impl Compiled {
         &self.spec
     }
 
+    /// A wish for an action that this provider understands: the contract's example, with what the
+    /// simulated provider has other names for.
+    pub fn example(&self, action: &str) -> Json {
+        let known = contract::of(self.spec.domain).action(action);
+        let example = known.and_then(|known| serde_json::from_str(known.example).ok());
+        let mut example: Json = example.unwrap_or_else(|| json!({}));
+        let simulated = self.sandbox.as_ref().and_then(|sandbox| sandbox.actions.get(action));
+        let own = simulated.and_then(|action| action.example.as_object());
+        for (key, value) in own.into_iter().flatten() {
+            example[key] = value.clone();
+        }
+        example
+    }
+
     /// Every operation that the definition declares, sorted: `machine.create`, `sizes.list`,
     /// `verify`.
     pub fn capabilities(&self) -> Vec<String> {
@@ -264,6 +289,7 @@ impl Compiled {
             names.extend(operations.map(|operation| operation.name.clone()));
         }
         names.extend(self.catalogs.values().map(|catalog| catalog.list.name.clone()));
+        names.extend(self.actions.keys().cloned());
         names.sort();
         names
     }

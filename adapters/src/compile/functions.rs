@@ -4,18 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cel::{ExecutionError, Value as Cel};
+use iso_currency::Currency;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 
 use super::value::to_json;
 
 pub(super) type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 9] =
-    ["list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields"];
+pub const FUNCTIONS: [&str; 12] = [
+    "list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields", "major", "minor",
+    "hash",
+];
 
 /// What each of them does.
-pub(super) const BUILT_IN: [(&str, Function); 9] = [
+pub(super) const BUILT_IN: [(&str, Function); 12] = [
     ("list", list),
     ("flatten", flatten),
     ("keyed", keyed),
@@ -25,6 +31,9 @@ pub(super) const BUILT_IN: [(&str, Function); 9] = [
     ("uuid", uuid),
     ("link", link),
     ("fields", fields),
+    ("major", major),
+    ("minor", minor),
+    ("hash", hash),
 ];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
@@ -135,4 +144,46 @@ fn fields(args: &[Cel]) -> Result<Cel, ExecutionError> {
     }
     let lists = map.into_iter().map(|(name, values)| (name, Cel::List(Arc::new(values))));
     Ok(Cel::from(lists.collect::<HashMap<String, Cel>>()))
+}
+
+/// The decimals of a currency.
+fn decimals(code: &str) -> Option<u32> {
+    Currency::from_code(code).map(|currency| currency.exponent().unwrap_or(0).into())
+}
+
+/// `major(1250, "EUR")`: `12.50`, for APIs that take money as text in the currency's main unit.
+fn major(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let wrong = || ExecutionError::function_error("major", "takes a whole number and a currency");
+    let [Cel::Int(minor), Cel::String(code)] = args else { return Err(wrong()) };
+    let scale = decimals(code).ok_or_else(wrong)?;
+    Ok(Cel::String(Arc::new(Decimal::new(*minor, scale).to_string())))
+}
+
+/// `minor("12.50", "EUR")`: `1250`.
+fn minor(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let wrong = || ExecutionError::function_error("minor", "takes an amount and a currency");
+    let [amount, Cel::String(code)] = args else { return Err(wrong()) };
+    let text = match to_json(amount) {
+        Some(Json::String(text)) => text,
+        Some(Json::Number(number)) => number.to_string(),
+        _ => return Err(wrong()),
+    };
+    let amount: Decimal = text.parse().map_err(|_| wrong())?;
+    let scale = decimals(code).ok_or_else(wrong)?;
+    let minor = amount.checked_mul(Decimal::from(10_u64.pow(scale)));
+    // A part of a minor unit is no money that this currency has.
+    let minor = minor.filter(Decimal::is_integer).and_then(|minor| minor.to_i64());
+    minor.map(Cel::Int).ok_or_else(wrong)
+}
+
+/// `hash(s)`: always the same 22 letters and digits for the same text, for keys that may not be longer.
+fn hash(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let [Cel::String(text)] = args else {
+        return Err(ExecutionError::function_error("hash", "takes one string"));
+    };
+    let digest = Sha256::digest(text.as_bytes());
+    let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);
+    let short: String = digest.iter().take(22).map(letter).collect();
+    Ok(Cel::String(Arc::new(short)))
 }

@@ -1,5 +1,6 @@
 //! Checks and compiles definitions: parsed strictly, every name checked, expressions compiled once.
 
+mod action;
 mod check;
 mod definition;
 mod dialect;
@@ -12,6 +13,7 @@ mod template;
 mod value;
 mod webhook;
 
+pub use action::CompiledAction;
 pub use definition::{
     Compiled, CompiledAuth, CompiledCatalog, CompiledErrorRule, CompiledObject, CompiledPart,
     Problem,
@@ -22,7 +24,7 @@ pub use load::{LoadError, Place, parse};
 pub use operation::{BodyTemplate, CompiledOperation, CompiledStep, CompiledWait, PathTemplate};
 pub use sandbox::{
     CompiledAnswer, CompiledList, CompiledRead, CompiledRule, CompiledSandbox,
-    CompiledSandboxObject, CompiledSandboxPart,
+    CompiledSandboxAction, CompiledSandboxObject, CompiledSandboxPart, CompiledSandboxThing,
 };
 pub use template::{Template, TemplateError, Tree, TreeError, plain};
 pub use webhook::CompiledWebhook;

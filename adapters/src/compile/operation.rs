@@ -38,6 +38,10 @@ pub struct CompiledOperation {
     pub cursor: Option<Template>,
     /// The reads before the request.
     pub steps: Vec<CompiledStep>,
+    /// How long its answer may take, where that is longer than usual.
+    pub within: Option<Duration>,
+    /// What says how it ended when its answer was lost.
+    pub resolve: Option<Box<CompiledOperation>>,
     /// What is waited for.
     pub wait: Option<Box<CompiledWait>>,
     /// Whether it asks after another operation: what an answer says of that one is no failure of the
@@ -219,6 +223,8 @@ impl CompiledOperation {
             let place = format!("{path}.wait");
             self::wait(name, wait, operation.endpoint.as_ref(), answer, &place, problems)
         });
+        let within = operation.within.as_ref();
+        let within = within.and_then(|given| span(given, &format!("{path}.within"), problems));
         let compiled = Self {
             name: name.to_owned(),
             method,
@@ -232,6 +238,8 @@ impl CompiledOperation {
             cursor: optional(&operation.cursor, "cursor", problems),
             body: body(operation, path, problems),
             steps,
+            within,
+            resolve: None,
             wait: wait.map(Box::new),
             poll: false,
             path: compiled.ok()?,
@@ -271,8 +279,16 @@ impl CompiledOperation {
         let reads = |template: &Template, wanted: &[&str]| {
             template.expressions().flat_map(Expression::paths).any(|path| path == wanted)
         };
-        let mut found = self.method == Method::Put && reads(&self.path.path, &["want", "name"]);
-        self.request_templates("", &mut |_, template| found |= reads(template, &["token"]));
+        self.sends_token()
+            || self.method == Method::Put && reads(&self.path.path, &["want", "name"])
+    }
+
+    /// Whether the request carries `token`.
+    pub fn sends_token(&self) -> bool {
+        let mut found = false;
+        self.request_templates("", &mut |_, template| {
+            found |= template.expressions().flat_map(Expression::paths).any(|p| p == ["token"]);
+        });
         found
     }
 }
@@ -317,12 +333,8 @@ fn wait(
         CompiledOperation::compile(&format!("{name}.wait"), &read, answer, path, problems)?;
     poll.poll = true;
     let span = |given: &Option<Span>, key: &str, otherwise, problems: &mut Problems| {
-        let Some(given) = given else { return otherwise };
-        given.duration().filter(|span| !span.is_zero()).unwrap_or_else(|| {
-            let reason = format!("`{given}` is no span such as 30s");
-            problems.push(Problem { path: format!("{path}.{key}"), reason });
-            otherwise
-        })
+        let given = given.as_ref();
+        given.and_then(|g| span(g, &format!("{path}.{key}"), problems)).unwrap_or(otherwise)
     };
     let failed = wait.failed.as_ref();
     Some(CompiledWait {
@@ -333,6 +345,16 @@ fn wait(
         failed: failed.and_then(|failed| condition(failed, &format!("{path}.failed"), problems)),
         done: condition(&wait.done, &format!("{path}.done"), problems)?,
     })
+}
+
+/// A span of time that is not empty.
+fn span(given: &Span, path: &str, problems: &mut Problems) -> Option<Duration> {
+    let span = given.duration().filter(|span| !span.is_zero());
+    if span.is_none() {
+        let reason = format!("`{given}` is no span such as 30s");
+        problems.push(Problem { path: path.to_owned(), reason });
+    }
+    span
 }
 
 /// A condition is an expression by itself; `${}` around it may be left out.

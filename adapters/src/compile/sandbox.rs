@@ -1,11 +1,15 @@
 //! The `sandbox:` section with its templates compiled, for the simulator.
 
+mod action;
+
 use std::collections::BTreeMap;
 
 use infrafabric_definition::{
-    Class, Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxRead, Text,
+    Class, Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxRead,
+    SandboxRule, Text,
 };
 
+pub use self::action::{CompiledSandboxAction, CompiledSandboxThing};
 use super::definition::Problems;
 use super::operation::{text_template, tree};
 use super::template::{Template, Tree};
@@ -23,6 +27,10 @@ pub struct CompiledSandbox {
     pub verify: CompiledAnswer,
     /// Its things.
     pub objects: BTreeMap<String, CompiledSandboxObject>,
+    /// What its actions make and change.
+    pub things: BTreeMap<String, CompiledSandboxThing>,
+    /// Its actions.
+    pub actions: BTreeMap<String, CompiledSandboxAction>,
     /// Its catalogs.
     pub catalogs: BTreeMap<String, CompiledAnswer>,
     /// How failures look on the wire.
@@ -129,6 +137,18 @@ impl CompiledSandbox {
             let place = format!("{path}.catalogs.{name}");
             catalogs.insert(name.0.clone(), answer(spec, &place, problems));
         }
+        let mut things = BTreeMap::new();
+        for (name, spec) in &sandbox.things {
+            let thing =
+                CompiledSandboxThing::compile(spec, &format!("{path}.things.{name}"), problems);
+            things.extend(thing.map(|thing| (name.0.clone(), thing)));
+        }
+        let mut actions = BTreeMap::new();
+        for (name, spec) in &sandbox.actions {
+            let place = format!("{path}.actions.{name}");
+            let action = CompiledSandboxAction::compile(spec, &place, problems);
+            actions.insert(name.0.clone(), action);
+        }
         let accepts = sandbox.accepts.iter().map(|(k, v)| (k.0.clone(), v.0.clone())).collect();
         let token = sandbox.token.as_ref();
         Self {
@@ -137,6 +157,8 @@ impl CompiledSandbox {
             error: answer(&sandbox.error, &format!("{path}.error"), problems),
             verify: answer(&sandbox.verify, &format!("{path}.verify"), problems),
             objects,
+            things,
+            actions,
             catalogs,
             failures: sandbox.failures.clone(),
         }
@@ -151,12 +173,6 @@ fn object(
     let optional = |text: &Option<Text>, key: &str, problems: &mut Problems| {
         text.as_ref().and_then(|text| text_template(text, &format!("{path}.{key}"), problems))
     };
-    let mut rules = Vec::new();
-    for (i, rule) in spec.rules.iter().enumerate() {
-        let must = text_template(&rule.must, &format!("{path}.rules[{i}].must"), problems);
-        let message = rule.message.0.clone();
-        rules.extend(must.map(|must| CompiledRule { must, class: rule.class, message }));
-    }
     let mut steps = BTreeMap::new();
     for (name, spec) in &spec.steps {
         steps.insert(name.0.clone(), read(spec, &format!("{path}.steps.{name}"), problems));
@@ -179,7 +195,7 @@ fn object(
         parts,
         unique: optional(&spec.unique, "unique", problems),
         lingers: spec.lingers,
-        rules,
+        rules: rules(&spec.rules, path, problems),
         create: answer(&spec.create, &format!("{path}.create"), problems),
         read: answer(&spec.read, &format!("{path}.read"), problems),
         list: list(&spec.list, &format!("{path}.list"), problems),
@@ -187,6 +203,16 @@ fn object(
         id: text_template(&spec.id, &format!("{path}.id"), problems)?,
         item: tree(&spec.item.0, &format!("{path}.item"), problems)?,
     })
+}
+
+fn rules(spec: &[SandboxRule], path: &str, problems: &mut Problems) -> Vec<CompiledRule> {
+    let mut rules = Vec::new();
+    for (i, rule) in spec.iter().enumerate() {
+        let must = text_template(&rule.must, &format!("{path}.rules[{i}].must"), problems);
+        let message = rule.message.0.clone();
+        rules.extend(must.map(|must| CompiledRule { must, class: rule.class, message }));
+    }
+    rules
 }
 
 fn list(spec: &SandboxList, path: &str, problems: &mut Problems) -> CompiledList {

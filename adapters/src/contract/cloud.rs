@@ -4,11 +4,12 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use infrafabric_definition::Domain;
 use rust_decimal::Decimal;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::Kept;
 use super::boot::boot_data;
 
 pub use table::CONTRACT;
@@ -61,17 +62,8 @@ impl MachineWant {
     }
 }
 
-/// Something besides machines that a provider keeps for us.
-pub trait Kept: DeserializeOwned {
-    /// What it is made from: it has a `name` and a `region`.
-    type Want: Serialize;
-    /// The contract's name.
-    const KIND: &'static str;
-    /// The provider's identity for it.
-    fn id(&self) -> &str;
-}
-
 impl Kept for SshKey {
+    const DOMAIN: Domain = Domain::Cloud;
     type Want = SshKeyWant;
     const KIND: &'static str = "sshKey";
     fn id(&self) -> &str {
@@ -80,6 +72,7 @@ impl Kept for SshKey {
 }
 
 impl Kept for Network {
+    const DOMAIN: Domain = Domain::Cloud;
     type Want = NetworkWant;
     const KIND: &'static str = "network";
     fn id(&self) -> &str {
@@ -88,6 +81,7 @@ impl Kept for Network {
 }
 
 impl Kept for Firewall {
+    const DOMAIN: Domain = Domain::Cloud;
     type Want = FirewallWant;
     const KIND: &'static str = "firewall";
     fn id(&self) -> &str {
@@ -96,6 +90,7 @@ impl Kept for Firewall {
 }
 
 impl Kept for FixedAddress {
+    const DOMAIN: Domain = Domain::Cloud;
     type Want = FixedAddressWant;
     const KIND: &'static str = "address";
     fn id(&self) -> &str {
@@ -104,6 +99,7 @@ impl Kept for FixedAddress {
 }
 
 impl Kept for LoadBalancer {
+    const DOMAIN: Domain = Domain::Cloud;
     type Want = LoadBalancerWant;
     const KIND: &'static str = "loadBalancer";
     fn id(&self) -> &str {

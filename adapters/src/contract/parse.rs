@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::cloud::{Address, Image, Kept, Machine, MachineState, Region, Size};
+use super::cloud::{Address, Image, Machine, MachineState, Region, Size};
+use super::{Field, Kept, Kind};
 use crate::compile::{EvaluationError, Tree, Vars, plain};
 
 /// Why a thing of the provider is none of the contract.
@@ -20,6 +22,9 @@ pub(crate) enum ParseError {
     /// A required value is absent or of another type.
     #[error("`as.{0}` gives nothing of its type")]
     Required(&'static str),
+    /// Together they are none of the contract's.
+    #[error("read the outputs")]
+    Typed(#[source] serde_json::Error),
 }
 
 /// The outputs of one thing, rendered.
@@ -58,14 +63,56 @@ impl Outputs {
         })
     }
 
-    /// A thing of any other kind: its outputs by name, each as text.
+    /// What is kept for us, as its contract has it.
     pub(crate) fn kept<T: Kept>(&self) -> Result<T, ParseError> {
-        let id = self.text("id").ok_or(ParseError::Required("id"))?;
-        let texts =
-            self.0.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?.into())));
-        let mut fields: serde_json::Map<String, Json> = texts.collect();
-        fields.insert("id".to_owned(), Json::from(id));
-        serde_json::from_value(Json::Object(fields)).map_err(|_| ParseError::Required("id"))
+        let contract = super::of(T::DOMAIN).object(T::KIND);
+        self.typed(contract.map_or(&[], |contract| contract.outputs))
+    }
+
+    /// Anything else: its outputs by name, each of its field's type. `state` comes with `vendorState`.
+    pub(crate) fn typed<T: DeserializeOwned>(
+        &self,
+        fields: &'static [Field],
+    ) -> Result<T, ParseError> {
+        let json = self.json(fields)?;
+        serde_json::from_value(json).map_err(ParseError::Typed)
+    }
+
+    /// The outputs by name, each of its field's type.
+    pub(crate) fn json(&self, fields: &'static [Field]) -> Result<Json, ParseError> {
+        let mut map = serde_json::Map::new();
+        for Field { name, kind, required, .. } in fields {
+            if *kind == Kind::State {
+                let (ours, theirs) = self.vendor_state();
+                map.extend(ours.map(|state| ((*name).to_owned(), state)));
+                map.insert("vendorState".to_owned(), Json::from(theirs));
+                continue;
+            }
+            match self.value(name, *kind) {
+                Some(value) => {
+                    map.insert((*name).to_owned(), value);
+                }
+                None if *required => return Err(ParseError::Required(name)),
+                None => {}
+            }
+        }
+        Ok(Json::Object(map))
+    }
+
+    /// One output; `None` when it is absent or of another type.
+    fn value(&self, name: &str, kind: Kind) -> Option<Json> {
+        match kind {
+            Kind::Text | Kind::Phone | Kind::Currency => self.text(name).map(Json::from),
+            Kind::Int | Kind::Amount => self.whole::<u64>(name).map(Json::from),
+            Kind::Decimal => self.decimal(name).map(|number| Json::from(number.to_string())),
+            Kind::Bool => self.flag(name).map(Json::from),
+            Kind::Texts => self.texts(name).map(Json::from),
+            Kind::Labels => self.0.get(name).filter(|value| value.is_object()).cloned(),
+            Kind::Maps(_) | Kind::Numbers | Kind::Vectors | Kind::Addresses => {
+                self.0.get(name).filter(|value| value.is_array()).cloned()
+            }
+            Kind::State => None,
+        }
     }
 
     /// The identity alone.
@@ -118,16 +165,18 @@ impl Outputs {
         })
     }
 
-    /// The state and the vendor's word for it. A word that the definition does not know is neither
-    /// success nor failure.
+    /// A machine's state. A word that the definition does not know is neither success nor failure.
     fn state(&self) -> (MachineState, String) {
-        let Some(Json::Object(map)) = self.0.get("state") else {
-            return (MachineState::Unknown, String::new());
-        };
-        let word = map.get("of").and_then(text).unwrap_or_default();
-        let state = map.get(&word).filter(|_| word != "of");
-        let state = state.and_then(|state| serde_json::from_value(state.clone()).ok());
+        let (state, word) = self.vendor_state();
+        let state = state.and_then(|state| serde_json::from_value(state).ok());
         (state.unwrap_or(MachineState::Unknown), word)
+    }
+
+    /// The contract's state, if the definition knows the vendor's word for it, and that word.
+    fn vendor_state(&self) -> (Option<Json>, String) {
+        let Some(Json::Object(map)) = self.0.get("state") else { return (None, String::new()) };
+        let word = map.get("of").and_then(text).unwrap_or_default();
+        (map.get(&word).filter(|_| word != "of").cloned(), word)
     }
 
     /// Public ones first; what is no IP address is left out.

@@ -9,6 +9,7 @@ use sse_stream::SseByteStream;
 use tokio::time::Instant;
 use url::Url;
 
+use super::call::Events;
 use super::xml;
 use crate::compile::Vars;
 
@@ -40,27 +41,39 @@ pub(crate) struct Answer {
     pub(crate) address: Option<Url>,
     /// What the steps before it gave.
     pub(crate) steps: Json,
+    /// Whether it says what became of a call whose own answer was lost.
+    pub(crate) resolved: bool,
 }
 
 impl Answer {
     /// The variables `body`, `headers` and `status`.
     pub(crate) fn vars(&self) -> Vars {
         let mut vars = Vars::default();
+        self.add_to(&mut vars);
+        vars
+    }
+
+    /// Adds them to others.
+    pub(crate) fn add_to(&self, vars: &mut Vars) {
         vars.set("status", &Json::from(self.status));
         vars.set("headers", &self.headers);
         vars.set("body", &self.body);
-        vars
     }
 }
 
 /// Reads a body; memory is bounded by the limit, also for compressed answers.
-pub(crate) async fn read(response: reqwest::Response, limit: usize, deadline: Instant) -> Body {
+pub(crate) async fn read(
+    response: reqwest::Response,
+    limit: usize,
+    deadline: Instant,
+    events: Option<&Events<'_>>,
+) -> Body {
     let announced = content_length(response.headers());
     if let Some(bytes) = announced.filter(|bytes| *bytes > limit as u64) {
         return Body::TooLong { bytes };
     }
     let kind = response.headers().get(CONTENT_TYPE).cloned();
-    let bytes = match tokio::time::timeout_at(deadline, collect(response, limit)).await {
+    let bytes = match tokio::time::timeout_at(deadline, collect(response, limit, events)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(body)) => return body,
         Err(_) => return Body::Cut("no end in time".to_owned()),
@@ -76,9 +89,17 @@ pub(crate) async fn read(response: reqwest::Response, limit: usize, deadline: In
     }
 }
 
-async fn collect(mut response: reqwest::Response, limit: usize) -> Result<BytesMut, Body> {
+async fn collect(
+    mut response: reqwest::Response,
+    limit: usize,
+    events: Option<&Events<'_>>,
+) -> Result<BytesMut, Body> {
     let mut bytes = BytesMut::new();
+    let mut seen = 0;
     loop {
+        if let Some(events) = events {
+            seen += forward(&bytes[seen..], events);
+        }
         match response.chunk().await {
             Ok(Some(chunk)) if bytes.len() + chunk.len() > limit => {
                 return Err(Body::TooLong { bytes: (bytes.len() + chunk.len()) as u64 });
@@ -88,6 +109,29 @@ async fn collect(mut response: reqwest::Response, limit: usize) -> Result<BytesM
             Err(error) => return Err(Body::Cut(error.without_url().to_string())),
         }
     }
+}
+
+/// Shows the events that are there whole; how many bytes they are.
+fn forward(text: &[u8], events: &Events<'_>) -> usize {
+    let end = |at: usize| {
+        let rest = &text[at..];
+        let ends = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"];
+        ends.into_iter().find(|end| rest.starts_with(end)).map(|end| at + end.len())
+    };
+    let (mut from, mut at) = (0, 0);
+    while at < text.len() {
+        let Some(to) = end(at) else {
+            at += 1;
+            continue;
+        };
+        // What is no event now is an error when all is read.
+        let whole = std::str::from_utf8(&text[from..to]).ok().and_then(|text| events_of(text).ok());
+        if let Some(Json::Array(whole)) = whole {
+            whole.iter().for_each(events);
+        }
+        (from, at) = (to, to);
+    }
+    from
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -112,7 +156,7 @@ pub(crate) fn parse(text: &str, format: AnswerFormat) -> Result<Json, String> {
         AnswerFormat::Xml => xml::to_json(text).map_err(|error| error.to_string()),
         AnswerFormat::Form => Ok(form(text)),
         AnswerFormat::Text => Ok(Json::from(text)),
-        AnswerFormat::Sse => events(whole),
+        AnswerFormat::Sse => events_of(whole),
         AnswerFormat::Ndjson => lines(text),
     }
 }
@@ -169,7 +213,7 @@ fn lines(text: &str) -> Result<Json, String> {
 }
 
 /// Server-sent events. A stream whose last event has no end was cut off.
-fn events(text: &str) -> Result<Json, String> {
+fn events_of(text: &str) -> Result<Json, String> {
     let whole = ["\n\n", "\r\r", "\r\n\r\n"].iter().any(|end| text.ends_with(end));
     if !whole {
         return Err("events that end early".to_owned());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use infrafabric_definition::Class;
+use serde_json::Value as Json;
 
 use super::answer::Answer;
 use super::request::{Inputs, Request};
@@ -20,7 +21,12 @@ pub(crate) struct Call<'a> {
     pub(crate) inputs: Inputs,
     /// Set when it changes the world.
     pub(crate) effect: Option<Effect<'a>>,
+    /// Sees each event of a stream as it comes.
+    pub(crate) events: Option<&'a Events<'a>>,
 }
+
+/// Sees the events of a stream as they come.
+pub(crate) type Events<'a> = dyn Fn(&Json) + Send + Sync + 'a;
 
 /// Reads the identity of what an answer says was made.
 pub(crate) type Identity<'a> = dyn Fn(&Answer) -> Option<String> + Send + Sync + 'a;
@@ -49,12 +55,18 @@ impl fmt::Debug for Effect<'_> {
 }
 
 /// A call whose operation is declared and whose request is rendered.
-#[derive(Debug)]
 pub(crate) struct Ready<'a> {
     pub(crate) definition: &'a Compiled,
     pub(crate) operation: &'a CompiledOperation,
     pub(crate) request: Request,
     pub(crate) effect: Option<Effect<'a>>,
+    pub(crate) events: Option<&'a Events<'a>>,
+}
+
+impl fmt::Debug for Ready<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").field("operation", &self.operation.name).finish_non_exhaustive()
+    }
 }
 
 impl Ready<'_> {

@@ -61,6 +61,7 @@ pub(crate) fn classify(
         bytes: body.as_ref().map_or(0, |(_, bytes)| *bytes),
         body: body.map_or(Json::Null, |(body, _)| body),
         steps: Json::Null,
+        resolved: false,
     };
     let limits = call.definition.spec().limits.as_ref();
     let mut learnt = vendor::learnt(&answer, limits, context.now);

@@ -20,6 +20,7 @@ mod page;
 mod rate;
 mod record;
 mod request;
+mod resolve;
 mod retry;
 mod send;
 mod skew;
@@ -62,7 +63,7 @@ use stage::Trail;
 use tokens::{Token, Tokens};
 
 use crate::clock::Clock;
-use crate::compile::Compiled;
+use crate::compile::{Compiled, Vars};
 use crate::error::AdapterError;
 
 /// The largest body that is read.
@@ -121,6 +122,11 @@ impl Pipeline {
         self.clock.now()
     }
 
+    /// The variables that a call's templates see.
+    pub(crate) fn vars(&self, inputs: &Inputs) -> Vars {
+        inputs.vars(&self.parameters)
+    }
+
     pub(crate) fn metrics(&self) -> &PipelineMetrics {
         &self.metrics
     }
@@ -164,6 +170,11 @@ impl Pipeline {
         budget::allow()?;
         let mut record = Record::new(call);
         let mut result = self.attempts(call, &mut record, trail).await;
+        if let Some(resolve) = call.operation.resolve.as_deref()
+            && let Err(error) = result
+        {
+            result = Box::pin(self.resolved(call, (resolve, inputs), error)).await;
+        }
         if let Some(wait) = call.operation.wait.as_deref()
             && let Ok(first) = result
         {
@@ -183,7 +194,8 @@ impl Pipeline {
         record: &mut Record<'_>,
         trail: &mut Trail,
     ) -> Result<Answer, AdapterError> {
-        let deadline = tokio::time::Instant::now() + self.timeout;
+        let timeout = call.operation.within.unwrap_or(self.timeout).max(self.timeout);
+        let deadline = tokio::time::Instant::now() + timeout;
         let mut retry = Retry::new(call, deadline);
         loop {
             let began = tokio::time::Instant::now();
@@ -244,7 +256,7 @@ impl Pipeline {
                     })?;
             }
             trail.enter(Stage::Send);
-            let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
+            let exchange = send::send(request, BODY_LIMIT_BYTES, deadline, call.events).await;
             trail.enter(Stage::Classify);
             let redactor = used.as_ref().map_or(&self.redactor, |token| &token.redactor);
             let result = self.judge(call, exchange, redactor);
@@ -300,7 +312,7 @@ impl Pipeline {
         let region = call.request.region.clone();
         let inputs = Inputs { region, before: self.credentials.login(), ..Inputs::default() };
         let operation = self.definition.token.as_ref();
-        let ask = Call { name: "auth.token", operation, inputs, effect: None };
+        let ask = Call { name: "auth.token", operation, inputs, effect: None, events: None };
         let ask = self.ready(&ask)?;
         let mut request = send::prepare(&ask.request);
         let now = self.skew.apply(self.clock.now());
@@ -311,7 +323,7 @@ impl Pipeline {
             .ask_for_token(&ask.request, &mut request, now, known)
             .map_err(|error| ask.error(Class::Invalid, error.to_string()).because(error))?;
         let redactor = repeatable.map(|text| self.credentials.redactor_with([text.as_str()]));
-        let exchange = send::send(request, BODY_LIMIT_BYTES, deadline).await;
+        let exchange = send::send(request, BODY_LIMIT_BYTES, deadline, None).await;
         let answer = self.judge(&ask, exchange, redactor.as_ref().unwrap_or(&self.redactor))?;
         let item = match &ask.operation.item {
             Some(template) => self.evaluate("auth.token", template, &answer)?,
@@ -369,7 +381,7 @@ impl Pipeline {
                     AdapterError::new(error.class(), definition.name(), call.name, message)
                         .because(error)
                 })?;
-        Ok(Ready { definition, operation, request, effect: call.effect })
+        Ok(Ready { definition, operation, request, effect: call.effect, events: call.events })
     }
 }
 

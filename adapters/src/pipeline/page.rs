@@ -45,7 +45,7 @@ impl Pipeline {
         let mut page = inputs.clone();
         let mut last = None;
         for number in 1..=MOST_PAGES {
-            let call = Call { name, operation, inputs: page, effect: None };
+            let call = Call { name, operation, inputs: page, effect: None, events: None };
             let answer = self.run(call).await?;
             // The pipeline answered, so the operation is declared.
             let Some(operation) = operation else { return Ok(items) };

@@ -49,7 +49,9 @@ impl<'a> Record<'a> {
                 class: None,
                 status: Some(answer.status),
                 external_id: match effect.identity {
-                    Some(identity) => identity(answer),
+                    Some(identity) => identity(answer)
+                        .filter(|id| !id.is_empty())
+                        .or_else(|| intent.external_id.clone()),
                     None => intent.external_id.clone(),
                 },
                 price_per_hour: None,

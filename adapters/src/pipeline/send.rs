@@ -8,6 +8,7 @@ use http::header::HeaderMap;
 use tokio::time::Instant;
 
 use super::answer::{self, Body};
+use super::call::Events;
 
 /// How long it may take to reach the provider.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -47,11 +48,13 @@ pub(crate) fn prepare(request: &super::request::Request) -> reqwest::Request {
     prepared
 }
 
-/// Sends a request and reads its answer, at most `limit` bytes of it, until the deadline.
+/// Sends a request and reads its answer, at most `limit` bytes of it, until the deadline; `events` sees
+/// those of a stream as they come.
 pub(crate) async fn send(
     request: reqwest::Request,
     limit: usize,
     deadline: Instant,
+    events: Option<&Events<'_>>,
 ) -> Result<Received, SendFailure> {
     let client = CLIENT.as_ref().map_err(|error| SendFailure {
         sent: false,
@@ -70,7 +73,9 @@ pub(crate) async fn send(
     };
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    let body = answer::read(response, limit, deadline).await;
+    // A refusal is no stream, whatever was asked for.
+    let events = events.filter(|_| (200..300).contains(&status));
+    let body = answer::read(response, limit, deadline, events).await;
     Ok(Received { status, headers, body })
 }
 

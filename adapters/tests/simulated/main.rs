@@ -14,16 +14,17 @@ use case::{Case, MARK, answer, body, definitions, evaluate, over_xml, render, st
 
 fn fits(kind: Kind, value: &Json) -> bool {
     match kind {
-        Kind::Text => value.as_str().is_some_and(|text| !text.is_empty()),
-        Kind::Int => value.is_u64(),
+        Kind::Text | Kind::Phone | Kind::Currency => value.as_str().is_some_and(|text| !text.is_empty()),
+        Kind::Int | Kind::Amount => value.is_u64(),
         Kind::Decimal => {
             let text = value.as_str().map(str::parse::<rust_decimal::Decimal>);
             value.is_number() || text.is_some_and(|number| number.is_ok())
         }
         Kind::Bool => value.is_boolean(),
         Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Json::is_string)),
+        Kind::Numbers | Kind::Vectors => value.is_array(),
         Kind::Labels | Kind::State => value.is_object(),
-        Kind::Rules | Kind::Forwards => {
+        Kind::Maps(_) => {
             value.as_array().is_some_and(|items| items.iter().all(Json::is_object))
         }
         Kind::Addresses => value.as_array().is_some_and(|items| {

@@ -14,7 +14,7 @@ use crate::received::Received;
 use crate::route::{Route, Target, Verb};
 use crate::server::Shared;
 use crate::vars;
-use crate::{beside, objects};
+use crate::{actions, beside, objects};
 
 /// Everything that carrying out a request needs.
 pub(crate) struct Call<'a> {
@@ -126,6 +126,12 @@ fn act(
         Target::Change(name, verb) => {
             let object = sandbox.objects.get(name).ok_or_else(gone)?;
             objects::change(&call, name, verb, object)
+        }
+        Target::Action(name) => {
+            actions::act(&call, name, sandbox.actions.get(name).ok_or_else(gone)?)
+        }
+        Target::Resolve(name) => {
+            actions::resolve(&call, name, sandbox.actions.get(name).ok_or_else(gone)?)
         }
         Target::Step(name, ..) | Target::Wait(name, _) | Target::Part(name, ..) => {
             let object = sandbox.objects.get(name).ok_or_else(gone)?;

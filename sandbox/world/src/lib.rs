@@ -6,6 +6,7 @@
 //! *Invariants*: no lock is held across an await; what the ledger holds happened; no credential is
 //! stored outside [`Account`](provider::Account) or shown anywhere.
 
+mod actions;
 mod admin;
 mod answer;
 mod auth;
@@ -24,6 +25,7 @@ mod plan;
 mod provider;
 mod received;
 mod recorder;
+mod rehearsal;
 mod route;
 mod rsa;
 mod server;
@@ -38,5 +40,6 @@ pub use client::{ClientError, WorldClient};
 pub use fault::{FAULTS, FaultName, FaultShown, FaultSpec};
 pub use ledger::{Delivery, Effect, LedgerEntry, LedgerPage, Unmatched};
 pub use recorder::{Exchange, Recorder};
+pub use rehearsal::{Rehearsed, rehearse};
 pub use server::{StartError, World, WorldOptions};
 pub use thing::ThingShown;

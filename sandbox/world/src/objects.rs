@@ -113,7 +113,7 @@ fn key(call: &Call<'_>, name: &str) -> Option<(String, String)> {
 }
 
 /// The value with the keys of its maps in order.
-fn sorted(value: &Json) -> Json {
+pub(crate) fn sorted(value: &Json) -> Json {
     match value {
         Json::Object(entries) => {
             let mut entries: Vec<(String, Json)> =
@@ -346,7 +346,7 @@ fn number(template: Option<&Template>, vars: &Vars) -> Result<Option<usize>, Eva
 }
 
 pub(crate) fn show<'a>(call: &'a Call<'_>, spec: &'a CompiledSandboxObject) -> Show<'a> {
-    Show::new(spec, call.received, call.now, call.world.phase)
+    Show::new(&spec.item, call.received, call.now, call.world.phase)
 }
 
 /// Whether the request's region can see the thing: where lists are regional, everything is.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::compile::{
     Compiled, CompiledAnswer, CompiledSandbox, EvaluationError, Vars, plain,
 };
+use indexmap::IndexMap;
 use infrafabric_definition::{AnswerFormat, Scheme};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -43,6 +44,9 @@ pub(crate) struct Account {
     issued: Mutex<HashMap<String, DateTime<Utc>>>,
     /// The refresh token that took the place of the accepted one.
     refresh: Mutex<Option<String>>,
+    /// Answers by idempotency key.
+    said: Mutex<IndexMap<String, Said>>,
+    acts: Mutex<()>,
 }
 
 /// How long an access token is good.
@@ -107,6 +111,8 @@ impl Provider {
             things: Mutex::default(),
             issued: Mutex::default(),
             refresh: Mutex::default(),
+            said: Mutex::default(),
+            acts: Mutex::default(),
         });
         accounts.insert(credential, Arc::clone(&account));
         Some(account)
@@ -158,7 +164,38 @@ impl Provider {
     }
 }
 
+/// What an account was answered under an idempotency key.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    /// Of what was asked.
+    pub(crate) digest: String,
+    /// The answer, which is given again.
+    pub(crate) answer: Answer,
+}
+
+/// How many idempotency keys of actions an account remembers.
+const KEYS: usize = 10_000;
+
 impl Account {
+    /// One action at a time: two of one key must not both find it new.
+    pub(crate) fn acts(&self) -> MutexGuard<'_, ()> {
+        self.acts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was answered under a key.
+    pub(crate) fn said(&self, key: &str) -> Option<Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Remembers an answer under its key; the oldest are forgotten.
+    pub(crate) fn say(&self, key: String, said: Said) {
+        let mut all = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KEYS {
+            all.drain(..KEYS / 2);
+        }
+        all.insert(key, said);
+    }
+
     /// Gives an access token, as the definition's own answer or as RFC 6749 has it.
     pub(crate) fn issue(
         &self,

@@ -30,6 +30,10 @@ pub(crate) enum Target {
     Step(String, Verb, usize),
     /// Who asks after the end of an operation of an object.
     Wait(String, Verb),
+    /// An action, by contract name.
+    Action(String),
+    /// What became of an action.
+    Resolve(String),
     /// The creation or deletion of an object's part, by its place.
     Part(String, Verb, usize),
 }
@@ -97,6 +101,8 @@ impl Target {
             Self::Catalog(name) => Some(&compiled.catalogs.get(name)?.list),
             Self::Object(name, verb) => verb.of(compiled.objects.get(name)?),
             Self::Change(name, verb) => compiled.objects.get(name)?.verbs.get(verb),
+            Self::Action(name) => Some(&compiled.actions.get(name)?.call),
+            Self::Resolve(name) => compiled.actions.get(name)?.call.resolve.as_deref(),
             Self::Step(name, verb, at) => {
                 let operation = verb.of(compiled.objects.get(name)?)?;
                 operation.steps.get(*at).map(|step| &step.operation)
@@ -155,6 +161,9 @@ impl Routes {
                 let part = |verb| Target::Part(name.clone(), verb, at);
                 targets.extend([part(Verb::Create), part(Verb::Delete)]);
             }
+        }
+        for name in compiled.actions.keys() {
+            targets.extend([Target::Action(name.clone()), Target::Resolve(name.clone())]);
         }
         targets.extend(compiled.catalogs.keys().cloned().map(Target::Catalog));
         // Last, so that an operation of the same request gets the request.

@@ -30,6 +30,8 @@ pub(crate) struct Thing {
     /// The body of its creation, as later changes left it.
     req: Mutex<Arc<Json>>,
     off: AtomicBool,
+    /// What it is now, by the definition's own names.
+    now: Mutex<Arc<Json>>,
     pub(crate) region: Option<String>,
     pub(crate) created: DateTime<Utc>,
     pub(crate) name: Option<String>,
@@ -57,6 +59,7 @@ impl Thing {
             seq,
             req: Mutex::new(Arc::new(req)),
             off: AtomicBool::new(false),
+            now: Mutex::new(Arc::new(Json::Object(serde_json::Map::new()))),
             region: None,
             created,
             name: None,
@@ -75,6 +78,17 @@ impl Thing {
     /// Changes what it was made from.
     pub(crate) fn set_req(&self, req: Json) {
         *self.req.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(req);
+        self.forget();
+    }
+
+    /// What it is now, by the definition's own names.
+    pub(crate) fn now(&self) -> Arc<Json> {
+        Arc::clone(&self.now.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes what it is.
+    pub(crate) fn set_now(&self, now: Json) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
         self.forget();
     }
 

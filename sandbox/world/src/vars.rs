@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use infrafabric_adapters::compile::{
-    CompiledSandboxObject, EvaluationError, Expression, Tree, Vars,
-};
+use infrafabric_adapters::compile::{EvaluationError, Expression, Tree, Vars};
 use serde_json::Value as Json;
 
 use crate::received::Received;
@@ -26,6 +24,7 @@ pub(crate) fn request(received: &Received, region: Option<&str>) -> Vars {
 pub(crate) fn thing(thing: &Thing, now: DateTime<Utc>, phase: Duration) -> Vars {
     let mut vars = Vars::default();
     vars.set("req", &thing.req());
+    vars.set("now", &thing.now());
     vars.set("id", &thing.id);
     vars.set("seq", &Json::from(thing.seq));
     vars.set("region", &thing.region.as_deref().map_or(Json::Null, Json::from));
@@ -47,7 +46,7 @@ fn nth(states: &[Json], at: usize) -> Option<Json> {
 
 /// Shows things of one kind to one request.
 pub(crate) struct Show<'a> {
-    spec: &'a CompiledSandboxObject,
+    item: &'a Tree,
     received: &'a Received,
     now: DateTime<Utc>,
     phase: Duration,
@@ -57,13 +56,13 @@ pub(crate) struct Show<'a> {
 
 impl<'a> Show<'a> {
     pub(crate) fn new(
-        spec: &'a CompiledSandboxObject,
+        item: &'a Tree,
         received: &'a Received,
         now: DateTime<Utc>,
         phase: Duration,
     ) -> Self {
-        let per_request = reads(&spec.item, &["query", "headers"]);
-        Self { spec, received, now, phase, per_request }
+        let per_request = reads(item, &["query", "headers"]);
+        Self { item, received, now, phase, per_request }
     }
 
     /// The thing as reads show it now.
@@ -76,7 +75,7 @@ impl<'a> Show<'a> {
         if self.per_request {
             self.add_request(&mut vars);
         }
-        let item = Arc::new(self.spec.item.render(&vars)?.unwrap_or(Json::Null));
+        let item = Arc::new(self.item.render(&vars)?.unwrap_or(Json::Null));
         thing.keep(age, &item);
         Ok(item)
     }

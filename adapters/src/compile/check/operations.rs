@@ -9,7 +9,7 @@ use super::shape::{Shape, Shapes};
 use super::{paths, problem, unknown};
 use crate::compile::definition::{Compiled, CompiledPart, Problem};
 use crate::compile::operation::CompiledOperation;
-use crate::contract::{DomainContract, Field};
+use crate::contract::{ActionContract, DomainContract, Field};
 
 /// Headers that the pipeline alone writes.
 const OURS: [&str; 8] = [
@@ -37,7 +37,26 @@ enum Verb {
     Delete,
     /// What else can be done with a thing.
     Change,
+    /// An action that is aimed at nothing.
+    Act,
+    /// One with many results.
+    Find,
+    /// One that is aimed at a thing.
+    Aimed,
+    /// What became of a lost call; of one that is aimed at a thing.
+    Resolve,
+    Asked,
     Catalog,
+}
+
+impl Verb {
+    fn of(action: &ActionContract) -> Self {
+        match (action.many, action.does.aim()) {
+            (true, _) => Self::Find,
+            (false, Some(_)) => Self::Aimed,
+            (false, None) => Self::Act,
+        }
+    }
 }
 
 /// Checks every operation and every error rule.
@@ -99,6 +118,15 @@ pub(super) fn check(
             checker.problems.push(problem(&format!("{path}.list"), reason.to_owned()));
         }
     }
+    for (name, action) in &compiled.actions {
+        let path = format!("spec.actions.{name}");
+        let Some(known) = contract.action(name) else { continue };
+        checker.operation(&action.call, &format!("{path}.call"), Verb::of(known), known.inputs);
+        if let Some(resolve) = action.call.resolve.as_deref() {
+            let verb = if known.does.aim().is_some() { Verb::Asked } else { Verb::Resolve };
+            checker.operation(resolve, &format!("{path}.resolve"), verb, known.inputs);
+        }
+    }
     for (name, catalog) in &compiled.catalogs {
         let path = format!("spec.catalogs.{name}.list");
         checker.operation(&catalog.list, &path, Verb::Catalog, &[]);
@@ -115,6 +143,8 @@ fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperation> {
         let verbs = verbs.map(Option::as_ref).into_iter().chain(parts).flatten();
         verbs.chain(object.verbs.values())
     });
+    let actions = compiled.actions.values().map(|action| &action.call);
+    let objects = objects.chain(actions);
     let catalogs = compiled.catalogs.values().map(|catalog| &catalog.list);
     let all = std::iter::once(&compiled.verify).chain(objects).chain(catalogs);
     all.map(|operation| (operation.name.as_str(), operation)).collect()
@@ -139,10 +169,14 @@ fn request<'a>(parameters: &[&'a str], verb: Verb, inputs: &'static [Field]) -> 
         }
         Verb::Read => place.with("id", Root::Value),
         Verb::Delete => place.with("id", Root::Value).with("token", Root::Value),
-        Verb::Change => place
+        Verb::Change | Verb::Aimed | Verb::Asked => place
             .with("id", Root::Value)
             .with("token", Root::Value)
             .with("want", Root::Want(inputs)),
+        Verb::Act | Verb::Resolve => {
+            place.with("want", Root::Want(inputs)).with("token", Root::Value)
+        }
+        Verb::Find => place.with("want", Root::Want(inputs)).with("cursor", Root::Value),
         Verb::List => place.with("scope", Root::Keys(vec!["mark"])).with("cursor", Root::Value),
         Verb::Catalog => place.with("cursor", Root::Value),
     }
@@ -225,6 +259,9 @@ impl Checker<'_> {
             let place = Place::answer(body);
             let place = if key == Some("items") && verb == Verb::List {
                 place.with("scope", Root::Keys(vec!["mark"]))
+            } else if matches!(verb, Verb::Resolve | Verb::Asked) {
+                // What was asked for is looked for among what there is.
+                place.with("want", Root::Want(inputs)).with("token", Root::Value)
             } else if of_page {
                 place.with("page", Root::Value).with("count", Root::Value)
             } else {
@@ -275,11 +312,9 @@ impl Checker<'_> {
     /// `item` for one thing, `items` for many.
     fn results(&mut self, operation: &CompiledOperation, path: &str, verb: Verb) {
         let (needed, refused) = match verb {
-            Verb::Create | Verb::Read => (Some("item"), Some("items")),
-            Verb::List | Verb::Catalog => (Some("items"), Some("item")),
-            Verb::Verify | Verb::Exchange | Verb::Delete | Verb::Part | Verb::Change => {
-                (None, Some("items"))
-            }
+            Verb::Create | Verb::Read | Verb::Resolve | Verb::Asked => (Some("item"), Some("items")),
+            Verb::List | Verb::Catalog | Verb::Find => (Some("items"), Some("item")),
+            _ => (None, Some("items")),
         };
         let given = |key: &str| match key {
             "item" => operation.item.is_some(),

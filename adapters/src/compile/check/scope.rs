@@ -5,7 +5,10 @@ use super::{paths, problem};
 use crate::compile::definition::{Compiled, Problem};
 use crate::compile::expression::{Expression, Path};
 use crate::compile::functions::FUNCTIONS;
-use crate::compile::sandbox::{CompiledAnswer, CompiledRead, CompiledSandboxObject};
+use crate::compile::sandbox::{
+    CompiledAnswer, CompiledRead, CompiledSandboxAction, CompiledSandboxObject,
+    CompiledSandboxThing,
+};
 use crate::compile::template::{Template, Tree};
 use crate::contract::{Field, Kind};
 
@@ -184,20 +187,15 @@ fn wrong_want(path: &Path, fields: &[Field], shown: &str) -> Option<String> {
         (_, None) => return None,
         (Kind::Texts, Some("[]")) => path.get(3),
         (Kind::Labels, Some(_)) => path.get(3),
-        (Kind::Rules | Kind::Forwards, Some("[]")) => {
-            return wrong_entry(field, path, shown);
-        }
+        (Kind::Maps(keys), Some("[]")) => return wrong_entry(keys, path, shown),
+        (Kind::Numbers | Kind::Vectors, Some("[]")) => return None,
         (_, Some(_)) => path.get(2),
     };
     below.map(|_| format!("`{shown}`: `want.{}` holds text, nothing stands below it", field.name))
 }
 
 /// What stands in an element of a list of maps.
-fn wrong_entry(field: &Field, path: &Path, shown: &str) -> Option<String> {
-    let keys: &[&str] = match field.kind {
-        Kind::Rules => &["protocol", "ports", "sources"],
-        _ => &["protocol", "port", "targetPort"],
-    };
+fn wrong_entry(keys: &[&str], path: &Path, shown: &str) -> Option<String> {
     let key = path.get(3)?;
     if keys.contains(&key.as_str()) {
         return None;
@@ -220,6 +218,12 @@ pub(super) fn check_sandbox(compiled: &Compiled, problems: &mut Vec<Problem>) {
     }
     for (name, answer) in &sandbox.catalogs {
         check_answer(answer, &format!("{path}.catalogs.{name}"), &request(), problems);
+    }
+    for (name, thing) in &sandbox.things {
+        check_sandbox_thing(thing, &format!("{path}.things.{name}"), &request, problems);
+    }
+    for (name, action) in &sandbox.actions {
+        check_sandbox_action(action, &format!("{path}.actions.{name}"), &request, problems);
     }
     for (name, object) in &sandbox.objects {
         check_sandbox_object(object, &format!("{path}.objects.{name}"), &request, problems);
@@ -283,6 +287,52 @@ fn check_sandbox_object(
         place = place.with(name, Root::Value);
     }
     check_answer(&list.answer, &at("list"), &place, problems);
+}
+
+fn check_sandbox_thing(
+    thing: &CompiledSandboxThing,
+    path: &str,
+    request: &impl Fn() -> Place<'static>,
+    problems: &mut Vec<Problem>,
+) {
+    let id = Place::values(&["seq"]).open(&["want"]);
+    check_template(&thing.id, &format!("{path}.id"), &id, problems);
+    for (name, value) in &thing.starts {
+        let place = request().open(&["want"]);
+        check_tree(value, &format!("{path}.starts.{name}"), &place, problems);
+    }
+    let mut place = request().open(&["now"]);
+    for name in ["id", "seq", "created", "deleted"] {
+        place = place.with(name, Root::Value);
+    }
+    let place = Place { functions: &["phase", "gone"], ..place };
+    check_tree(&thing.item, &format!("{path}.item"), &place, problems);
+}
+
+fn check_sandbox_action(
+    action: &CompiledSandboxAction,
+    path: &str,
+    request: &impl Fn() -> Place<'static>,
+    problems: &mut Vec<Problem>,
+) {
+    let before = || request().open(&["want", "now"]).with("id", Root::Value);
+    for (i, rule) in action.rules.iter().enumerate() {
+        check_template(&rule.must, &format!("{path}.rules[{i}].must"), &before(), problems);
+    }
+    for (name, value) in &action.sets {
+        check_tree(value, &format!("{path}.sets.{name}"), &before(), problems);
+    }
+    let after =
+        before().open(&["item"]).with("seq", Root::Value).with("created", Root::Value);
+    check_answer(&action.answer, &format!("{path}.answer"), &after, problems);
+    if let Some(list) = &action.resolve {
+        if let Some(filter) = &list.filter {
+            let place = request().open(&["item"]);
+            check_template(filter, &format!("{path}.resolve.where"), &place, problems);
+        }
+        let place = request().open(&["items"]).with("total", Root::Value);
+        check_answer(&list.answer, &format!("{path}.resolve"), &place, problems);
+    }
 }
 
 fn check_read(read: &CompiledRead, path: &str, place: &Place<'_>, problems: &mut Vec<Problem>) {

@@ -6,6 +6,9 @@ use infrafabric_definition::{AnswerFormat, Definition, SandboxAnswer};
 use serde_json::Value as Json;
 
 use crate::compile::definition::CompiledCatalog;
+use crate::compile::operation::CompiledOperation;
+use crate::compile::template::Template;
+use crate::contract;
 
 /// The shape of a piece of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,6 +164,12 @@ impl Shapes {
             shapes.bodies.insert(format!("{name}.list"), list);
             shapes.items.insert(name.0.clone(), item);
         }
+        for (name, action) in &sandbox.actions {
+            let kind = contract::of(spec.domain).action(name.as_str()).and_then(|known| known.does.kind());
+            let thing = kind.and_then(|kind| sandbox.things.get(kind));
+            let item = thing.map_or(Shape::Any, |thing| Shape::of(&thing.item.0, &Shape::Any));
+            shapes.bodies.insert(name.0.clone(), body(&action.answer, &item));
+        }
         for (name, answer) in &sandbox.catalogs {
             let list = body(answer, &Shape::Any);
             page(&list);
@@ -195,7 +204,33 @@ impl Shapes {
 
     /// A row of a catalog: an element of the list that `items` reads.
     pub(super) fn row(&self, name: &str, catalog: &CompiledCatalog) -> Shape {
-        let Some(items) = &catalog.list.items else { return Shape::Any };
+        self.element(&format!("{name}.list"), catalog.list.items.as_ref())
+    }
+
+    /// What an action's answer is read as: where `item` stands, or an element of `items`.
+    pub(super) fn result(&self, name: &str, call: &CompiledOperation) -> Shape {
+        // What became of a lost call is read from another answer.
+        if call.resolve.is_some() {
+            return Shape::Any;
+        }
+        if call.items.is_some() {
+            return self.element(name, call.items.as_ref());
+        }
+        let Some(item) = &call.item else { return self.body(name).clone() };
+        match item.whole().map(|expression| (expression, expression.paths())) {
+            Some((expression, paths)) => match paths.as_slice() {
+                [path] if path[0] == "body" && path.join(".") == expression.source() => {
+                    self.body(name).at(&path[1..])
+                }
+                _ => Shape::Any,
+            },
+            None => Shape::Any,
+        }
+    }
+
+    /// An element of the list that `items` reads from an operation's answer.
+    fn element(&self, operation: &str, items: Option<&Template>) -> Shape {
+        let Some(items) = items else { return Shape::Any };
         let Some(expression) = items.whole() else { return Shape::Any };
         // What `map` makes is new; its shape is not the answer's.
         if expression.source().contains(".map(") {
@@ -203,7 +238,7 @@ impl Shapes {
         }
         let list = expression.paths().into_iter().find(|path| path[0] == "body");
         let Some(path) = list else { return Shape::Any };
-        let found = self.body(&format!("{name}.list")).at(&path[1..]);
+        let found = self.body(operation).at(&path[1..]);
         match found {
             Shape::List(element) => *element,
             one => one,

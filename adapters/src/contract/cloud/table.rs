@@ -6,6 +6,9 @@ const fn field(name: &'static str, kind: Kind, required: bool, about: &'static s
     Field { name, kind, required, about }
 }
 
+const RULES: Kind = Kind::Maps(&["protocol", "ports", "sources"]);
+const FORWARDS: Kind = Kind::Maps(&["protocol", "port", "targetPort"]);
+
 /// The contract as data.
 pub const CONTRACT: DomainContract = DomainContract {
     objects: &[
@@ -101,7 +104,7 @@ pub const CONTRACT: DomainContract = DomainContract {
             inputs: &[
                 field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
                 field("region", Kind::Text, true, "the provider's region"),
-                field("rules", Kind::Rules, true, "what may come in: protocol, ports, sources"),
+                field("rules", RULES, true, "what may come in: protocol, ports, sources"),
                 field("machines", Kind::Texts, true, "the machines' identities"),
                 field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
                 field("labels", Kind::Labels, true, "our marks as keys and values"),
@@ -138,7 +141,7 @@ pub const CONTRACT: DomainContract = DomainContract {
             inputs: &[
                 field("name", Kind::Text, true, "RFC 1123 label, at most 63 characters, unique"),
                 field("region", Kind::Text, true, "the provider's region"),
-                field("forwards", Kind::Forwards, true, "protocol, port, targetPort"),
+                field("forwards", FORWARDS, true, "protocol, port, targetPort"),
                 field("machines", Kind::Texts, true, "the machines' identities"),
                 field("marks", Kind::Texts, true, "what a thing of ours is recognised by"),
                 field("labels", Kind::Labels, true, "our marks as keys and values"),
@@ -154,6 +157,7 @@ pub const CONTRACT: DomainContract = DomainContract {
             verbs: &[],
         },
     ],
+    actions: &[],
     catalogs: &[
         CatalogContract {
             name: "sizes",

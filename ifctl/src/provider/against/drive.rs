@@ -7,12 +7,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::Compiled;
+use infrafabric_adapters::contract::Kept;
+use infrafabric_adapters::contract::ai::Collection;
 use infrafabric_adapters::contract::cloud::{
-    Firewall, FixedAddress, Kept, LoadBalancer, MachineVerb, MachineWant, Network, SshKey,
+    Firewall, FixedAddress, LoadBalancer, MachineVerb, MachineWant, Network, SshKey,
 };
 use infrafabric_adapters::error::AdapterError;
+use infrafabric_adapters::contract::sip::Trunk;
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
-use infrafabric_world::{Exchange, Recorder, World, WorldOptions};
+use infrafabric_world::{Exchange, Recorder, World, WorldOptions, rehearse};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
@@ -158,6 +161,21 @@ impl Tried {
         let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
         let want = with(json!({"forwards": forwards, "machines": []}));
         self.kept::<LoadBalancer>(&mut place, &want).await;
+        let want = with(json!({"dimensions": 3, "metric": "cosine"}));
+        self.kept::<Collection>(&mut place, &want).await;
+        let origination = json!([
+            {"uri": "sip:pbx-1.example.com:5060", "priority": 1, "weight": 10},
+            {"uri": "sip:pbx-2.example.com:5060", "priority": 2, "weight": 10},
+        ]);
+        let want = with(json!({"access": ["192.0.2.10"], "origination": origination}));
+        self.kept::<Trunk>(&mut place, &want).await;
+        if has("models") {
+            let all = self.account.models().await;
+            self.note(all);
+        }
+        for done in rehearse(&self.account, &Permitted).await {
+            self.note(done.result);
+        }
     }
 
     /// One of a kind from its making to its end.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
+use infrafabric_adapters::contract::Kept;
 use infrafabric_adapters::contract::cloud::{
-    Firewall, FixedAddress, Kept, LoadBalancer, MachineState, MachineVerb, MachineWant, Network,
+    Firewall, FixedAddress, LoadBalancer, MachineState, MachineVerb, MachineWant, Network,
     SshKey,
 };
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};

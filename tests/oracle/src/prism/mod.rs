@@ -9,8 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use infrafabric_adapters::account::Account;
+use infrafabric_adapters::contract::Kept;
 use infrafabric_adapters::contract::cloud::{
-    Firewall, FixedAddress, Kept, LoadBalancer, MachineVerb, Network, SshKey,
+    Firewall, FixedAddress, LoadBalancer, MachineVerb, Network, SshKey,
 };
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use infrafabric_world::{FaultSpec, World, WorldClient};

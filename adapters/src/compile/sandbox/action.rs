@@ -1,0 +1,77 @@
+//! How the simulated provider answers actions, with its templates compiled.
+
+use std::collections::BTreeMap;
+
+use infrafabric_definition::{Free, Name, SandboxAction, SandboxThing};
+use serde_json::Value as Json;
+
+use super::{CompiledAnswer, CompiledList, CompiledRule, answer, list, rules};
+use crate::compile::definition::Problems;
+use crate::compile::operation::{text_template, tree};
+use crate::compile::template::{Template, Tree};
+
+/// What a simulated action makes and changes.
+#[derive(Debug)]
+pub struct CompiledSandboxThing {
+    /// The identity of a new one.
+    pub id: Template,
+    /// What it is at first.
+    pub starts: BTreeMap<String, Tree>,
+    /// The thing as answers show it.
+    pub item: Tree,
+}
+
+/// A simulated action.
+#[derive(Debug)]
+pub struct CompiledSandboxAction {
+    /// What differs from the contract's own example of a wish.
+    pub example: Json,
+    /// What must hold.
+    pub rules: Vec<CompiledRule>,
+    /// What the thing is from now on.
+    pub sets: BTreeMap<String, Tree>,
+    /// The answer.
+    pub answer: CompiledAnswer,
+    /// The answer to who asks what became of it.
+    pub resolve: Option<CompiledList>,
+}
+
+impl CompiledSandboxThing {
+    pub(super) fn compile(
+        spec: &SandboxThing,
+        path: &str,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        Some(Self {
+            starts: trees(&spec.starts, &format!("{path}.starts"), problems),
+            id: text_template(&spec.id, &format!("{path}.id"), problems)?,
+            item: tree(&spec.item.0, &format!("{path}.item"), problems)?,
+        })
+    }
+}
+
+impl CompiledSandboxAction {
+    pub(super) fn compile(spec: &SandboxAction, path: &str, problems: &mut Problems) -> Self {
+        let resolve = spec.resolve.as_ref();
+        Self {
+            example: spec.example.as_ref().map_or(Json::Null, |example| example.0.clone()),
+            rules: rules(&spec.rules, path, problems),
+            sets: trees(&spec.sets, &format!("{path}.sets"), problems),
+            answer: answer(&spec.answer, &format!("{path}.answer"), problems),
+            resolve: resolve.map(|given| list(given, &format!("{path}.resolve"), problems)),
+        }
+    }
+}
+
+fn trees(
+    given: &BTreeMap<Name, Free>,
+    path: &str,
+    problems: &mut Problems,
+) -> BTreeMap<String, Tree> {
+    let mut compiled = BTreeMap::new();
+    for (name, value) in given {
+        let place = format!("{path}.{name}");
+        compiled.extend(tree(&value.0, &place, problems).map(|t| (name.0.clone(), t)));
+    }
+    compiled
+}

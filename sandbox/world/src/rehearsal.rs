@@ -1,0 +1,142 @@
+//! Every action of a definition once, on behalf of who judges what went over the wire.
+
+use std::collections::BTreeMap;
+
+use infrafabric_adapters::account::{Account, Act};
+use infrafabric_adapters::contract::ai::{Collection, CollectionWant, Metric};
+use infrafabric_adapters::contract::{self, ActionContract, Does};
+use infrafabric_adapters::error::AdapterError;
+use infrafabric_adapters::journal::Journal;
+use serde_json::Value as Json;
+
+/// What an action gave.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// The contract's name of the action.
+    pub action: &'static str,
+    /// What the contract makes of the answer, or why there is nothing.
+    pub result: Result<Json, AdapterError>,
+}
+
+/// Does everything that the definition can do, by its own examples, in an order in which it can be done.
+/// What an action is aimed at is made for it.
+pub async fn rehearse(account: &Account, journal: &dyn Journal) -> Vec<Rehearsed> {
+    let definition = account.definition();
+    let all = contract::of(definition.spec().domain).actions;
+    let declared = |action: &&ActionContract| definition.actions.contains_key(action.name);
+    let mut stage = Stage {
+        account,
+        journal,
+        count: 0,
+        done: Vec::new(),
+        ids: BTreeMap::new(),
+        collection: None,
+    };
+    for action in all.iter().filter(declared) {
+        stage.play(action).await;
+    }
+    stage.clear().await;
+    stage.done
+}
+
+struct Stage<'a> {
+    account: &'a Account,
+    journal: &'a dyn Journal,
+    count: usize,
+    done: Vec<Rehearsed>,
+    /// By action: what it made and nobody used, or what it was aimed at.
+    ids: BTreeMap<&'static str, String>,
+    /// The collection that actions are aimed at.
+    collection: Option<String>,
+}
+
+impl Stage<'_> {
+    async fn play(&mut self, action: &'static ActionContract) {
+        let id = match action.does.aim() {
+            None => Some(String::new()),
+            Some(kind) => match action.after {
+                Some(before) => self.aim(kind, before).await,
+                None => self.collection().await,
+            },
+        };
+        let Some(id) = id else { return };
+        let result = self.perform(action.name, &id).await;
+        match (&result, action.does) {
+            (Ok(made), Does::Make(_)) => {
+                let id = made["id"].as_str().unwrap_or_default();
+                self.ids.insert(action.name, id.to_owned());
+            }
+            _ if !id.is_empty() => {
+                self.ids.insert(action.name, id);
+            }
+            _ => {}
+        }
+        self.done.push(Rehearsed { action: action.name, result });
+    }
+
+    async fn perform(&mut self, name: &'static str, id: &str) -> Result<Json, AdapterError> {
+        self.count += 1;
+        let want = self.account.definition().example(name);
+        let token = format!("rehearsal-{}", self.count);
+        let silent = |_: &str| {};
+        let act = Act::new(&token, self.journal).at(id).piecewise(&silent);
+        self.account.perform(name, &want, act).await
+    }
+
+    /// What the action before it was aimed at, or what it made, or another one of the kind.
+    async fn aim(&mut self, kind: &'static str, before: &'static str) -> Option<String> {
+        let declared = &self.account.definition().actions;
+        let all = contract::of(self.account.definition().spec().domain).actions;
+        let makes = |action: &&ActionContract| {
+            action.does == Does::Make(kind) && declared.contains_key(action.name)
+        };
+        let maker = all.iter().find(|action| action.name == before).filter(makes);
+        let maker = maker.or_else(|| all.iter().find(makes))?.name;
+        if maker != before
+            && let Some(id) = self.ids.get(before)
+        {
+            return Some(id.clone());
+        }
+        if let Some(id) = self.ids.remove(maker) {
+            return Some(id);
+        }
+        match self.perform(maker, "").await {
+            Ok(made) => Some(made["id"].as_str().unwrap_or_default().to_owned()),
+            Err(error) => {
+                self.done.push(Rehearsed { action: maker, result: Err(error) });
+                None
+            }
+        }
+    }
+
+    /// The collection that actions are aimed at; the first asks for it.
+    async fn collection(&mut self) -> Option<String> {
+        if self.collection.is_none() {
+            let want = CollectionWant {
+                name: "if-rehearsal".to_owned(),
+                region: String::new(),
+                dimensions: 3,
+                metric: Metric::Cosine,
+                marks: vec!["if-rehearsal".to_owned()],
+            };
+            let made = self.account.create::<Collection>(&want, "rehearsal-0", self.journal).await;
+            match made {
+                Ok(made) => self.collection = Some(made.id),
+                Err(error) => {
+                    self.done.push(Rehearsed { action: "collection", result: Err(error) });
+                }
+            }
+        }
+        self.collection.clone()
+    }
+
+    async fn clear(&mut self) {
+        if let Some(id) = self.collection.take() {
+            let token = "rehearsal-end";
+            let gone = self.account.delete::<Collection>(&id, "", token, self.journal).await;
+            if let Err(error) = gone {
+                self.done.push(Rehearsed { action: "collection", result: Err(error) });
+            }
+        }
+    }
+}
