@@ -157,6 +157,8 @@ pub struct Vars {
     items: u64,
     /// The most letters that any text has.
     letters: u64,
+    /// Values that are given as they are, nulls included, where an expression is their name alone.
+    exact: Vec<(&'static str, Json)>,
 }
 
 /// What every evaluation knows: made once, since it is a good part of a small one's cost.
@@ -173,7 +175,7 @@ fn base() -> Context<'static, 'static> {
 
 impl Default for Vars {
     fn default() -> Self {
-        Self { context: BASE.new_inner_scope(), items: 0, letters: 0 }
+        Self { context: BASE.new_inner_scope(), items: 0, letters: 0, exact: Vec::new() }
     }
 }
 
@@ -185,6 +187,19 @@ impl Vars {
             self.context.add_variable_from_value(name, to_cel(value));
         }
         self
+    }
+
+    /// Sets a variable that `${name}` gives as it is: a null in it stays one. A simulator's answer has
+    /// what the provider's has.
+    pub fn set_exact(&mut self, name: &'static str, value: &Json) -> &mut Self {
+        self.exact.retain(|(known, _)| *known != name);
+        self.exact.push((name, value.clone()));
+        self.set(name, value)
+    }
+
+    /// The value of that name, if it is given as it is.
+    pub(super) fn exact(&self, name: &str) -> Option<&Json> {
+        self.exact.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     fn measure(&mut self, value: &Json) {

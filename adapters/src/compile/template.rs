@@ -88,7 +88,10 @@ impl Template {
     /// The value, or `None` when it is absent.
     pub fn render(&self, vars: &Vars) -> Result<Option<Json>, EvaluationError> {
         if let Some(expression) = self.whole() {
-            return expression.evaluate(vars);
+            return match vars.exact(expression.source()) {
+                Some(value) => Ok(Some(value.clone())),
+                None => expression.evaluate(vars),
+            };
         }
         Ok(self.render_text(vars, ToOwned::to_owned)?.map(Json::String))
     }

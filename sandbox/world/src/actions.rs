@@ -102,7 +102,7 @@ fn carry_out(
     vars.set("created", &Json::from(created));
     if let Some((thing, item)) = thing.as_ref().zip(simulated(call, kind)) {
         let item = Show::new(item, call.received, call.now, call.world.phase).item(thing)?;
-        vars.set("item", &item).set("id", &thing.id).set("now", &thing.now());
+        vars.set_exact("item", &item).set("id", &thing.id).set("now", &thing.now());
     }
     if let (Does::Remove(kind), Some(thing)) = (does, &thing) {
         let mut things = call.account.things();
@@ -174,7 +174,7 @@ pub(crate) fn resolve(
             items.push((*item).clone());
         }
     }
-    vars.set("total", &json!(items.len())).set("items", &Json::Array(items));
+    vars.set("total", &json!(items.len())).set_exact("items", &Json::Array(items));
     Ok((Answer::render(&list.answer, &vars, call.format())?, None))
 }
 

@@ -85,7 +85,7 @@ impl Captures {
             // `base64(want.userData)` is not the value itself; only a bare path is. What is made of a
             // token is as good as the token.
             if let [path] = expression.paths().as_slice()
-                && (path.join(".") == expression.source() || *path == ["token"])
+                && (is_value(expression.source(), &path.join(".")) || *path == ["token"])
             {
                 self.values.insert(path.join("."), value.clone());
             }
@@ -94,6 +94,12 @@ impl Captures {
             self.values.extend(found.into_iter().map(|(k, v)| (k, Json::String(v))));
         }
     }
+}
+
+/// Whether it is the value itself, perhaps written as another type.
+fn is_value(source: &str, path: &str) -> bool {
+    let bare = ["int(", "string(", "double("].iter().find_map(|cast| source.strip_prefix(cast));
+    source == path || bare.and_then(|rest| rest.strip_suffix(')')) == Some(path)
 }
 
 /// Inputs that carry what a thing is recognised by.

@@ -304,7 +304,7 @@ pub(crate) fn list(
         .map(|i| (**i).clone())
         .collect();
     vars.set("item", &json!({}));
-    vars.set("items", &Json::Array(shown));
+    vars.set_exact("items", &Json::Array(shown));
     vars.set("total", &json!(total)).set("page", &json!(page)).set("pages", &json!(pages));
     if page < pages {
         vars.set("next", &json!(page + 1));

@@ -85,7 +85,7 @@ impl<'a> Show<'a> {
         let item = self.item(thing)?;
         let mut vars = self::thing(thing, self.now, self.phase);
         self.add_request(&mut vars);
-        vars.set("item", &item);
+        vars.set_exact("item", &item);
         Ok((item, vars))
     }
 

@@ -40,6 +40,14 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
     check_roots(spec, problems);
 }
 
+/// Whether a host's name is one of a network of one's own: no such name is anybody's on the internet.
+fn is_within(url: &url::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let suffix = host.rsplit('.').next().unwrap_or_default();
+    let named = host.parse::<std::net::IpAddr>().is_err() && host != "localhost";
+    named && (!host.contains('.') || matches!(suffix, "local" | "internal" | "svc"))
+}
+
 fn check_endpoint(url: &Template, path: &str, parameters: &[&str], problems: &mut Vec<Problem>) {
     let place = Place::default()
         .with("region", Root::Value)
@@ -49,7 +57,9 @@ fn check_endpoint(url: &Template, path: &str, parameters: &[&str], problems: &mu
     let text: String = url.pattern().map(|literal| literal.unwrap_or("x1")).collect();
     let reason = match url::Url::parse(&text) {
         Err(error) => format!("is no URL: {error}"),
-        Ok(url) if url.scheme() != "https" => "expected an https:// address".to_owned(),
+        Ok(url) if url.scheme() != "https" && !(url.scheme() == "http" && is_within(&url)) => {
+            "expected an https:// address".to_owned()
+        }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             "has a user in it: credentials come from the Secret".to_owned()
         }
