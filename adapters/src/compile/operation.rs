@@ -30,6 +30,8 @@ pub struct CompiledOperation {
     pub answer: AnswerFormat,
     /// The thing in the answer.
     pub item: Option<Template>,
+    /// Whether that says something which only the request knows.
+    pub item_reads_request: bool,
     /// The things in the answer.
     pub items: Option<Template>,
     /// The URL of the next page.
@@ -225,14 +227,16 @@ impl CompiledOperation {
         });
         let within = operation.within.as_ref();
         let within = within.and_then(|given| span(given, &format!("{path}.within"), problems));
+        let item = optional(&operation.item, "item", problems);
         let compiled = Self {
             name: name.to_owned(),
             method,
+            item_reads_request: operation.item.as_ref().is_some_and(reads_request),
             endpoint: operation.endpoint.as_ref().map(|name| name.0.clone()),
             anonymous: operation.anonymous,
             headers,
             answer: operation.answer.unwrap_or(answer),
-            item: optional(&operation.item, "item", problems),
+            item,
             items: optional(&operation.items, "items", problems),
             next: optional(&operation.next, "next", problems),
             cursor: optional(&operation.cursor, "cursor", problems),
@@ -291,6 +295,12 @@ impl CompiledOperation {
         });
         found
     }
+}
+
+/// Whether a text could read `want` or `id`: what the answer alone says is not carried along.
+fn reads_request(text: &Text) -> bool {
+    let words = text.0.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '"')));
+    words.into_iter().any(|word| word == "id" || word.split('.').next() == Some("want"))
 }
 
 /// A read before the request of `name`.

@@ -41,6 +41,8 @@ pub(crate) struct Answer {
     pub(crate) address: Option<Url>,
     /// What the steps before it gave.
     pub(crate) steps: Json,
+    /// `want` and `id` of the request, where what it is read as needs them.
+    pub(crate) asked: Option<Box<(Json, Option<String>)>>,
     /// Whether it says what became of a call whose own answer was lost.
     pub(crate) resolved: bool,
 }
@@ -58,6 +60,9 @@ impl Answer {
         vars.set("status", &Json::from(self.status));
         vars.set("headers", &self.headers);
         vars.set("body", &self.body);
+        if let Some((want, id)) = self.asked.as_deref() {
+            vars.set("want", want).set("id", &json!(id));
+        }
     }
 }
 

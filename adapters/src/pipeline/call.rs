@@ -59,6 +59,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) definition: &'a Compiled,
     pub(crate) operation: &'a CompiledOperation,
     pub(crate) request: Request,
+    /// `want` and `id`, where what the answer is read as needs them.
+    pub(crate) asked: Option<Box<(Json, Option<String>)>>,
     pub(crate) effect: Option<Effect<'a>>,
     pub(crate) events: Option<&'a Events<'a>>,
 }

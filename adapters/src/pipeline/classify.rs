@@ -61,6 +61,7 @@ pub(crate) fn classify(
         bytes: body.as_ref().map_or(0, |(_, bytes)| *bytes),
         body: body.map_or(Json::Null, |(body, _)| body),
         steps: Json::Null,
+        asked: call.asked.clone(),
         resolved: false,
     };
     let limits = call.definition.spec().limits.as_ref();

@@ -381,7 +381,10 @@ impl Pipeline {
                     AdapterError::new(error.class(), definition.name(), call.name, message)
                         .because(error)
                 })?;
-        Ok(Ready { definition, operation, request, effect: call.effect, events: call.events })
+        let reads = operation.item_reads_request;
+        let asked = reads.then(|| Box::new((call.inputs.want.clone(), call.inputs.id.clone())));
+        let (effect, events) = (call.effect, call.events);
+        Ok(Ready { definition, operation, request, asked, effect, events })
     }
 }
 

@@ -93,7 +93,7 @@ fn carry_out(
             thing = made;
             seq
         }
-        (Some(_), _) if does.is_effect() => call.provider.next_seq(),
+        _ if does.is_effect() => call.provider.next_seq(),
         _ => 0,
     };
     vars.set("seq", &json!(seq));

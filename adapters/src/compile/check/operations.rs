@@ -262,6 +262,10 @@ impl Checker<'_> {
             } else if matches!(verb, Verb::Resolve | Verb::Asked) {
                 // What was asked for is looked for among what there is.
                 place.with("want", Root::Want(inputs)).with("token", Root::Value)
+            } else if key == Some("item") && matches!(verb, Verb::Create | Verb::Act) {
+                place.with("want", Root::Want(inputs))
+            } else if key == Some("item") && matches!(verb, Verb::Read | Verb::Aimed) {
+                place.with("id", Root::Value)
             } else if of_page {
                 place.with("page", Root::Value).with("count", Root::Value)
             } else {

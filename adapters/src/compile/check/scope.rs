@@ -237,7 +237,7 @@ fn check_sandbox_object(
     problems: &mut Vec<Problem>,
 ) {
     let thing = || {
-        let mut place = request();
+        let mut place = request().open(&["now"]);
         for name in ["id", "seq", "created", "deleted"] {
             place = place.with(name, Root::Value);
         }
