@@ -11,10 +11,22 @@ use crate::received::add;
 /// `Tag.1.Key` and `Tag[0][Key]` are the list `Tag` of maps with `Key`. A flat name wins over a
 /// nested one; a repeated one is a list.
 pub(crate) fn parse(body: &[u8]) -> Json {
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
-    let mut root = Node::default();
     let mut flat = Map::new();
-    for (name, value) in pairs {
+    for (name, value) in form_urlencoded::parse(body).into_owned() {
+        add(&mut flat, name, Json::String(value));
+    }
+    let mut all = match nested(body) {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    };
+    all.extend(flat);
+    Json::Object(all)
+}
+
+/// The lists and maps that dotted and bracketed names stand for.
+pub fn nested(body: &[u8]) -> Json {
+    let mut root = Node::default();
+    for (name, value) in form_urlencoded::parse(body).into_owned() {
         let mut node = &mut root;
         let bracketed = name.contains('[');
         let steps = name.split(if bracketed { '[' } else { '.' });
@@ -22,15 +34,9 @@ pub(crate) fn parse(body: &[u8]) -> Json {
             node.first = usize::from(!bracketed);
             node = node.children.entry(step.to_owned()).or_default();
         }
-        node.value = Some(value.clone());
-        add(&mut flat, name, Json::String(value));
+        node.value = Some(value);
     }
-    let mut all = match root.into_json() {
-        Json::Object(map) => map,
-        _ => Map::new(),
-    };
-    all.extend(flat);
-    Json::Object(all)
+    root.into_json()
 }
 
 /// A form of one level.

@@ -38,6 +38,7 @@ mod xml;
 
 pub use client::{ClientError, WorldClient};
 pub use fault::{FAULTS, FaultName, FaultShown, FaultSpec};
+pub use form::nested as read_form;
 pub use ledger::{Delivery, Effect, LedgerEntry, LedgerPage, Unmatched};
 pub use recorder::{Exchange, Recorder};
 pub use rehearsal::{Rehearsed, rehearse};

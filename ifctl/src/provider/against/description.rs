@@ -177,11 +177,7 @@ impl Description {
             };
         }
         if kind == "application/x-www-form-urlencoded" {
-            let mut form = Map::new();
-            for (name, value) in url::form_urlencoded::parse(&exchange.body) {
-                form.insert(name.into_owned(), Json::from(value.into_owned()));
-            }
-            return said(self.schemas.check_text(&schema, &Json::Object(form)));
+            return said(self.schemas.check_text(&schema, &form(&exchange.body)));
         }
         Vec::new()
     }
@@ -330,6 +326,17 @@ fn content(of: &Json, kind: &str) -> Option<String> {
             || (described.ends_with("json") && kind.ends_with("json"))
     };
     known.keys().find(fits).cloned()
+}
+
+/// The names of a form with their values; bracketed ones stand for maps and lists.
+fn form(body: &[u8]) -> Json {
+    let mut form = Map::new();
+    let mut nested = false;
+    for (name, value) in url::form_urlencoded::parse(body) {
+        nested |= name.contains('[');
+        form.insert(name.into_owned(), Json::from(value.into_owned()));
+    }
+    if nested { infrafabric_world::read_form(body) } else { Json::Object(form) }
 }
 
 fn essence(kind: &str) -> String {

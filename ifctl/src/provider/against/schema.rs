@@ -29,8 +29,8 @@ impl Schemas {
         let modern = document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1"));
         let draft = if modern { Draft::Draft202012 } else { Draft::Draft4 };
         let registry = |direction| -> Result<Registry<'static>, Box<dyn Error>> {
-            let mut document = document.clone();
-            adapt(&mut document, direction, modern);
+            let (mut document, document_before) = (document.clone(), document);
+            adapt(&mut document, (document_before, direction), modern);
             Ok(Registry::new().draft(draft).add(ROOT, document)?.prepare()?)
         };
         let (request, answer) = (registry(Direction::Request)?, registry(Direction::Answer)?);
@@ -53,7 +53,8 @@ impl Schemas {
         let Some(validator) = self.validator(pointer, Direction::Request) else {
             return Vec::new();
         };
-        let readings = [value.clone(), read(value), json!([value]), json!([read(value)])];
+        let fitted = fitted(&validator, value);
+        let readings = [value.clone(), fitted, read(value), json!([value]), json!([read(value)])];
         if readings.iter().any(|reading| validator.is_valid(reading)) {
             return Vec::new();
         }
@@ -79,6 +80,24 @@ impl Schemas {
     }
 }
 
+/// The value with each text read as what it looks like where the schema wants no text.
+fn fitted(validator: &Validator, value: &Json) -> Json {
+    let mut value = value.clone();
+    for _ in 0..64 {
+        let Some(at) = validator.iter_errors(&value).find_map(|error| {
+            let at = error.instance_path().as_str().to_owned();
+            let text = value.pointer(&at).filter(|text| text.is_string())?;
+            (read(text) != *text).then_some(at)
+        }) else {
+            break;
+        };
+        if let Some(text) = value.pointer_mut(&at) {
+            *text = read(text);
+        }
+    }
+    value
+}
+
 /// Text read as what it looks like, in maps too.
 fn read(value: &Json) -> Json {
     match value {
@@ -87,19 +106,32 @@ fn read(value: &Json) -> Json {
             .filter(|read: &Json| !read.is_object())
             .unwrap_or_else(|| value.clone()),
         Json::Object(map) => map.iter().map(|(key, value)| (key.clone(), read(value))).collect(),
+        Json::Array(items) => items.iter().map(read).collect(),
         other => other.clone(),
     }
 }
 
+/// Whether a property, or what it refers to, is marked.
+fn says(root: &Json, property: &Json, key: &str) -> bool {
+    let refers = property["$ref"].as_str().and_then(|at| root.pointer(at.strip_prefix('#')?));
+    let parts = property["allOf"].as_array().into_iter().flatten();
+    property[key] == true
+        || refers.is_some_and(|property| property[key] == true)
+        || parts.into_iter().any(|part| says(root, part, key))
+}
+
 /// Makes JSON Schema of what OpenAPI writes otherwise.
-fn adapt(value: &mut Json, direction: Direction, modern: bool) {
+fn adapt(value: &mut Json, (root, direction): (&Json, Direction), modern: bool) {
     match value {
-        Json::Array(items) => items.iter_mut().for_each(|item| adapt(item, direction, modern)),
+        Json::Array(items) => {
+            items.iter_mut().for_each(|item| adapt(item, (root, direction), modern));
+        }
         Json::Object(map) => {
-            let own = |property: &Json| match direction {
-                Direction::Request => property["readOnly"] == true,
-                Direction::Answer => property["writeOnly"] == true,
+            let key = match direction {
+                Direction::Request => "readOnly",
+                Direction::Answer => "writeOnly",
             };
+            let own = |property: &Json| says(root, property, key);
             let ours: Vec<String> = map
                 .get("properties")
                 .and_then(Json::as_object)
@@ -128,7 +160,7 @@ fn adapt(value: &mut Json, direction: Direction, modern: bool) {
             // Examples are no schemas.
             for (key, inner) in map.iter_mut() {
                 if !matches!(key.as_str(), "example" | "examples" | "default" | "enum") {
-                    adapt(inner, direction, modern);
+                    adapt(inner, (root, direction), modern);
                 }
             }
         }
