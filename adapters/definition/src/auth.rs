@@ -57,6 +57,10 @@ pub struct Auth {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub headers: BTreeMap<Name, Text>,
+    /// The query parameters that carry the credentials (`headers`), over `secret`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub query: BTreeMap<Name, Text>,
     /// What is signed and where the signature stands (`hmac`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign: Option<Box<Sign>>,

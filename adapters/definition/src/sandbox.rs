@@ -138,6 +138,10 @@ pub struct SandboxAction {
     /// The answer.
     #[serde(default)]
     pub answer: SandboxAnswer,
+    /// The answers of the steps before its call, each a list of its things.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 4))]
+    pub steps: BTreeMap<Name, SandboxList>,
     /// The answer to who asks what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolve: Option<SandboxList>,

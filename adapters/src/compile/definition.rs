@@ -55,6 +55,8 @@ pub struct Compiled {
 pub struct CompiledAuth {
     /// Headers that carry the credentials.
     pub headers: Vec<(String, Template)>,
+    /// Query parameters that carry the credentials.
+    pub query: Vec<(String, Template)>,
     /// The text that is signed.
     pub text: Option<Template>,
     /// Headers that carry the signature.
@@ -304,13 +306,14 @@ fn auth(spec: &Definition, problems: &mut Problems) -> CompiledAuth {
         compiled.collect::<Vec<_>>()
     };
     let headers = templates(&spec.auth.headers, "headers");
+    let query = templates(&spec.auth.query, "query");
     let Some(sign) = &spec.auth.sign else {
-        return CompiledAuth { headers, ..CompiledAuth::default() };
+        return CompiledAuth { headers, query, ..CompiledAuth::default() };
     };
     let signed_headers = templates(&sign.headers, "sign.headers");
     let signed_query = templates(&sign.query, "sign.query");
     let text = text_template(&sign.text, "spec.auth.sign.text", problems);
-    CompiledAuth { headers, text, signed_headers, signed_query }
+    CompiledAuth { headers, query, text, signed_headers, signed_query }
 }
 
 fn error_rule(rule: &ErrorRule, i: usize, problems: &mut Problems) -> CompiledErrorRule {

@@ -270,7 +270,12 @@ impl Credentials {
             Scheme::Headers => {
                 let mut vars = Vars::default();
                 vars.set("secret", &self.secret());
-                write_headers(request, &definition.auth.headers, &vars, "headers")
+                write_headers(request, &definition.auth.headers, &vars, "headers")?;
+                for (name, template) in &definition.auth.query {
+                    let value = written(template, &vars, &format!("query.{name}"))?;
+                    query::put(request.url_mut(), name, &value);
+                }
+                Ok(())
             }
             Scheme::Hmac => {
                 let secret =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use infrafabric_adapters::compile::{
-    CompiledSandboxAction, CompiledSandboxThing, Tree, Vars, plain,
+    CompiledList, CompiledSandboxAction, CompiledSandboxThing, Tree, Vars, plain,
 };
 use infrafabric_adapters::contract::{self, Does};
 use infrafabric_definition::Class;
@@ -148,14 +148,9 @@ fn simulated<'a>(call: &'a Call<'_>, kind: &str) -> Option<&'a Tree> {
     thing.or_else(|| sandbox.objects.get(kind).map(|object| &object.item))
 }
 
-/// What became of a call: what is there of the kind and passes the filter.
-pub(crate) fn resolve(
-    call: &Call<'_>,
-    name: &str,
-    spec: &CompiledSandboxAction,
-) -> Result<Done, Failure> {
+/// What is there of the kind that an action is about, and passes the filter.
+pub(crate) fn found(call: &Call<'_>, name: &str, list: &CompiledList) -> Result<Done, Failure> {
     let nothing = || Failure::Class(Class::NotFound, String::new());
-    let list = spec.resolve.as_ref().ok_or_else(nothing)?;
     let domain = call.provider.compiled.spec().domain;
     let kind = contract::of(domain).action(name).and_then(|known| known.does.kind());
     let kind = kind.ok_or_else(nothing)?;

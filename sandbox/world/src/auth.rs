@@ -74,7 +74,8 @@ pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     let is = |known: &str, key: &str| known.eq_ignore_ascii_case(key);
     let in_query = |key: &str| {
         let named = carrier(provider) == Some(Carrier::Query) && name == Some(key);
-        named || signed.is_some_and(|sign| sign.query.keys().any(|known| known.as_str() == key))
+        let written = auth.query.keys().any(|known| known.as_str() == key);
+        named || written || signed.is_some_and(|sign| sign.query.keys().any(|known| known.as_str() == key))
     };
     // `Authorization` is never among them.
     let in_headers = |key: &str| match auth.scheme {

@@ -131,7 +131,14 @@ fn act(
             actions::act(&call, name, sandbox.actions.get(name).ok_or_else(gone)?)
         }
         Target::Resolve(name) => {
-            actions::resolve(&call, name, sandbox.actions.get(name).ok_or_else(gone)?)
+            let list = sandbox.actions.get(name).and_then(|action| action.resolve.as_ref());
+            actions::found(&call, name, list.ok_or_else(gone)?)
+        }
+        Target::Before(name, at) => {
+            let step = provider.compiled.actions.get(name).and_then(|a| a.call.steps.get(*at));
+            let steps = sandbox.actions.get(name).map(|action| &action.steps);
+            let list = steps.zip(step).and_then(|(steps, step)| steps.get(&step.name));
+            actions::found(&call, name, list.ok_or_else(gone)?)
         }
         Target::Step(name, ..) | Target::Wait(name, _) | Target::Part(name, ..) => {
             let object = sandbox.objects.get(name).ok_or_else(gone)?;

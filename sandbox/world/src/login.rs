@@ -24,11 +24,19 @@ pub(crate) fn says(headers: &[(String, Template)], vars: &Vars, received: &Recei
     })
 }
 
-/// The account whose values all headers carry.
+/// The account whose values all headers and query parameters carry.
 pub(crate) fn by_headers(provider: &Provider, received: &Received) -> Option<Arc<Account>> {
     let headers = &provider.compiled.auth.headers;
     let mut accounts = provider.accounts().into_iter();
-    accounts.find(|account| says(headers, &secrets(account), received))
+    let query = &provider.compiled.auth.query;
+    accounts.find(|account| {
+        let vars = secrets(account);
+        let in_query = query.iter().all(|(name, template)| {
+            let wanted = template.render_text(&vars, ToOwned::to_owned).ok().flatten();
+            wanted.is_some() && received.query[name].as_str() == wanted.as_deref()
+        });
+        in_query && says(headers, &vars, received)
+    })
 }
 
 /// The account that logs in with all its values.

@@ -34,6 +34,8 @@ pub(crate) enum Target {
     Action(String),
     /// What became of an action.
     Resolve(String),
+    /// A read before an action, by its place.
+    Before(String, usize),
     /// The creation or deletion of an object's part, by its place.
     Part(String, Verb, usize),
 }
@@ -103,6 +105,9 @@ impl Target {
             Self::Change(name, verb) => compiled.objects.get(name)?.verbs.get(verb),
             Self::Action(name) => Some(&compiled.actions.get(name)?.call),
             Self::Resolve(name) => compiled.actions.get(name)?.call.resolve.as_deref(),
+            Self::Before(name, at) => {
+                Some(&compiled.actions.get(name)?.call.steps.get(*at)?.operation)
+            }
             Self::Step(name, verb, at) => {
                 let operation = verb.of(compiled.objects.get(name)?)?;
                 operation.steps.get(*at).map(|step| &step.operation)
@@ -162,7 +167,9 @@ impl Routes {
                 targets.extend([part(Verb::Create), part(Verb::Delete)]);
             }
         }
-        for name in compiled.actions.keys() {
+        for (name, action) in &compiled.actions {
+            let steps = 0..action.call.steps.len();
+            targets.extend(steps.map(|at| Target::Before(name.clone(), at)));
             targets.extend([Target::Action(name.clone()), Target::Resolve(name.clone())]);
         }
         targets.extend(compiled.catalogs.keys().cloned().map(Target::Catalog));

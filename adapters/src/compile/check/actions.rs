@@ -111,6 +111,15 @@ fn check_simulated(compiled: &Compiled, contract: &DomainContract, problems: &mu
             problems.push(problem(&format!("{path}.{name}"), reason));
             continue;
         };
+        let steps: Vec<&str> = action.call.steps.iter().map(|step| step.name.as_str()).collect();
+        for step in steps.iter().filter(|step| !simulated.steps.contains_key(**step)) {
+            let reason = "missing: a step of the call has no simulated counterpart".to_owned();
+            problems.push(problem(&format!("{path}.{name}.steps.{step}"), reason));
+        }
+        for step in simulated.steps.keys().filter(|step| !steps.contains(&step.as_str())) {
+            let reason = "simulates nothing: the call has no such step".to_owned();
+            problems.push(problem(&format!("{path}.{name}.steps.{step}"), reason));
+        }
         let reason = match (&action.call.resolve, &simulated.resolve) {
             (Some(_), None) => "missing: who asks what became of it is answered",
             (None, Some(_)) => "simulates nothing: the action has no `resolve`",

@@ -262,8 +262,13 @@ fn check_templates(compiled: &Compiled, problems: &mut Vec<Problem>) {
         let place = Place::default().with("secret", keys());
         check_template(template, &format!("spec.auth.headers.{name}"), &place, problems);
     }
+    for (name, template) in &compiled.auth.query {
+        let place = Place::default().with("secret", keys());
+        check_template(template, &format!("spec.auth.query.{name}"), &place, problems);
+    }
+    let either = !auth.headers.is_empty() || !auth.query.is_empty();
     let given = [
-        ("headers", auth.scheme == Scheme::Headers, !auth.headers.is_empty()),
+        ("headers", auth.scheme == Scheme::Headers, either),
         ("sign", auth.scheme == Scheme::Hmac, auth.sign.is_some()),
     ];
     for (key, wanted, given) in given {

@@ -325,13 +325,15 @@ fn check_sandbox_action(
     let after =
         before().open(&["item"]).with("seq", Root::Value).with("created", Root::Value);
     check_answer(&action.answer, &format!("{path}.answer"), &after, problems);
-    if let Some(list) = &action.resolve {
+    let steps = action.steps.iter().map(|(name, list)| (format!("{path}.steps.{name}"), list));
+    let resolve = action.resolve.iter().map(|list| (format!("{path}.resolve"), list));
+    for (path, list) in steps.chain(resolve) {
         if let Some(filter) = &list.filter {
             let place = request().open(&["item"]);
-            check_template(filter, &format!("{path}.resolve.where"), &place, problems);
+            check_template(filter, &format!("{path}.where"), &place, problems);
         }
         let place = request().open(&["items"]).with("total", Root::Value);
-        check_answer(&list.answer, &format!("{path}.resolve"), &place, problems);
+        check_answer(&list.answer, &path, &place, problems);
     }
 }
 

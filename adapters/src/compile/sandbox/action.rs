@@ -32,6 +32,8 @@ pub struct CompiledSandboxAction {
     pub sets: BTreeMap<String, Tree>,
     /// The answer.
     pub answer: CompiledAnswer,
+    /// The answers of the steps before its call.
+    pub steps: BTreeMap<String, CompiledList>,
     /// The answer to who asks what became of it.
     pub resolve: Option<CompiledList>,
 }
@@ -53,7 +55,11 @@ impl CompiledSandboxThing {
 impl CompiledSandboxAction {
     pub(super) fn compile(spec: &SandboxAction, path: &str, problems: &mut Problems) -> Self {
         let resolve = spec.resolve.as_ref();
+        let steps = spec.steps.iter().map(|(name, given)| {
+            (name.0.clone(), list(given, &format!("{path}.steps.{name}"), problems))
+        });
         Self {
+            steps: steps.collect(),
             example: spec.example.as_ref().map_or(Json::Null, |example| example.0.clone()),
             rules: rules(&spec.rules, path, problems),
             sets: trees(&spec.sets, &format!("{path}.sets"), problems),
