@@ -1,6 +1,7 @@
 //! One account at one provider: everything a caller may ask of it.
 
 mod actions;
+mod children;
 mod cloud;
 mod objects;
 mod open;
@@ -15,6 +16,7 @@ use secrecy::SecretString;
 use serde_json::Value as Json;
 
 pub use self::actions::{Act, Action, Found, Pieces};
+pub use self::children::Settled;
 use self::objects::Shown;
 use crate::clock::{Clock, SystemClock};
 use crate::compile::{Compiled, CompiledCatalog};

@@ -20,10 +20,10 @@ pub use action::{ActionRule, ActionSpec};
 pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
 pub use extend::{Given, extended};
-pub use object::{Catalog, Find, Identity, ListScope, ObjectSpec, Part, Rest};
+pub use object::{Catalog, Child, Find, Identity, ListScope, ObjectSpec, Part, Rest};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
 pub use sandbox::{
-    Sandbox, SandboxAction, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxPart,
+    Sandbox, SandboxAction, SandboxAnswer, SandboxChild, SandboxFailure, SandboxList, SandboxObject, SandboxPart,
     SandboxRead, SandboxRule, SandboxThing,
 };
 pub use text::{Date, Document, Free, Name, Span, Text};

@@ -21,6 +21,11 @@ pub struct ObjectSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub parts: Vec<Part>,
+    /// What it holds, kind after kind: what there is of each is read, and made and removed until it is
+    /// what is wanted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub children: Vec<Child>,
     /// The collection that it is kept in; operations that are said themselves are not taken from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest: Option<Rest>,
@@ -112,6 +117,26 @@ pub struct Part {
     /// Removes it; absent where it goes with what it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Operation>,
+}
+
+/// A kind of things that another one holds. Requests see the holder's `id`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Child {
+    /// Its name.
+    pub name: Name,
+    /// All that are wanted: an expression over `want` that gives a list.
+    pub of: Text,
+    /// What tells one that is wanted from another, over `child`: all that matters of it.
+    pub key: Text,
+    /// What tells one that is there from another, over `item`: the same text for the same thing.
+    pub same: Text,
+    /// Reads all that are there.
+    pub list: Operation,
+    /// Makes one, over `child`.
+    pub create: Operation,
+    /// Removes one, over `item`.
+    pub delete: Operation,
 }
 
 /// How a lost create is found again.

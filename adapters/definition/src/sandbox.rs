@@ -15,6 +15,11 @@ pub struct Sandbox {
     /// Secret values that the simulated account accepts, by key.
     #[schemars(extend("maxProperties" = 8))]
     pub accepts: BTreeMap<Name, Document>,
+    /// What the simulated account has for the definition's parameters without a default; `sandbox` where
+    /// it says nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub parameters: BTreeMap<Name, Text>,
     /// The answer to who asks for an access token, over `token` and `refresh` (a new refresh token; the
     /// last one is good no more when the answer gives it); as RFC 6749 has it when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +104,10 @@ pub struct SandboxObject {
     /// What answers who waits for the end of its creation or deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<SandboxRead>,
+    /// What it holds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8))]
+    pub children: BTreeMap<Name, SandboxChild>,
     /// The answers for its parts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
@@ -109,7 +118,7 @@ pub struct SandboxObject {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SandboxThing {
-    /// The identity of a new thing, over `seq` and what the request says (`want.target`).
+    /// The identity of a new thing, over `seq`, `req` and what the request says (`want.target`).
     pub id: Text,
     /// What it is now, by names of the definition's own: the first values, over `req`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -176,6 +185,25 @@ pub struct SandboxPart {
     #[serde(default)]
     pub create: SandboxAnswer,
     /// The answer of its deletion.
+    #[serde(default)]
+    pub delete: SandboxAnswer,
+}
+
+/// A kind of simulated things that another one holds. Templates see what a simulated thing's see, and
+/// `parent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SandboxChild {
+    /// The identity of a new one, over `seq`.
+    pub id: Text,
+    /// One as lists show it.
+    pub item: Free,
+    /// The answer of a creation, over `item`.
+    #[serde(default)]
+    pub create: SandboxAnswer,
+    /// The answer of a list, over `items` and `total`.
+    pub list: SandboxAnswer,
+    /// The answer of a deletion.
     #[serde(default)]
     pub delete: SandboxAnswer,
 }

@@ -253,6 +253,13 @@ fn check_sandbox_names(compiled: &Compiled, problems: &mut Vec<Problem>) {
             simulated.parts.keys().collect(),
             problems,
         );
+        let children = object.children.iter().map(|child| &child.name);
+        compare(
+            &format!("objects.{name}.children"),
+            children.collect(),
+            simulated.children.keys().collect(),
+            problems,
+        );
         let mut all = operations().chain(object.verbs.values());
         let waits = all.any(|operation| operation.wait.is_some());
         let path = format!("spec.sandbox.objects.{name}.wait");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use infrafabric_definition::{
-    AnswerFormat, Catalog, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec,
+    AnswerFormat, Catalog, Child, Class, Definition, ErrorRule, Find, ListScope, Name, ObjectSpec,
     Operation, Part, Scope, Text,
 };
 use serde_json::{Value as Json, json};
@@ -78,6 +78,8 @@ pub struct CompiledObject {
     pub scope: ListScope,
     /// What must be there before it, in order.
     pub parts: Vec<CompiledPart>,
+    /// What it holds, kind after kind.
+    pub children: Vec<CompiledChild>,
     /// Makes one.
     pub create: Option<CompiledOperation>,
     /// Reads one.
@@ -101,6 +103,25 @@ pub struct CompiledPart {
     pub create: CompiledOperation,
     /// Removes it.
     pub delete: Option<CompiledOperation>,
+}
+
+/// A kind of things that another one holds.
+#[derive(Debug)]
+pub struct CompiledChild {
+    /// Its name.
+    pub name: String,
+    /// All that are wanted.
+    pub of: Template,
+    /// What tells one that is wanted from another.
+    pub key: Template,
+    /// What tells one that is there from another.
+    pub same: Template,
+    /// Reads all that are there.
+    pub list: CompiledOperation,
+    /// Makes one.
+    pub create: CompiledOperation,
+    /// Removes one.
+    pub delete: CompiledOperation,
 }
 
 /// One catalog.
@@ -266,6 +287,17 @@ impl Compiled {
         &self.spec
     }
 
+    /// What the simulated account has for the parameters that must be given.
+    pub fn simulated_parameters(&self) -> BTreeMap<String, String> {
+        let own = self.spec.sandbox.as_ref().map(|sandbox| &sandbox.parameters);
+        let needed = self.spec.parameters.iter().filter(|(_, given)| given.default.is_none());
+        let value = |name: &Name| {
+            let own = own.and_then(|own| own.get(name.as_str()));
+            own.map_or_else(|| "sandbox".to_owned(), |text| text.0.clone())
+        };
+        needed.map(|(name, _)| (name.0.clone(), value(name))).collect()
+    }
+
     /// A wish for an action that this provider understands: the contract's example, with what the
     /// simulated provider has other names for.
     pub fn example(&self, action: &str) -> Json {
@@ -286,7 +318,8 @@ impl Compiled {
         let mut names = vec![self.verify.name.clone()];
         for object in self.objects.values() {
             let operations = [&object.create, &object.read, &object.list, &object.delete];
-            let verbs = object.verbs.values();
+            let held = object.children.iter().flat_map(|c| [&c.list, &c.create, &c.delete]);
+            let verbs = object.verbs.values().chain(held);
             let operations = operations.into_iter().flatten().chain(verbs);
             names.extend(operations.map(|operation| operation.name.clone()));
         }
@@ -355,6 +388,11 @@ fn object(
     for (i, part) in spec.parts.iter().enumerate() {
         parts.extend(self::part(key, part, definition, &format!("{path}.parts[{i}]"), problems));
     }
+    let mut children = Vec::new();
+    for (i, child) in spec.children.iter().enumerate() {
+        let place = format!("{path}.children[{i}]");
+        children.extend(self::child(key, child, definition, &place, problems));
+    }
     let mut verbs = BTreeMap::new();
     for (verb, given) in &spec.verbs {
         let (name, place) = (format!("{key}.{verb}"), format!("{path}.verbs.{verb}"));
@@ -364,6 +402,7 @@ fn object(
     }
     CompiledObject {
         parts,
+        children,
         verbs,
         find: spec.identity.find,
         lag,
@@ -392,6 +431,36 @@ fn part(
     let create = operation(&spec.create, "create");
     let delete = spec.delete.as_ref().and_then(|delete| operation(delete, "delete"));
     Some(CompiledPart { name: spec.name.0.clone(), create: create?, delete })
+}
+
+fn child(
+    key: &Name,
+    spec: &Child,
+    definition: &Definition,
+    path: &str,
+    problems: &mut Problems,
+) -> Option<CompiledChild> {
+    let mut operation = |operation: &Operation, verb: &str| {
+        let name = format!("{key}.{}.{verb}", spec.name);
+        let place = format!("{path}.{verb}");
+        CompiledOperation::compile(&name, operation, definition.answer, &place, problems)
+    };
+    let list = operation(&spec.list, "list");
+    let create = operation(&spec.create, "create");
+    let delete = operation(&spec.delete, "delete");
+    let mut template =
+        |text: &Text, key: &str| text_template(text, &format!("{path}.{key}"), problems);
+    let (of, key, same) =
+        (template(&spec.of, "of"), template(&spec.key, "key"), template(&spec.same, "same"));
+    Some(CompiledChild {
+        name: spec.name.0.clone(),
+        of: of?,
+        key: key?,
+        same: same?,
+        list: list?,
+        create: create?,
+        delete: delete?,
+    })
 }
 
 fn catalog(

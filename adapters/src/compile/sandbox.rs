@@ -5,7 +5,7 @@ mod action;
 use std::collections::BTreeMap;
 
 use infrafabric_definition::{
-    Class, Sandbox, SandboxAnswer, SandboxFailure, SandboxList, SandboxObject, SandboxRead,
+    Class, Sandbox, SandboxAnswer, SandboxChild, SandboxFailure, SandboxList, SandboxObject, SandboxRead,
     SandboxRule, Text,
 };
 
@@ -77,6 +77,8 @@ pub struct CompiledSandboxObject {
     pub wait: Option<CompiledRead>,
     /// The answers for its parts.
     pub parts: BTreeMap<String, CompiledSandboxPart>,
+    /// What it holds.
+    pub children: BTreeMap<String, CompiledSandboxChild>,
 }
 
 /// The answer of a read beside the thing's own.
@@ -96,6 +98,21 @@ pub struct CompiledSandboxPart {
     /// The answer of its creation.
     pub create: CompiledAnswer,
     /// The answer of its deletion.
+    pub delete: CompiledAnswer,
+}
+
+/// A kind of simulated things that another one holds.
+#[derive(Debug)]
+pub struct CompiledSandboxChild {
+    /// The identity of a new one.
+    pub id: Template,
+    /// One as lists show it.
+    pub item: Tree,
+    /// The answer of a creation.
+    pub create: CompiledAnswer,
+    /// The answer of a list.
+    pub list: CompiledAnswer,
+    /// The answer of a deletion.
     pub delete: CompiledAnswer,
 }
 
@@ -184,6 +201,11 @@ fn object(
         let delete = answer(&spec.delete, &format!("{place}.delete"), problems);
         parts.insert(name.0.clone(), CompiledSandboxPart { create, delete });
     }
+    let mut children = BTreeMap::new();
+    for (name, spec) in &spec.children {
+        let place = format!("{path}.children.{name}");
+        children.extend(child(spec, &place, problems).map(|child| (name.0.clone(), child)));
+    }
     let mut verbs = BTreeMap::new();
     for (name, spec) in &spec.verbs {
         verbs.insert(name.0.clone(), answer(spec, &format!("{path}.verbs.{name}"), problems));
@@ -193,6 +215,7 @@ fn object(
         steps,
         wait: spec.wait.as_ref().map(|wait| read(wait, &format!("{path}.wait"), problems)),
         parts,
+        children,
         unique: optional(&spec.unique, "unique", problems),
         lingers: spec.lingers,
         rules: rules(&spec.rules, path, problems),
@@ -213,6 +236,20 @@ fn rules(spec: &[SandboxRule], path: &str, problems: &mut Problems) -> Vec<Compi
         rules.extend(must.map(|must| CompiledRule { must, class: rule.class, message }));
     }
     rules
+}
+
+fn child(
+    spec: &SandboxChild,
+    path: &str,
+    problems: &mut Problems,
+) -> Option<CompiledSandboxChild> {
+    Some(CompiledSandboxChild {
+        create: answer(&spec.create, &format!("{path}.create"), problems),
+        list: answer(&spec.list, &format!("{path}.list"), problems),
+        delete: answer(&spec.delete, &format!("{path}.delete"), problems),
+        id: text_template(&spec.id, &format!("{path}.id"), problems)?,
+        item: tree(&spec.item.0, &format!("{path}.item"), problems)?,
+    })
 }
 
 fn list(spec: &SandboxList, path: &str, problems: &mut Problems) -> CompiledList {

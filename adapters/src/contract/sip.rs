@@ -196,6 +196,9 @@ pub struct TrunkWant {
     /// The IPv4 addresses that may use it.
     #[serde(default)]
     pub access: Vec<String>,
+    /// Lists of addresses that may use it, by their identity, where they are things of their own.
+    #[serde(default)]
+    pub access_lists: Vec<String>,
     /// Where its calls go.
     #[serde(default)]
     pub origination: Vec<Origination>,
@@ -226,6 +229,40 @@ pub struct Trunk {
     /// The host that it takes calls at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+}
+
+/// What a list of addresses is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessListWant {
+    /// RFC 1123 label of at most 63 characters without double hyphens, unique in the account.
+    pub name: String,
+    /// The provider's region.
+    pub region: String,
+    /// The IPv4 addresses.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// What a thing of ours is recognised by.
+    #[serde(default)]
+    pub marks: Vec<String>,
+}
+
+/// A list of addresses from which calls are taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessList {
+    /// The provider's identity for it.
+    pub id: String,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Kept for AccessList {
+    const DOMAIN: Domain = Domain::Sip;
+    type Want = AccessListWant;
+    const KIND: &'static str = "accessList";
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl Kept for Trunk {
@@ -303,12 +340,31 @@ const NUMBER_EXAMPLE: &str = r#"{"number": "+14155550123"}"#;
 
 /// The contract as data.
 pub const CONTRACT: DomainContract = DomainContract {
-    objects: &[ObjectContract {
+    objects: &[
+        ObjectContract {
+            name: "accessList",
+            inputs: &[
+                needed("name", Kind::Text, "RFC 1123 label, at most 63 characters, unique"),
+                needed("region", Kind::Text, "the provider's region"),
+                needed("addresses", Kind::Texts, "the IPv4 addresses"),
+                needed("marks", Kind::Texts, "what a thing of ours is recognised by"),
+            ],
+            outputs: &[
+                needed("id", Kind::Text, "the provider's identity"),
+                optional("name", Kind::Text, "its name at the provider"),
+                optional("marks", Kind::Texts, "its tags, our marks among them"),
+            ],
+            states: &[],
+            needs: &["create", "read", "list", "delete"],
+            verbs: &[],
+        },
+        ObjectContract {
         name: "trunk",
         inputs: &[
             needed("name", Kind::Text, "RFC 1123 label, at most 63 characters, unique"),
             needed("region", Kind::Text, "the provider's region"),
             needed("access", Kind::Texts, "the IPv4 addresses that may use it"),
+            needed("accessLists", Kind::Texts, "lists of such addresses, by their identity"),
             needed(
                 "origination",
                 Kind::Maps(&["uri", "priority", "weight"]),
@@ -325,7 +381,8 @@ pub const CONTRACT: DomainContract = DomainContract {
         states: &[],
         needs: &["create", "read", "list", "delete"],
         verbs: &[],
-    }],
+    },
+    ],
     catalogs: &[],
     actions: &[
         ActionContract {

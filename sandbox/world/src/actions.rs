@@ -56,7 +56,8 @@ fn carry_out(
     let mut vars = vars::request(call.received, call.region.as_deref());
     vars.set("want", &want);
     let mut thing = match does.aim() {
-        Some(kind) if simulated(call, kind).is_some() => {
+        // What names no identity was named by a step before it.
+        Some(kind) if simulated(call, kind).is_some() && call.captures.text("id").is_some() => {
             let id = call.id()?;
             let found = objects::find(call, kind, &id);
             let found = found.filter(|thing| thing.deleted().is_none());

@@ -44,6 +44,12 @@ impl Captures {
         self.values.get(path).filter(|value| !value.is_null()).map(plain)
     }
 
+    /// The first value below a name.
+    pub(crate) fn any_below(&self, root: &str) -> Option<String> {
+        let below = |path: &str| path.strip_prefix(root).is_some_and(|rest| rest.starts_with('.'));
+        self.values.iter().find(|(path, _)| below(path)).map(|(_, value)| plain(value))
+    }
+
     /// The values below a name, by what follows it: `name` of `want.name`.
     pub(crate) fn below(&self, root: &str) -> Json {
         let below = self.values.iter().filter_map(|(path, value)| {

@@ -14,7 +14,7 @@ use crate::received::Received;
 use crate::route::{Route, Target, Verb};
 use crate::server::Shared;
 use crate::vars;
-use crate::{actions, beside, objects};
+use crate::{actions, beside, children, objects};
 
 /// Everything that carrying out a request needs.
 pub(crate) struct Call<'a> {
@@ -126,6 +126,14 @@ fn act(
         Target::Change(name, verb) => {
             let object = sandbox.objects.get(name).ok_or_else(gone)?;
             objects::change(&call, name, verb, object)
+        }
+        Target::Child(name, verb, at) => {
+            let child = provider.compiled.objects.get(name).and_then(|o| o.children.get(*at));
+            let object = sandbox.objects.get(name);
+            let spec = object.zip(child).and_then(|(object, child)| {
+                object.children.get(&child.name).map(|spec| (child.name.as_str(), spec))
+            });
+            children::answer(&call, (name, *verb), spec.ok_or_else(gone)?)
         }
         Target::Action(name) => {
             actions::act(&call, name, sandbox.actions.get(name).ok_or_else(gone)?)

@@ -12,6 +12,7 @@ mod answer;
 mod auth;
 mod beside;
 mod capture;
+mod children;
 mod client;
 mod exchange;
 mod fault;

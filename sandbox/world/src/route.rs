@@ -34,6 +34,8 @@ pub(crate) enum Target {
     Action(String),
     /// What became of an action.
     Resolve(String),
+    /// What an object holds, by its place: read, made or removed.
+    Child(String, Verb, usize),
     /// A read before an action, by its place.
     Before(String, usize),
     /// The creation or deletion of an object's part, by its place.
@@ -105,6 +107,14 @@ impl Target {
             Self::Change(name, verb) => compiled.objects.get(name)?.verbs.get(verb),
             Self::Action(name) => Some(&compiled.actions.get(name)?.call),
             Self::Resolve(name) => compiled.actions.get(name)?.call.resolve.as_deref(),
+            Self::Child(name, verb, at) => {
+                let child = compiled.objects.get(name)?.children.get(*at)?;
+                match verb {
+                    Verb::Create => Some(&child.create),
+                    Verb::Delete => Some(&child.delete),
+                    _ => Some(&child.list),
+                }
+            }
             Self::Before(name, at) => {
                 Some(&compiled.actions.get(name)?.call.steps.get(*at)?.operation)
             }
@@ -162,6 +172,10 @@ impl Routes {
             }
             let verbs = object.verbs.keys().cloned();
             targets.extend(verbs.map(|verb| Target::Change(name.clone(), verb)));
+            for at in 0..object.children.len() {
+                let child = |verb| Target::Child(name.clone(), verb, at);
+                targets.extend([child(Verb::Create), child(Verb::List), child(Verb::Delete)]);
+            }
             for at in 0..object.parts.len() {
                 let part = |verb| Target::Part(name.clone(), verb, at);
                 targets.extend([part(Verb::Create), part(Verb::Delete)]);

@@ -32,6 +32,8 @@ pub(crate) struct Thing {
     off: AtomicBool,
     /// What it is now, by the definition's own names.
     now: Mutex<Arc<Json>>,
+    /// What holds it.
+    pub(crate) parent: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) created: DateTime<Utc>,
     pub(crate) name: Option<String>,
@@ -60,6 +62,7 @@ impl Thing {
             req: Mutex::new(Arc::new(req)),
             off: AtomicBool::new(false),
             now: Mutex::new(Arc::new(Json::Object(serde_json::Map::new()))),
+            parent: None,
             region: None,
             created,
             name: None,

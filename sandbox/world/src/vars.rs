@@ -25,6 +25,7 @@ pub(crate) fn thing(thing: &Thing, now: DateTime<Utc>, phase: Duration) -> Vars 
     let mut vars = Vars::default();
     vars.set("req", &thing.req());
     vars.set("now", &thing.now());
+    vars.set("parent", &thing.parent.as_deref().map_or(Json::Null, Json::from));
     vars.set("id", &thing.id);
     vars.set("seq", &Json::from(thing.seq));
     vars.set("region", &thing.region.as_deref().map_or(Json::Null, Json::from));

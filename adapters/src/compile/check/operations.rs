@@ -7,7 +7,7 @@ use infrafabric_definition::{Find, Name, Scheme};
 use super::scope::{Place, Root, check_template};
 use super::shape::{Shape, Shapes};
 use super::{paths, problem, unknown};
-use crate::compile::definition::{Compiled, CompiledPart, Problem};
+use crate::compile::definition::{Compiled, CompiledChild, CompiledPart, Problem};
 use crate::compile::operation::CompiledOperation;
 use crate::contract::{ActionContract, DomainContract, Field};
 
@@ -46,6 +46,10 @@ enum Verb {
     /// What became of a lost call; of one that is aimed at a thing.
     Resolve,
     Asked,
+    /// All that another thing holds; the making of one; the removal.
+    Held,
+    Hold,
+    Drop,
     Catalog,
 }
 
@@ -89,6 +93,9 @@ pub(super) fn check(
             if let Some(delete) = &part.delete {
                 checker.operation(delete, &format!("{path}.delete"), Verb::Delete, inputs);
             }
+        }
+        for (i, child) in object.children.iter().enumerate() {
+            checker.child(child, &format!("{path}.children[{i}]"), inputs);
         }
         let given = [
             ("create", &object.create, Verb::Create),
@@ -140,7 +147,8 @@ fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperation> {
     let objects = compiled.objects.values().flat_map(|object| {
         let parts = object.parts.iter().flat_map(|part| [Some(&part.create), part.delete.as_ref()]);
         let verbs = [&object.create, &object.read, &object.list, &object.delete];
-        let verbs = verbs.map(Option::as_ref).into_iter().chain(parts).flatten();
+        let held = object.children.iter().flat_map(|c| [&c.list, &c.create, &c.delete]);
+        let verbs = verbs.map(Option::as_ref).into_iter().chain(parts).flatten().chain(held);
         verbs.chain(object.verbs.values())
     });
     let actions = compiled.actions.values().map(|action| &action.call);
@@ -176,6 +184,12 @@ fn request<'a>(parameters: &[&'a str], verb: Verb, inputs: &'static [Field]) -> 
         Verb::Act | Verb::Resolve => {
             place.with("want", Root::Want(inputs)).with("token", Root::Value)
         }
+        Verb::Held => place.with("id", Root::Value).with("cursor", Root::Value),
+        Verb::Hold => {
+            let place = place.with("id", Root::Value).with("token", Root::Value);
+            place.with("want", Root::Want(inputs)).open(&["child"])
+        }
+        Verb::Drop => place.with("id", Root::Value).with("token", Root::Value).open(&["item"]),
         Verb::Find => place.with("want", Root::Want(inputs)).with("cursor", Root::Value),
         Verb::List => place.with("scope", Root::Keys(vec!["mark"])).with("cursor", Root::Value),
         Verb::Catalog => place.with("cursor", Root::Value),
@@ -275,6 +289,19 @@ impl Checker<'_> {
         });
     }
 
+    /// What another thing holds.
+    fn child(&mut self, child: &CompiledChild, path: &str, inputs: &'static [Field]) {
+        let wanted = Place::default().with("want", Root::Want(inputs));
+        check_template(&child.of, &format!("{path}.of"), &wanted, self.problems);
+        let place = Place::default().open(&["child"]);
+        check_template(&child.key, &format!("{path}.key"), &place, self.problems);
+        let place = Place::default().open(&["item"]);
+        check_template(&child.same, &format!("{path}.same"), &place, self.problems);
+        self.operation(&child.list, &format!("{path}.list"), Verb::Held, inputs);
+        self.operation(&child.create, &format!("{path}.create"), Verb::Hold, inputs);
+        self.operation(&child.delete, &format!("{path}.delete"), Verb::Drop, inputs);
+    }
+
     /// What a part's creation is known by when it is repeated.
     fn part(&mut self, part: &CompiledPart, path: &str) {
         if !part.create.repeatable() {
@@ -317,7 +344,7 @@ impl Checker<'_> {
     fn results(&mut self, operation: &CompiledOperation, path: &str, verb: Verb) {
         let (needed, refused) = match verb {
             Verb::Create | Verb::Read | Verb::Resolve | Verb::Asked => (Some("item"), Some("items")),
-            Verb::List | Verb::Catalog | Verb::Find => (Some("items"), Some("item")),
+            Verb::List | Verb::Catalog | Verb::Find | Verb::Held => (Some("items"), Some("item")),
             _ => (None, Some("items")),
         };
         let given = |key: &str| match key {

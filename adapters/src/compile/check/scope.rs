@@ -273,6 +273,16 @@ fn check_sandbox_object(
         check_answer(&part.create, &at("create"), &asked(), problems);
         check_answer(&part.delete, &at("delete"), &asked(), problems);
     }
+    for (name, child) in &object.children {
+        let at = |key: &str| at(&format!("children.{name}.{key}"));
+        check_template(&child.id, &at("id"), &request().with("seq", Root::Value), problems);
+        let shown = || thing().with("parent", Root::Value);
+        check_tree(&child.item, &at("item"), &shown(), problems);
+        check_answer(&child.create, &at("create"), &shown().open(&["item"]), problems);
+        check_answer(&child.delete, &at("delete"), &shown().open(&["item"]), problems);
+        let place = request().open(&["items"]).with("total", Root::Value);
+        check_answer(&child.list, &at("list"), &place, problems);
+    }
     let list = &object.list;
     if let Some(filter) = &list.filter {
         check_template(filter, &at("list.where"), &request().open(&["item"]), problems);
@@ -295,7 +305,7 @@ fn check_sandbox_thing(
     request: &impl Fn() -> Place<'static>,
     problems: &mut Vec<Problem>,
 ) {
-    let id = Place::values(&["seq"]).open(&["want"]);
+    let id = request().open(&["want"]).with("seq", Root::Value);
     check_template(&thing.id, &format!("{path}.id"), &id, problems);
     for (name, value) in &thing.starts {
         let place = request().open(&["want"]);

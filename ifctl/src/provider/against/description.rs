@@ -38,10 +38,11 @@ impl Operation<'_> {
     }
 }
 
-/// The paths that a request may have in a description: with the base URL's own path, and without.
-pub(super) fn candidates(base: &str, path: &str) -> Vec<String> {
-    let below = Url::parse(base).map(|url| url.path().trim_end_matches('/').to_owned());
-    vec![format!("{}{path}", below.unwrap_or_default()), path.to_owned()]
+/// The paths that a request may have in a description: with a base URL's own path, and without.
+pub(super) fn candidates(bases: &[String], path: &str) -> Vec<String> {
+    let parsed = bases.iter().filter_map(|base| Url::parse(base).ok());
+    let below = parsed.map(|url| format!("{}{path}", url.path().trim_end_matches('/')));
+    below.chain([path.to_owned()]).collect()
 }
 
 impl Description {
@@ -102,6 +103,8 @@ impl Description {
             };
             match parameters.iter().find(known) {
                 None => wrong.push(format!("query parameter `{name}` is not described")),
+                // Together they are one object, which is judged once.
+                Some((parameter, _)) if is_deep(parameter) => {}
                 Some((parameter, pointer)) => {
                     let found = self.parameter(parameter, pointer, value);
                     wrong.extend(
@@ -119,6 +122,14 @@ impl Description {
                         .any(|(key, _)| key == name || key.starts_with(&format!("{name}[")));
                     if parameter["required"] == true && !given {
                         wrong.push(format!("query parameter `{name}` is missing"));
+                    }
+                    if given && is_deep(parameter) {
+                        let whole = infrafabric_world::read_form(exchange.query.as_bytes());
+                        let schema = format!("{pointer}/schema");
+                        let found = self.schemas.check_text(&schema, &whole[name]);
+                        wrong.extend(
+                            found.into_iter().map(|what| format!("query parameter `{name}`: {what}")),
+                        );
                     }
                 }
                 Some("path") => {
@@ -261,6 +272,11 @@ impl Description {
         let reference = value.get("$ref").and_then(Json::as_str).and_then(|r| r.strip_prefix('#'));
         reference.and_then(|pointer| self.document.pointer(pointer)).unwrap_or(value)
     }
+}
+
+/// Whether a query parameter is an object, each of its properties by itself.
+fn is_deep(parameter: &Json) -> bool {
+    parameter["style"] == "deepObject"
 }
 
 /// The values in a path of that template.

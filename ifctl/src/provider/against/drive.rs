@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use infrafabric_adapters::account::{Account, AccountOptions};
+use infrafabric_adapters::account::{Account, AccountOptions, Act};
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::contract::Kept;
 use infrafabric_adapters::contract::ai::Collection;
@@ -13,7 +13,7 @@ use infrafabric_adapters::contract::cloud::{
     Firewall, FixedAddress, LoadBalancer, MachineVerb, MachineWant, Network, SshKey,
 };
 use infrafabric_adapters::error::AdapterError;
-use infrafabric_adapters::contract::sip::Trunk;
+use infrafabric_adapters::contract::sip::{AccessList, Trunk};
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_world::{Exchange, Recorder, World, WorldOptions, rehearse};
 use serde::de::DeserializeOwned;
@@ -60,12 +60,10 @@ pub(super) async fn drive(definition: &Arc<Compiled>) -> Result<Driven, Box<dyn 
     })
     .await?;
     let accepts = sandbox.accepts.iter();
-    let parameters = definition.spec().parameters.iter();
-    let needed = parameters.filter(|(_, parameter)| parameter.default.is_none());
     let options = AccountOptions {
         endpoint: Some(format!("{}/p/{}", world.url(), definition.name())),
         secrets: accepts.map(|(key, value)| (key.clone(), value.clone().into())).collect(),
-        parameters: needed.map(|(name, _)| (name.0.clone(), "sandbox".to_owned())).collect(),
+        parameters: definition.simulated_parameters(),
         // Where base URLs are regional, the regions themselves are asked for in one.
         region: Some("us-east-1".to_owned()),
         ..AccountOptions::default()
@@ -81,6 +79,7 @@ struct Place<'a> {
     definition: &'a Compiled,
     region: &'a str,
     made: usize,
+    want: Json,
 }
 
 struct Tried {
@@ -140,7 +139,7 @@ impl Tried {
             });
             self.machine(definition, &want, other).await;
         }
-        let mut place = Place { definition, region: &region, made: 0 };
+        let mut place = Place { definition, region: &region, made: 0, want: Json::Null };
         let common = json!({"name": NAME, "region": region, "marks": [MARK], "labels": labels});
         let with = |more: Json| {
             let mut want = common.clone();
@@ -167,7 +166,11 @@ impl Tried {
             {"uri": "sip:pbx-1.example.com:5060", "priority": 1, "weight": 10},
             {"uri": "sip:pbx-2.example.com:5060", "priority": 2, "weight": 10},
         ]);
-        let want = with(json!({"access": ["192.0.2.10"], "origination": origination}));
+        self.kept::<AccessList>(&mut place, &with(json!({"addresses": ["192.0.2.10"]}))).await;
+        let lists = ["AL00000000000000000000000000000001"];
+        let want = with(json!({
+            "access": ["192.0.2.10"], "accessLists": lists, "origination": origination,
+        }));
         self.kept::<Trunk>(&mut place, &want).await;
         if has("models") {
             let all = self.account.models().await;
@@ -184,6 +187,7 @@ impl Tried {
         T::Want: DeserializeOwned,
     {
         let Some(object) = place.definition.objects.get(T::KIND) else { return };
+        place.want = want.clone();
         let want: T::Want = match serde_json::from_value(want.clone()) {
             Ok(want) => want,
             Err(error) => return self.untried.push(format!("{}: {error}", T::KIND)),
@@ -197,6 +201,26 @@ impl Tried {
         if object.read.is_some() {
             let read = self.account.read::<T>(made.id(), place.region).await;
             self.note(read);
+        }
+        if self.account.holds::<T>() {
+            // What holds all that is wanted, then nothing, had everything made and removed.
+            let mut nothing = place.want.clone();
+            nothing["origination"] = json!([]);
+            nothing["access"] = json!([]);
+            nothing["accessLists"] = json!([]);
+            nothing["addresses"] = json!([]);
+            for (n, want) in [place.want.clone(), nothing].iter().enumerate() {
+                let token = format!("check-{}-hold-{n}", place.made);
+                let act = Act::new(&token, &Permitted).at(made.id());
+                let wanted = serde_json::from_value(want.clone());
+                match wanted {
+                    Ok(wanted) => {
+                        let settled = self.account.settle::<T>(&wanted, act).await;
+                        self.note(settled);
+                    }
+                    Err(error) => self.untried.push(format!("{}: {error}", T::KIND)),
+                }
+            }
         }
         let gone = self.account.delete::<T>(made.id(), place.region, &tokens[1], &Permitted).await;
         self.note(gone);

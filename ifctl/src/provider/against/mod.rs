@@ -10,8 +10,9 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use infrafabric_adapters::compile::Compiled;
+use infrafabric_adapters::compile::{Compiled, Template, Vars};
 use infrafabric_world::Exchange;
+use serde_json::json;
 
 use description::Description;
 
@@ -39,11 +40,12 @@ pub(crate) async fn check(
         descriptions.push(Description::read(file.as_ref())?);
     }
     let driven = drive::drive(definition).await?;
-    let base =
-        definition.endpoint.pattern().map(|literal| literal.unwrap_or("x")).collect::<String>();
+    let further = definition.endpoints.values().map(|(url, _)| url);
+    let urls = std::iter::once(&definition.endpoint).chain(further);
+    let bases: Vec<String> = urls.map(|url| written(definition, url)).collect();
     let mut mismatches = BTreeSet::new();
     for exchange in &driven.exchanges {
-        mismatches.extend(judge(&descriptions, definition, &base, exchange));
+        mismatches.extend(judge(&descriptions, definition, &bases, exchange));
     }
     let (excepted, mismatches) = mismatches
         .into_iter()
@@ -52,11 +54,20 @@ pub(crate) async fn check(
     Ok(Findings { exchanges, mismatches, excepted, untried: driven.untried })
 }
 
+/// A base URL with the parameters of the simulated account.
+fn written(definition: &Compiled, url: &Template) -> String {
+    let parameters = definition.simulated_parameters();
+    let mut vars = Vars::default();
+    vars.set("region", &json!("x")).set("parameters", &json!(parameters));
+    let text = url.render_text(&vars, ToOwned::to_owned).ok().flatten();
+    text.unwrap_or_else(|| url.pattern().map(|literal| literal.unwrap_or("x")).collect())
+}
+
 /// What is wrong with one exchange.
 fn judge(
     descriptions: &[Description],
     definition: &Compiled,
-    base: &str,
+    bases: &[String],
     exchange: &Exchange,
 ) -> Vec<String> {
     let (method, path) = (exchange.method.as_str(), exchange.path.as_str());
@@ -68,7 +79,7 @@ fn judge(
         return Vec::new();
     }
     let said = |what: String| format!("{method} {path}: {what}");
-    let candidates = description::candidates(base, path);
+    let candidates = description::candidates(bases, path);
     let found = descriptions.iter().find_map(|one| Some((one, one.find(method, &candidates)?)));
     let Some((description, operation)) = found else {
         let known = descriptions.iter().any(|one| one.knows_path(&candidates));

@@ -72,13 +72,7 @@ fn options(world: &Harness, definition: &Compiled, region: Option<String>) -> Ac
         endpoint: Some(format!("{}/p/{}", world.world.url(), definition.name())),
         region,
         secrets: accepts.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect(),
-        parameters: definition
-            .spec()
-            .parameters
-            .iter()
-            .filter(|(_, parameter)| parameter.default.is_none())
-            .map(|(name, _)| (name.0.clone(), "sandbox".to_owned()))
-            .collect(),
+        parameters: definition.simulated_parameters(),
         timeout: Duration::from_secs(5),
         clock: world.clock.clone(),
         ..AccountOptions::default()
