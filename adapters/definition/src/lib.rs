@@ -23,8 +23,8 @@ pub use extend::{Given, extended};
 pub use object::{Catalog, Child, Find, Identity, ListScope, ObjectSpec, Part, Rest};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
 pub use sandbox::{
-    Sandbox, SandboxAction, SandboxAnswer, SandboxChild, SandboxFailure, SandboxList, SandboxObject, SandboxPart,
-    SandboxRead, SandboxRule, SandboxThing,
+    Sandbox, SandboxAction, SandboxAnswer, SandboxChild, SandboxFailure, SandboxList,
+    SandboxObject, SandboxPart, SandboxRead, SandboxRule, SandboxThing,
 };
 pub use text::{Date, Document, Free, Name, Span, Text};
 pub use webhook::{KeyForm, Proof, Webhook};

@@ -140,6 +140,12 @@ pub struct SandboxAction {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub rules: Vec<SandboxRule>,
+    /// The kind of things that it finds: they are `items`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Name>,
+    /// Which of them: an expression over `item`, `query`, `req` and `headers`.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Text>,
     /// What the thing is from now on, by its names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]

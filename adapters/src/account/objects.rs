@@ -103,12 +103,15 @@ impl Account {
         let name = format!("{kind}.read");
         let operation = self.object(kind).and_then(|spec| spec.read.as_ref());
         let inputs = Inputs { id: Some(id.to_owned()), ..self.inputs(region) };
-        let answer =
-            match self.pipeline.run(Call { name: &name, operation, inputs, effect: None, events: None }).await {
-                Ok(answer) => answer,
-                Err(error) if error.class == Class::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            };
+        let answer = match self
+            .pipeline
+            .run(Call { name: &name, operation, inputs, effect: None, events: None })
+            .await
+        {
+            Ok(answer) => answer,
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
         // Who takes success without the thing for its absence would make it again.
         let odd = || self.pipeline.odd(&name, &format!("success without the {kind}"));
         let item = operation.and_then(|op| self.item(op, &answer)).ok_or_else(odd)?;
@@ -196,8 +199,13 @@ impl Account {
                 identity: Some(&identity),
                 deletes: false,
             };
-            let call =
-                Call { name: &create.name, operation: Some(create), inputs, effect: Some(effect), events: None };
+            let call = Call {
+                name: &create.name,
+                operation: Some(create),
+                inputs,
+                effect: Some(effect),
+                events: None,
+            };
             match self.pipeline.run(call).await {
                 Ok(answer) => {
                     let item = self.item(create, &answer).unwrap_or(Json::Null);

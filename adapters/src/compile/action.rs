@@ -40,8 +40,7 @@ impl CompiledAction {
             rules.extend(must.zip(message));
         }
         let call = format!("{path}.call");
-        let call =
-            CompiledOperation::compile(name.as_str(), &spec.call, answer, &call, problems);
+        let call = CompiledOperation::compile(name.as_str(), &spec.call, answer, &call, problems);
         let resolve = spec.resolve.as_ref().and_then(|resolve| {
             let (name, place) = (format!("{name}.resolve"), format!("{path}.resolve"));
             CompiledOperation::compile(&name, resolve, answer, &place, problems)

@@ -16,8 +16,8 @@ pub(super) type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
 pub const FUNCTIONS: [&str; 12] = [
-    "list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields", "major", "minor",
-    "hash",
+    "list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields", "major",
+    "minor", "hash",
 ];
 
 /// What each of them does.

@@ -15,8 +15,8 @@ mod webhook;
 
 pub use action::CompiledAction;
 pub use definition::{
-    Compiled, CompiledAuth, CompiledCatalog, CompiledChild, CompiledErrorRule, CompiledObject, CompiledPart,
-    Problem,
+    Compiled, CompiledAuth, CompiledCatalog, CompiledChild, CompiledErrorRule, CompiledObject,
+    CompiledPart, Problem,
 };
 pub use expression::{EvaluationError, Expression, Path, SyntaxError, Vars};
 pub use functions::FUNCTIONS;
@@ -24,7 +24,8 @@ pub use load::{LoadError, Place, parse};
 pub use operation::{BodyTemplate, CompiledOperation, CompiledStep, CompiledWait, PathTemplate};
 pub use sandbox::{
     CompiledAnswer, CompiledList, CompiledRead, CompiledRule, CompiledSandbox,
-    CompiledSandboxAction, CompiledSandboxChild, CompiledSandboxObject, CompiledSandboxPart, CompiledSandboxThing,
+    CompiledSandboxAction, CompiledSandboxChild, CompiledSandboxObject, CompiledSandboxPart,
+    CompiledSandboxThing,
 };
 pub use template::{Template, TemplateError, Tree, TreeError, plain};
 pub use webhook::CompiledWebhook;

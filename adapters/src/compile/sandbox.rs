@@ -5,8 +5,8 @@ mod action;
 use std::collections::BTreeMap;
 
 use infrafabric_definition::{
-    Class, Sandbox, SandboxAnswer, SandboxChild, SandboxFailure, SandboxList, SandboxObject, SandboxRead,
-    SandboxRule, Text,
+    Class, Sandbox, SandboxAnswer, SandboxChild, SandboxFailure, SandboxList, SandboxObject,
+    SandboxRead, SandboxRule, Text,
 };
 
 pub use self::action::{CompiledSandboxAction, CompiledSandboxThing};
@@ -238,11 +238,7 @@ fn rules(spec: &[SandboxRule], path: &str, problems: &mut Problems) -> Vec<Compi
     rules
 }
 
-fn child(
-    spec: &SandboxChild,
-    path: &str,
-    problems: &mut Problems,
-) -> Option<CompiledSandboxChild> {
+fn child(spec: &SandboxChild, path: &str, problems: &mut Problems) -> Option<CompiledSandboxChild> {
     Some(CompiledSandboxChild {
         create: answer(&spec.create, &format!("{path}.create"), problems),
         list: answer(&spec.list, &format!("{path}.list"), problems),

@@ -245,7 +245,10 @@ pub const CONTRACT: DomainContract = DomainContract {
             about: "takes what was set aside",
             does: Does::Change("payment"),
             after: Some("authorize"),
-            inputs: &[optional("amount", Kind::Amount, "in minor units; all when absent"), CURRENCY],
+            inputs: &[
+                optional("amount", Kind::Amount, "in minor units; all when absent"),
+                CURRENCY,
+            ],
             outputs: PAYMENT,
             states: STATES,
             example: r#"{"amount": 1000, "currency": "EUR"}"#,

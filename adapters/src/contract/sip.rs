@@ -5,7 +5,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ACTION, ActionContract, Does, DomainContract, Field, Kept, Kind, ObjectContract, needed, optional,
+    ACTION, ActionContract, Does, DomainContract, Field, Kept, Kind, ObjectContract, needed,
+    optional,
 };
 use crate::account::{Action, Found};
 
@@ -359,29 +360,29 @@ pub const CONTRACT: DomainContract = DomainContract {
             verbs: &[],
         },
         ObjectContract {
-        name: "trunk",
-        inputs: &[
-            needed("name", Kind::Text, "RFC 1123 label, at most 63 characters, unique"),
-            needed("region", Kind::Text, "the provider's region"),
-            needed("access", Kind::Texts, "the IPv4 addresses that may use it"),
-            needed("accessLists", Kind::Texts, "lists of such addresses, by their identity"),
-            needed(
-                "origination",
-                Kind::Maps(&["uri", "priority", "weight"]),
-                "where its calls go: uri, priority (the lowest first), weight",
-            ),
-            needed("marks", Kind::Texts, "what a thing of ours is recognised by"),
-        ],
-        outputs: &[
-            needed("id", Kind::Text, "the provider's identity"),
-            optional("name", Kind::Text, "its name at the provider"),
-            optional("domain", Kind::Text, "the host that it takes calls at"),
-            optional("marks", Kind::Texts, "its tags, our marks among them"),
-        ],
-        states: &[],
-        needs: &["create", "read", "list", "delete"],
-        verbs: &[],
-    },
+            name: "trunk",
+            inputs: &[
+                needed("name", Kind::Text, "RFC 1123 label, at most 63 characters, unique"),
+                needed("region", Kind::Text, "the provider's region"),
+                needed("access", Kind::Texts, "the IPv4 addresses that may use it"),
+                needed("accessLists", Kind::Texts, "lists of such addresses, by their identity"),
+                needed(
+                    "origination",
+                    Kind::Maps(&["uri", "priority", "weight"]),
+                    "where its calls go: uri, priority (the lowest first), weight",
+                ),
+                needed("marks", Kind::Texts, "what a thing of ours is recognised by"),
+            ],
+            outputs: &[
+                needed("id", Kind::Text, "the provider's identity"),
+                optional("name", Kind::Text, "its name at the provider"),
+                optional("domain", Kind::Text, "the host that it takes calls at"),
+                optional("marks", Kind::Texts, "its tags, our marks among them"),
+            ],
+            states: &[],
+            needs: &["create", "read", "list", "delete"],
+            verbs: &[],
+        },
     ],
     catalogs: &[],
     actions: &[

@@ -57,7 +57,8 @@ pub(crate) fn check(domain: Domain, fields: &[Field], want: &Json) -> Result<(),
 fn fits(kind: Kind, value: &Json) -> Result<(), String> {
     let say = |holds: bool, wanted: &str| if holds { Ok(()) } else { Err(wanted.to_owned()) };
     let texts = |value: &Json| value.as_array().is_some_and(|all| all.iter().all(Json::is_string));
-    let numbers = |value: &Json| value.as_array().is_some_and(|all| all.iter().all(Json::is_number));
+    let numbers =
+        |value: &Json| value.as_array().is_some_and(|all| all.iter().all(Json::is_number));
     let text = value.as_str();
     match kind {
         Kind::Text | Kind::State => say(text.is_some_and(|text| !text.is_empty()), "text"),
@@ -211,7 +212,8 @@ mod tests {
             assert_eq!(class, Class::Policy, "{note}");
             assert!(message.contains("`note`") && !message.contains("4242"), "{message}");
         }
-        for note in ["4242424242424241", "pm_4242424242424242", "1764288000000", "2026-11-28", "7"] {
+        for note in ["4242424242424241", "pm_4242424242424242", "1764288000000", "2026-11-28", "7"]
+        {
             let want = json!({"amount": 1, "currency": "EUR", "note": note});
             assert_eq!(said(want), None, "{note}");
         }

@@ -22,8 +22,13 @@ impl Pipeline {
             let mut inputs = inputs.clone();
             inputs.before.push(("steps", Json::Object(given.clone())));
             let operation = &step.operation;
-            let call =
-                Call { name: &operation.name, operation: Some(operation), inputs, effect: None, events: None };
+            let call = Call {
+                name: &operation.name,
+                operation: Some(operation),
+                inputs,
+                effect: None,
+                events: None,
+            };
             let answer = match self.run(call).await {
                 Ok(answer) => answer,
                 Err(error) if error.class == Class::NotFound || lacks_value(&error) => continue,

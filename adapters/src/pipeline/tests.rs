@@ -89,7 +89,8 @@ async fn create(url: &str) -> Trail {
     };
     let operation = pipeline.definition.objects["machine"].create.as_ref();
     let inputs = Inputs { token: Some("t-1".to_owned()), ..Inputs::default() };
-    let call = Call { name: "machine.create", operation, inputs, effect: Some(effect), events: None };
+    let call =
+        Call { name: "machine.create", operation, inputs, effect: Some(effect), events: None };
     let mut trail = Trail::default();
     pipeline.traced(call, &mut trail).await.expect("made");
     trail

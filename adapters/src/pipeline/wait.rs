@@ -59,7 +59,8 @@ impl Pipeline {
                 name: &wait.poll.name,
                 operation: Some(&wait.poll),
                 inputs: question.clone(),
-                effect: None, events: None
+                effect: None,
+                events: None,
             };
             let answer = match self.run(poll).await {
                 Ok(answer) => answer,

@@ -14,7 +14,9 @@ use case::{Case, MARK, answer, body, definitions, evaluate, over_xml, render, st
 
 fn fits(kind: Kind, value: &Json) -> bool {
     match kind {
-        Kind::Text | Kind::Phone | Kind::Currency => value.as_str().is_some_and(|text| !text.is_empty()),
+        Kind::Text | Kind::Phone | Kind::Currency => {
+            value.as_str().is_some_and(|text| !text.is_empty())
+        }
         Kind::Int | Kind::Amount => value.is_u64(),
         Kind::Decimal => {
             let text = value.as_str().map(str::parse::<rust_decimal::Decimal>);
@@ -24,9 +26,7 @@ fn fits(kind: Kind, value: &Json) -> bool {
         Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Json::is_string)),
         Kind::Numbers | Kind::Vectors => value.is_array(),
         Kind::Labels | Kind::State => value.is_object(),
-        Kind::Maps(_) => {
-            value.as_array().is_some_and(|items| items.iter().all(Json::is_object))
-        }
+        Kind::Maps(_) => value.as_array().is_some_and(|items| items.iter().all(Json::is_object)),
         Kind::Addresses => value.as_array().is_some_and(|items| {
             let address = |item: &Json| {
                 let ip = item["ip"].as_str().and_then(|ip| ip.parse::<std::net::IpAddr>().ok());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use infrafabric_adapters::compile::{
-    CompiledList, CompiledSandboxAction, CompiledSandboxThing, Tree, Vars, plain,
+    CompiledList, CompiledSandboxAction, CompiledSandboxThing, Template, Tree, Vars, plain,
 };
 use infrafabric_adapters::contract::{self, Does};
 use infrafabric_definition::Class;
@@ -112,6 +112,9 @@ fn carry_out(
             return Err(absent(&thing.key));
         }
     }
+    if let Some((kind, filter)) = &spec.of {
+        vars.set_exact("items", &Json::Array(among(call, kind, filter.as_ref())?));
+    }
     let answer = Answer::render(&spec.answer, &vars, call.format())?;
     let entry = does.is_effect().then(|| entry(call, name, does, thing.as_deref(), &answer));
     Ok((answer, entry.map(|entry| call.world.ledger.write(entry))))
@@ -155,14 +158,23 @@ pub(crate) fn found(call: &Call<'_>, name: &str, list: &CompiledList) -> Result<
     let domain = call.provider.compiled.spec().domain;
     let kind = contract::of(domain).action(name).and_then(|known| known.does.kind());
     let kind = kind.ok_or_else(nothing)?;
+    let items = among(call, kind, list.filter.as_ref())?;
+    let mut vars = vars::request(call.received, call.region.as_deref());
+    vars.set("total", &json!(items.len())).set_exact("items", &Json::Array(items));
+    Ok((Answer::render(&list.answer, &vars, call.format())?, None))
+}
+
+/// The things of a kind that pass a filter.
+fn among(call: &Call<'_>, kind: &str, filter: Option<&Template>) -> Result<Vec<Json>, Failure> {
     let all = call.account.things().entry(kind.to_owned()).or_default().all();
     let mut vars = vars::request(call.received, call.region.as_deref());
     let mut items = Vec::new();
+    let Some(tree) = simulated(call, kind) else { return Ok(items) };
+    let show = Show::new(tree, call.received, call.now, call.world.phase);
     for thing in all.iter().filter(|thing| thing.deleted().is_none()) {
-        let tree = simulated(call, kind).ok_or_else(nothing)?;
-        let item = Show::new(tree, call.received, call.now, call.world.phase).item(thing)?;
+        let item = show.item(thing)?;
         vars.set("item", &item);
-        let passes = match &list.filter {
+        let passes = match filter {
             Some(filter) => filter.render(&vars)? == Some(Json::Bool(true)),
             None => true,
         };
@@ -170,8 +182,7 @@ pub(crate) fn found(call: &Call<'_>, name: &str, list: &CompiledList) -> Result<
             items.push((*item).clone());
         }
     }
-    vars.set("total", &json!(items.len())).set_exact("items", &Json::Array(items));
-    Ok((Answer::render(&list.answer, &vars, call.format())?, None))
+    Ok(items)
 }
 
 /// The idempotency key of the request with the digest of what it asks for.

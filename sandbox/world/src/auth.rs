@@ -75,7 +75,9 @@ pub(crate) fn hide(provider: &Provider, received: &mut Received) {
     let in_query = |key: &str| {
         let named = carrier(provider) == Some(Carrier::Query) && name == Some(key);
         let written = auth.query.keys().any(|known| known.as_str() == key);
-        named || written || signed.is_some_and(|sign| sign.query.keys().any(|known| known.as_str() == key))
+        named
+            || written
+            || signed.is_some_and(|sign| sign.query.keys().any(|known| known.as_str() == key))
     };
     // `Authorization` is never among them.
     let in_headers = |key: &str| match auth.scheme {

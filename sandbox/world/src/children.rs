@@ -63,7 +63,8 @@ fn remove(
     spec: &CompiledSandboxChild,
 ) -> Result<Done, Failure> {
     let id = call.captures.any_below("item").unwrap_or_default();
-    let found = find(call, kind, &id).filter(|thing| parent.is_none() || thing.parent.as_deref() == parent);
+    let found =
+        find(call, kind, &id).filter(|thing| parent.is_none() || thing.parent.as_deref() == parent);
     let thing = found.ok_or_else(|| absent(&id))?;
     let (item, vars) = show(call, spec).answer(&thing)?;
     let deletion = {

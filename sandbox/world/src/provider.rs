@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use indexmap::IndexMap;
 use infrafabric_adapters::compile::{
     Compiled, CompiledAnswer, CompiledSandbox, EvaluationError, Vars, plain,
 };
-use indexmap::IndexMap;
 use infrafabric_definition::{AnswerFormat, Scheme};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};

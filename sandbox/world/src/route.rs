@@ -181,10 +181,12 @@ impl Routes {
                 targets.extend([part(Verb::Create), part(Verb::Delete)]);
             }
         }
+        targets.extend(compiled.actions.keys().cloned().map(Target::Action));
+        // After them: what became of one, or a step, may be asked as an action asks.
+        targets.extend(compiled.actions.keys().cloned().map(Target::Resolve));
         for (name, action) in &compiled.actions {
             let steps = 0..action.call.steps.len();
             targets.extend(steps.map(|at| Target::Before(name.clone(), at)));
-            targets.extend([Target::Action(name.clone()), Target::Resolve(name.clone())]);
         }
         targets.extend(compiled.catalogs.keys().cloned().map(Target::Catalog));
         // Last, so that an operation of the same request gets the request.

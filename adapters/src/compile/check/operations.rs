@@ -343,7 +343,9 @@ impl Checker<'_> {
     /// `item` for one thing, `items` for many.
     fn results(&mut self, operation: &CompiledOperation, path: &str, verb: Verb) {
         let (needed, refused) = match verb {
-            Verb::Create | Verb::Read | Verb::Resolve | Verb::Asked => (Some("item"), Some("items")),
+            Verb::Create | Verb::Read | Verb::Resolve | Verb::Asked => {
+                (Some("item"), Some("items"))
+            }
             Verb::List | Verb::Catalog | Verb::Find | Verb::Held => (Some("items"), Some("item")),
             _ => (None, Some("items")),
         };

@@ -332,8 +332,12 @@ fn check_sandbox_action(
     for (name, value) in &action.sets {
         check_tree(value, &format!("{path}.sets.{name}"), &before(), problems);
     }
+    if let Some((_, Some(filter))) = &action.of {
+        let place = request().open(&["item"]);
+        check_template(filter, &format!("{path}.where"), &place, problems);
+    }
     let after =
-        before().open(&["item"]).with("seq", Root::Value).with("created", Root::Value);
+        before().open(&["item", "items"]).with("seq", Root::Value).with("created", Root::Value);
     check_answer(&action.answer, &format!("{path}.answer"), &after, problems);
     let steps = action.steps.iter().map(|(name, list)| (format!("{path}.steps.{name}"), list));
     let resolve = action.resolve.iter().map(|list| (format!("{path}.resolve"), list));

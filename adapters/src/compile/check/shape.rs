@@ -165,7 +165,8 @@ impl Shapes {
             shapes.items.insert(name.0.clone(), item);
         }
         for (name, action) in &sandbox.actions {
-            let kind = contract::of(spec.domain).action(name.as_str()).and_then(|known| known.does.kind());
+            let kind =
+                contract::of(spec.domain).action(name.as_str()).and_then(|known| known.does.kind());
             let thing = kind.and_then(|kind| sandbox.things.get(kind));
             let item = thing.map_or(Shape::Any, |thing| Shape::of(&thing.item.0, &Shape::Any));
             shapes.bodies.insert(name.0.clone(), body(&action.answer, &item));

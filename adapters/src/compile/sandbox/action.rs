@@ -28,6 +28,8 @@ pub struct CompiledSandboxAction {
     pub example: Json,
     /// What must hold.
     pub rules: Vec<CompiledRule>,
+    /// The kind of things that it finds, and which of them.
+    pub of: Option<(String, Option<Template>)>,
     /// What the thing is from now on.
     pub sets: BTreeMap<String, Tree>,
     /// The answer.
@@ -58,8 +60,13 @@ impl CompiledSandboxAction {
         let steps = spec.steps.iter().map(|(name, given)| {
             (name.0.clone(), list(given, &format!("{path}.steps.{name}"), problems))
         });
+        let filter = spec.filter.as_ref();
+        let steps = steps.collect();
+        let filter =
+            filter.and_then(|text| text_template(text, &format!("{path}.where"), problems));
         Self {
-            steps: steps.collect(),
+            of: spec.of.as_ref().map(|of| (of.0.clone(), filter)),
+            steps,
             example: spec.example.as_ref().map_or(Json::Null, |example| example.0.clone()),
             rules: rules(&spec.rules, path, problems),
             sets: trees(&spec.sets, &format!("{path}.sets"), problems),

@@ -128,7 +128,9 @@ impl Description {
                         let schema = format!("{pointer}/schema");
                         let found = self.schemas.check_text(&schema, &whole[name]);
                         wrong.extend(
-                            found.into_iter().map(|what| format!("query parameter `{name}`: {what}")),
+                            found
+                                .into_iter()
+                                .map(|what| format!("query parameter `{name}`: {what}")),
                         );
                     }
                 }

@@ -12,8 +12,8 @@ use infrafabric_adapters::contract::ai::Collection;
 use infrafabric_adapters::contract::cloud::{
     Firewall, FixedAddress, LoadBalancer, MachineVerb, MachineWant, Network, SshKey,
 };
-use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::contract::sip::{AccessList, Trunk};
+use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_world::{Exchange, Recorder, World, WorldOptions, rehearse};
 use serde::de::DeserializeOwned;

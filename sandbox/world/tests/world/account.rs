@@ -9,12 +9,11 @@ use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
 use infrafabric_adapters::contract::Kept;
 use infrafabric_adapters::contract::cloud::{
-    Firewall, FixedAddress, LoadBalancer, MachineState, MachineVerb, MachineWant, Network,
-    SshKey,
+    Firewall, FixedAddress, LoadBalancer, MachineState, MachineVerb, MachineWant, Network, SshKey,
 };
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_adapters::registry::Registry;
-use infrafabric_definition::{Class, Find};
+use infrafabric_definition::{Class, Domain, Find};
 use infrafabric_world::{Effect, FaultSpec, LedgerPage};
 use serde_json::{Value, json};
 
@@ -47,6 +46,7 @@ fn example(file: &str) -> Arc<Compiled> {
 fn shipped() -> Vec<Arc<Compiled>> {
     let names = Registry::built_in().names();
     let mut all: Vec<_> = names.iter().map(|(name, _)| built_in(name)).collect();
+    all.retain(|one| one.spec().domain == Domain::Cloud);
     all.push(example("provider-definition/hetzner.yaml"));
     all.push(example("bench/bench.yaml"));
     all

@@ -1,6 +1,7 @@
 //! The simulated providers as a plain HTTP client sees them.
 
 mod account;
+mod actions;
 mod admin;
 mod aws;
 mod credentials;
