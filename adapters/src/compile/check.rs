@@ -148,8 +148,17 @@ fn is_list(kind: Kind) -> bool {
 }
 
 fn check_state(tree: &Tree, states: &[&str], path: &str, problems: &mut Vec<Problem>) {
+    // One that is always the same has no word of the vendor's.
+    if let Tree::Text(template) = tree
+        && let Some(literal) = template.literal()
+    {
+        if !states.contains(&literal) {
+            problems.push(unknown(path, "state", literal, states));
+        }
+        return;
+    }
     let Tree::Map(entries) = tree else {
-        let reason = "expected a map: `of` is the vendor's state, its values map to ours";
+        let reason = "expected a state of the contract, or a map: `of` is the vendor's state, its values map to ours";
         return problems.push(problem(path, reason.to_owned()));
     };
     if !entries.iter().any(|(key, value)| key == "of" && matches!(value, Tree::Text(_))) {

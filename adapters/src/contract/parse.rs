@@ -85,7 +85,9 @@ impl Outputs {
             if *kind == Kind::State {
                 let (ours, theirs) = self.vendor_state();
                 map.extend(ours.map(|state| ((*name).to_owned(), state)));
-                map.insert("vendorState".to_owned(), Json::from(theirs));
+                if !theirs.is_empty() {
+                    map.insert("vendorState".to_owned(), Json::from(theirs));
+                }
                 continue;
             }
             match self.value(name, *kind) {
@@ -174,7 +176,11 @@ impl Outputs {
 
     /// The contract's state, if the definition knows the vendor's word for it, and that word.
     fn vendor_state(&self) -> (Option<Json>, String) {
-        let Some(Json::Object(map)) = self.0.get("state") else { return (None, String::new()) };
+        let map = match self.0.get("state") {
+            Some(Json::Object(map)) => map,
+            Some(always @ Json::String(_)) => return (Some(always.clone()), String::new()),
+            _ => return (None, String::new()),
+        };
         let word = map.get("of").and_then(text).unwrap_or_default();
         (map.get(&word).filter(|_| word != "of").cloned(), word)
     }
@@ -270,7 +276,6 @@ mod tests {
             (json!({"of": "of"}), "of"),
             (json!({"of": "x", "x": "Nonsense"}), "x"),
             (json!({"new": "Creating"}), ""),
-            (json!("Running"), ""),
         ] {
             let machine = outputs(json!({"id": "1", "state": state})).machine().expect("a machine");
             assert_eq!(

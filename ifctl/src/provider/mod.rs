@@ -1,6 +1,7 @@
 //! `ifctl provider`: what the definitions are, and whether one is right.
 
 mod against;
+mod attempt;
 mod facts;
 mod new;
 mod webhook;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     /// Write the beginning of a definition, from the vendor's OpenAPI description or from answers to
     /// questions.
     New(new::New),
+    /// Do one thing that a definition can do, against its simulator or, with `--secret`, a real account.
+    Try(Box<attempt::Try>),
     /// Say whether a captured webhook delivery comes from the provider.
     Webhook(webhook::Captured),
 }
@@ -66,6 +69,10 @@ pub(crate) async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Matrix { dir } => matrix(dir.as_deref()),
         Command::Check { files, against, except } => check(&files, &against, &except).await,
         Command::New(new) => new::run(&new),
+        Command::Try(given) => {
+            let definition = simulated(&given.definition)?;
+            attempt::run(definition, &given).await
+        }
         Command::Webhook(captured) => {
             let (definition, _) = find(&captured.definition)?;
             webhook::run(&definition, &captured)
@@ -102,6 +109,12 @@ fn find(wanted: &Path) -> Result<(Arc<Compiled>, String), Box<dyn Error>> {
     let (own, spec) = registry.read(&text, &name).map_err(|problems| problems.join("; "))?;
     let definition = Compiled::new(&own, spec).map_err(|problems| said(&problems))?;
     Ok((Arc::new(definition), name.into_owned()))
+}
+
+/// The same with what only its simulator needs.
+fn simulated(wanted: &Path) -> Result<Arc<Compiled>, Box<dyn Error>> {
+    let built_in = Registry::built_in().simulated(&wanted.to_string_lossy());
+    built_in.map_or_else(|| find(wanted).map(|(definition, _)| definition), Ok)
 }
 
 /// A vendor's description, in JSON or YAML.

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use infrafabric_adapters::account::{Account, Act};
 use infrafabric_adapters::contract::ai::{Collection, CollectionWant, Metric};
-use infrafabric_adapters::contract::{self, ActionContract, Does};
+use infrafabric_adapters::contract::sip::{AccessList, Trunk};
+use infrafabric_adapters::contract::{self, ActionContract, Does, Kept};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::Journal;
-use serde_json::Value as Json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+
+/// What objects are called and marked by.
+const NAME: &str = "if-rehearsal";
 
 /// What an action gave.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub async fn rehearse(account: &Account, journal: &dyn Journal) -> Vec<Rehearsed
         ids: BTreeMap::new(),
         collection: None,
     };
+    stage.objects().await;
     for action in all.iter().filter(declared) {
         stage.play(action).await;
     }
@@ -51,6 +57,59 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    /// Each kind of object from its making to its end, with all that it can hold, and then nothing.
+    async fn objects(&mut self) {
+        let want = |more: Json| {
+            let mut want = json!({"name": NAME, "region": "", "marks": [NAME]});
+            if let (Json::Object(want), Json::Object(more)) = (&mut want, more) {
+                want.extend(more);
+            }
+            want
+        };
+        let full = json!({"dimensions": 3, "metric": "cosine"});
+        self.keep::<Collection>(&want(full.clone()), &want(full)).await;
+        let full = json!({"addresses": ["192.0.2.10"]});
+        self.keep::<AccessList>(&want(full), &want(json!({}))).await;
+        let lists = ["AL00000000000000000000000000000001"];
+        let uri = |n: u8| json!({"uri": format!("sip:pbx-{n}.example.com:5060"), "priority": n, "weight": 10});
+        let full = json!({
+            "access": ["192.0.2.10"], "accessLists": lists, "origination": [uri(1), uri(2)],
+        });
+        self.keep::<Trunk>(&want(full), &want(json!({}))).await;
+    }
+
+    async fn keep<T: Kept>(&mut self, full: &Json, empty: &Json)
+    where
+        T::Want: DeserializeOwned,
+    {
+        if !self.account.definition().objects.contains_key(T::KIND) {
+            return;
+        }
+        let account = self.account;
+        let wish = |json: &Json| serde_json::from_value::<T::Want>(json.clone()).ok();
+        let Some((full, empty)) = wish(full).zip(wish(empty)) else { return };
+        let made = account.create::<T>(&full, "rehearsal-make", self.journal).await;
+        let Some(made) = self.note(T::KIND, made) else { return };
+        let all = account.list::<T>(NAME, "").await;
+        self.note(T::KIND, all);
+        let read = account.read::<T>(made.id(), "").await;
+        self.note(T::KIND, read);
+        if account.holds::<T>() {
+            for (wanted, token) in [(&full, "rehearsal-fill"), (&empty, "rehearsal-empty")] {
+                let act = Act::new(token, self.journal).at(made.id());
+                let settled = account.settle::<T>(wanted, act).await;
+                self.note(T::KIND, settled);
+            }
+        }
+        let gone = account.delete::<T>(made.id(), "", "rehearsal-end", self.journal).await;
+        self.note(T::KIND, gone);
+    }
+
+    /// Notes what failed.
+    fn note<T>(&mut self, action: &'static str, result: Result<T, AdapterError>) -> Option<T> {
+        result.map_err(|error| self.done.push(Rehearsed { action, result: Err(error) })).ok()
+    }
+
     async fn play(&mut self, action: &'static ActionContract) {
         let id = match action.does.aim() {
             None => Some(String::new()),
@@ -113,11 +172,11 @@ impl Stage<'_> {
     async fn collection(&mut self) -> Option<String> {
         if self.collection.is_none() {
             let want = CollectionWant {
-                name: "if-rehearsal".to_owned(),
+                name: NAME.to_owned(),
                 region: String::new(),
                 dimensions: 3,
                 metric: Metric::Cosine,
-                marks: vec!["if-rehearsal".to_owned()],
+                marks: vec![NAME.to_owned()],
             };
             let made = self.account.create::<Collection>(&want, "rehearsal-0", self.journal).await;
             match made {

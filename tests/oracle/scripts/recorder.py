@@ -32,7 +32,7 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         path = self.path
         headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP}
         line = {"method": self.command, "path": path, "body": body.decode(errors="replace"),
-                "headers": {k: v for k, v in headers.items() if k.lower() in {"authorization", "content-type", "accept"}}}
+                "headers": {k: v for k, v in headers.items() if k.lower() in {"authorization", "api-key", "x-api-key", "content-type", "accept"}}}
         target, judged = next(((to, judged) for text, to, judged in routes if text in path), (upstream, True))
         if not judged:
             line["unjudged"] = True

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
+use infrafabric_adapters::registry::Registry;
 use infrafabric_definition::Definition;
 use infrafabric_world::{World, WorldOptions};
 use serde_json::{Value, json};
@@ -25,9 +26,10 @@ pub(crate) struct Simulated {
 impl Simulated {
     /// Reads the definition of that name: a built-in one or the example.
     pub(crate) fn read(name: &str) -> Result<Self, Error> {
-        let built_in = checkout().join(format!("adapters/providers/cloud/{name}.yaml"));
-        let example = checkout().join(format!("examples/provider-definition/{name}.yaml"));
-        let path = if built_in.exists() { built_in } else { example };
+        if let Some(built_in) = Registry::built_in().simulated(name) {
+            return Ok(Self { name: name.to_owned(), definition: built_in.spec().clone() });
+        }
+        let path = checkout().join(format!("examples/provider-definition/{name}.yaml"));
         let text = fs::read_to_string(&path).map_err(at(&path))?;
         let (name, definition) = parse(&text, &path.display().to_string())
             .map_err(|error| Error::Definition { path, reason: error.to_string() })?;
@@ -36,7 +38,7 @@ impl Simulated {
 
     /// Whether the operator has it without being told.
     pub(crate) fn is_built_in(&self) -> bool {
-        checkout().join(format!("adapters/providers/cloud/{}.yaml", self.name)).exists()
+        Registry::built_in().get(&self.name).is_some()
     }
 
     /// The Secret that its simulated account accepts.
@@ -61,20 +63,23 @@ impl Simulated {
                 names.push(format!("{kind}.{verb}"));
             }
             names.extend(object.verbs.keys().map(|verb| format!("{kind}.{verb}")));
+            for child in &object.children {
+                let held = ["list", "create", "delete"];
+                names.extend(held.map(|verb| format!("{kind}.{}.{verb}", child.name)));
+            }
             for part in &object.parts {
                 names.push(format!("{kind}.create.{}", part.name));
                 names.extend(part.delete.is_some().then(|| format!("{kind}.delete.{}", part.name)));
             }
         }
+        names.extend(self.definition.actions.keys().map(|action| action.0.clone()));
         names.extend(self.definition.catalogs.keys().map(|catalog| format!("{catalog}.list")));
         names
     }
 
     /// What the definition's parameters ask for; any account will do.
     pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
-        let parameters = self.definition.parameters.iter();
-        let needed = parameters.filter(|(_, parameter)| parameter.default.is_none());
-        needed.map(|(name, _)| (name.0.clone(), "sandbox".to_owned())).collect()
+        self.compiled().map(|compiled| compiled.simulated_parameters()).unwrap_or_default()
     }
 
     /// An account of it at that base URL.

@@ -5,14 +5,12 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use infrafabric_adapters::account::{Account, AccountOptions, Act};
+use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::contract::Kept;
-use infrafabric_adapters::contract::ai::Collection;
 use infrafabric_adapters::contract::cloud::{
     Firewall, FixedAddress, LoadBalancer, MachineVerb, MachineWant, Network, SshKey,
 };
-use infrafabric_adapters::contract::sip::{AccessList, Trunk};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_world::{Exchange, Recorder, World, WorldOptions, rehearse};
@@ -32,7 +30,7 @@ pub(super) struct Driven {
 }
 
 /// The simulator's ledger is the record here.
-struct Permitted;
+pub(crate) struct Permitted;
 
 #[async_trait]
 impl Journal for Permitted {
@@ -79,7 +77,6 @@ struct Place<'a> {
     definition: &'a Compiled,
     region: &'a str,
     made: usize,
-    want: Json,
 }
 
 struct Tried {
@@ -139,7 +136,7 @@ impl Tried {
             });
             self.machine(definition, &want, other).await;
         }
-        let mut place = Place { definition, region: &region, made: 0, want: Json::Null };
+        let mut place = Place { definition, region: &region, made: 0 };
         let common = json!({"name": NAME, "region": region, "marks": [MARK], "labels": labels});
         let with = |more: Json| {
             let mut want = common.clone();
@@ -160,18 +157,6 @@ impl Tried {
         let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
         let want = with(json!({"forwards": forwards, "machines": []}));
         self.kept::<LoadBalancer>(&mut place, &want).await;
-        let want = with(json!({"dimensions": 3, "metric": "cosine"}));
-        self.kept::<Collection>(&mut place, &want).await;
-        let origination = json!([
-            {"uri": "sip:pbx-1.example.com:5060", "priority": 1, "weight": 10},
-            {"uri": "sip:pbx-2.example.com:5060", "priority": 2, "weight": 10},
-        ]);
-        self.kept::<AccessList>(&mut place, &with(json!({"addresses": ["192.0.2.10"]}))).await;
-        let lists = ["AL00000000000000000000000000000001"];
-        let want = with(json!({
-            "access": ["192.0.2.10"], "accessLists": lists, "origination": origination,
-        }));
-        self.kept::<Trunk>(&mut place, &want).await;
         if has("models") {
             let all = self.account.models().await;
             self.note(all);
@@ -187,7 +172,6 @@ impl Tried {
         T::Want: DeserializeOwned,
     {
         let Some(object) = place.definition.objects.get(T::KIND) else { return };
-        place.want = want.clone();
         let want: T::Want = match serde_json::from_value(want.clone()) {
             Ok(want) => want,
             Err(error) => return self.untried.push(format!("{}: {error}", T::KIND)),
@@ -201,26 +185,6 @@ impl Tried {
         if object.read.is_some() {
             let read = self.account.read::<T>(made.id(), place.region).await;
             self.note(read);
-        }
-        if self.account.holds::<T>() {
-            // What holds all that is wanted, then nothing, had everything made and removed.
-            let mut nothing = place.want.clone();
-            nothing["origination"] = json!([]);
-            nothing["access"] = json!([]);
-            nothing["accessLists"] = json!([]);
-            nothing["addresses"] = json!([]);
-            for (n, want) in [place.want.clone(), nothing].iter().enumerate() {
-                let token = format!("check-{}-hold-{n}", place.made);
-                let act = Act::new(&token, &Permitted).at(made.id());
-                let wanted = serde_json::from_value(want.clone());
-                match wanted {
-                    Ok(wanted) => {
-                        let settled = self.account.settle::<T>(&wanted, act).await;
-                        self.note(settled);
-                    }
-                    Err(error) => self.untried.push(format!("{}: {error}", T::KIND)),
-                }
-            }
         }
         let gone = self.account.delete::<T>(made.id(), place.region, &tokens[1], &Permitted).await;
         self.note(gone);

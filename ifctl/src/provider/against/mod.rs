@@ -15,6 +15,7 @@ use infrafabric_world::Exchange;
 use serde_json::json;
 
 use description::Description;
+pub(crate) use drive::Permitted;
 
 /// What was found.
 pub(crate) struct Findings {

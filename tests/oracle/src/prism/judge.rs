@@ -29,7 +29,7 @@ pub(crate) struct Official {
 const TOKEN: &str = "access tokens are described by RFC 6749 alone";
 
 /// All that are judged.
-pub(crate) const OFFICIAL: [Official; 6] = [
+pub(crate) const OFFICIAL: [Official; 18] = [
     Official {
         definition: "digitalocean",
         descriptions: &[("", "cloud/digitalocean.json")],
@@ -75,6 +75,78 @@ pub(crate) const OFFICIAL: [Official; 6] = [
             ("/api/retail/", "the public price list has no description"),
             ("/locations?", "the description of subscriptions is not among those here"),
         ],
+    },
+    Official {
+        definition: "slack",
+        descriptions: &[("", "chat/slack-web-openapi-v2.json")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "discord",
+        descriptions: &[("", "chat/discord-openapi.json")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "line",
+        descriptions: &[("", "chat/line-messaging-api.yml")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "whatsapp-cloud",
+        descriptions: &[("", "chat/meta-business-messaging-v23.0.yaml")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "signal",
+        descriptions: &[("", "chat/signal-cli-rest-api-swagger.json")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "openai",
+        descriptions: &[("", "ai/openai-openapi.yaml")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "anthropic",
+        descriptions: &[("", "ai/anthropic-openapi.yaml")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "together-ai",
+        descriptions: &[("", "ai/together-openapi.yaml")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "qdrant",
+        descriptions: &[("", "ai/qdrant-openapi.json")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "mollie",
+        descriptions: &[("", "payments/mollie.yaml")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "telnyx",
+        descriptions: &[("", "sip/telnyx.yaml")],
+        region: "",
+        unjudged: &[],
+    },
+    Official {
+        definition: "stripe",
+        descriptions: &[("", "payments/stripe-trimmed.prism.json")],
+        region: "",
+        unjudged: &[],
     },
 ];
 

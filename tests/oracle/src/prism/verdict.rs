@@ -16,7 +16,36 @@ struct Accepted {
     because: &'static str,
 }
 
-const ACCEPTED: [Accepted; 2] = [
+const STREAM: &str =
+    "the answer is a stream of events, each of which the description has as an object";
+
+const ACCEPTED: [Accepted; 8] = [
+    Accepted {
+        definition: "slack",
+        objection: "Request header must have required property 'token'",
+        because: "the description of 2021 has the token as a header of its own; the vendor's text takes it as a bearer",
+    },
+    Accepted {
+        definition: "slack",
+        objection: "Supported content types: application/x-www-form-urlencoded",
+        because: "the description of 2021 lists JSON in `consumes` and only forms in its parameters",
+    },
+    Accepted { definition: "openai", objection: "Response body must be object", because: STREAM },
+    Accepted {
+        definition: "anthropic",
+        objection: "Response body must be object",
+        because: STREAM,
+    },
+    Accepted {
+        definition: "anthropic",
+        objection: "The received media type \"text/event-stream\" does not match",
+        because: "the description has no streams; the vendor's text has",
+    },
+    Accepted {
+        definition: "together-ai",
+        objection: "Response body must be object",
+        because: STREAM,
+    },
     Accepted {
         definition: "linode",
         objection: r"label must match pattern",

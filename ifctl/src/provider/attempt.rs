@@ -1,0 +1,205 @@
+//! `ifctl provider try`: one thing that a definition can do, against its simulator or a real account.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use infrafabric_adapters::account::{Account, AccountOptions, Act};
+use infrafabric_adapters::clock::SystemClock;
+use infrafabric_adapters::compile::Compiled;
+use infrafabric_adapters::contract;
+use infrafabric_adapters::error::AdapterError;
+use infrafabric_adapters::journal::Journal;
+use infrafabric_adapters::journal::file::FileJournal;
+use infrafabric_world::{World, WorldOptions};
+use secrecy::SecretString;
+use serde_json::{Value as Json, json};
+
+use super::against::Permitted;
+use crate::say;
+
+#[derive(Args)]
+pub(crate) struct Try {
+    /// The name of a built-in definition, or a file.
+    pub(crate) definition: PathBuf,
+    /// What is done: `verify`, a catalog such as `models`, or an action such as `send`.
+    verb: String,
+    /// What is wanted, as JSON by the names of the contract; the contract's example when absent and the
+    /// simulator answers.
+    #[arg(long)]
+    want: Option<String>,
+    /// One value of what is wanted, as NAME=VALUE; a value that reads as JSON is that, anything else text.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// The identity of what it is aimed at.
+    #[arg(long, default_value = "")]
+    id: String,
+    /// The account's region.
+    #[arg(long)]
+    region: Option<String>,
+    /// Another base URL than the definition's.
+    #[arg(long, conflicts_with = "world")]
+    endpoint: Option<String>,
+    /// A running sandbox, as `ifctl sandbox up` prints it: what was made there before is still there.
+    #[arg(long)]
+    world: Option<String>,
+    /// A parameter of the definition, as NAME=VALUE.
+    #[arg(long = "parameter", value_name = "NAME=VALUE")]
+    parameters: Vec<String>,
+    /// A key of the Secret and the file that holds its value, as KEY=FILE: then a real account is asked.
+    #[arg(long = "secret", value_name = "KEY=FILE")]
+    secrets: Vec<String>,
+    /// Where effects on a real account are written down before and after they happen.
+    #[arg(long, default_value = "infrafabric-journal.jsonl")]
+    journal: PathBuf,
+    /// The idempotency token: give the one of an attempt that ended in doubt to repeat that attempt.
+    #[arg(long)]
+    token: Option<String>,
+}
+
+/// Does it and prints what came of it.
+pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Box<dyn Error>> {
+    let real = !given.secrets.is_empty();
+    let (account, _world) = open(&definition, given, real).await?;
+    if given.verb == "verify" {
+        account.verify().await?;
+        say("the credentials are good");
+        return Ok(());
+    }
+    if definition.catalogs.contains_key(&given.verb) {
+        let region = given.region.as_deref().unwrap_or_default();
+        return print(&catalog(&account, &given.verb, region).await?);
+    }
+    let want = want(&definition, given, real)?;
+    let known = contract::of(definition.spec().domain).action(&given.verb);
+    let effect = known.is_some_and(|known| known.does.is_effect());
+    let token = given.token.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    // What a simulator does is no effect on anything; its own ledger has it.
+    let journal: Box<dyn Journal> = if real && effect {
+        Box::new(FileJournal::open(&given.journal, Arc::new(SystemClock))?)
+    } else {
+        Box::new(Permitted)
+    };
+    let pieces = |piece: &str| {
+        print!("{piece}");
+        // A terminal that is gone does not stop a paid answer from being counted.
+        let _ = std::io::stdout().flush();
+    };
+    let act = Act::new(&token, &*journal).at(&given.id);
+    let act = if known.is_some_and(|known| known.streams) { act.piecewise(&pieces) } else { act };
+    match account.perform(&given.verb, &want, act).await {
+        Ok(result) => {
+            if known.is_some_and(|known| known.streams) {
+                say("");
+            }
+            print(&result)
+        }
+        Err(error) => Err(advice(&error, &token, real).into()),
+    }
+}
+
+/// The failure, and what can be done about it.
+fn advice(error: &AdapterError, token: &str, real: bool) -> String {
+    let mut text = format!("{} ({error})", error.class);
+    if let Some(wait) = error.retry_after {
+        text.push_str(&format!("; not before {} s", wait.as_secs() + 1));
+    }
+    if real && error.class == infrafabric_definition::Class::Unknown {
+        text.push_str(&format!(
+            "; it may have happened. Look at the provider first; `--token {token}` repeats this very \
+             attempt where the provider honours tokens"
+        ));
+    }
+    text
+}
+
+async fn catalog(account: &Account, name: &str, region: &str) -> Result<Json, Box<dyn Error>> {
+    Ok(match name {
+        "models" => json!(account.models().await?),
+        "sizes" | "prices" => json!(account.sizes(region).await?),
+        "images" => json!(account.images(region).await?),
+        _ => json!(account.regions().await?),
+    })
+}
+
+/// The account, and the simulator behind it if there is one of its own.
+async fn open(
+    definition: &Arc<Compiled>,
+    given: &Try,
+    real: bool,
+) -> Result<(Account, Option<World>), Box<dyn Error>> {
+    let mut options = AccountOptions {
+        region: given.region.clone(),
+        endpoint: given.endpoint.clone(),
+        parameters: pairs("--parameter", &given.parameters)?,
+        ..AccountOptions::default()
+    };
+    let mut world = None;
+    if real {
+        for (key, file) in pairs("--secret", &given.secrets)? {
+            let value = std::fs::read_to_string(&file);
+            let value = value.map_err(|error| format!("read {file}: {error}"))?;
+            options.secrets.insert(key, SecretString::from(value.trim_end().to_owned()));
+        }
+    } else {
+        let sandbox = definition.sandbox.as_ref().ok_or_else(|| {
+            format!("{} has no `sandbox` section: give --secret KEY=FILE", definition.name())
+        })?;
+        let accepts = sandbox.accepts.iter();
+        options.secrets = accepts.map(|(key, value)| (key.clone(), value.clone().into())).collect();
+        for (name, value) in definition.simulated_parameters() {
+            options.parameters.entry(name).or_insert(value);
+        }
+        let url = match &given.world {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let definitions = vec![Arc::clone(definition)];
+                let own = World::start(WorldOptions { definitions, ..WorldOptions::default() });
+                let own = own.await?;
+                let url = own.url();
+                world = Some(own);
+                url
+            }
+        };
+        options.endpoint = Some(format!("{url}/p/{}", definition.name()));
+        eprintln!(
+            "{}: its simulator answers; --secret KEY=FILE asks a real account",
+            definition.name()
+        );
+    }
+    Ok((Account::open(Arc::clone(definition), options)?, world))
+}
+
+fn want(definition: &Compiled, given: &Try, real: bool) -> Result<Json, Box<dyn Error>> {
+    let mut want = match &given.want {
+        Some(text) => serde_json::from_str(text).map_err(|error| format!("--want: {error}"))?,
+        // Nobody sends an example to people.
+        None if real => json!({}),
+        None => definition.example(&given.verb),
+    };
+    let map = want.as_object_mut().ok_or("--want is no map of names to values")?;
+    for (name, value) in pairs("--set", &given.set)? {
+        map.insert(name, serde_json::from_str(&value).unwrap_or(Json::String(value)));
+    }
+    Ok(want)
+}
+
+fn pairs(option: &str, given: &[String]) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let mut pairs = BTreeMap::new();
+    for one in given {
+        // What is no pair may be a secret.
+        let pair = one.split_once('=');
+        let (key, value) =
+            pair.ok_or_else(|| format!("{option} takes a name and a value, as NAME=VALUE"))?;
+        pairs.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(pairs)
+}
+
+fn print(value: &Json) -> Result<(), Box<dyn Error>> {
+    say(&serde_json::to_string_pretty(value)?);
+    Ok(())
+}
