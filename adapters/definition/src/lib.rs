@@ -130,6 +130,8 @@ pub enum Domain {
     Cloud,
     /// Charges, refunds, customers.
     Payments,
+    /// Mixers, recorders, lights.
+    Production,
     /// Trunks, numbers, calls.
     Sip,
 }
@@ -142,6 +144,7 @@ impl Domain {
             Self::Chat => "chat",
             Self::Cloud => "cloud",
             Self::Payments => "payments",
+            Self::Production => "production",
             Self::Sip => "sip",
         }
     }

@@ -192,6 +192,8 @@ pub enum AnswerFormat {
     /// XML, mapped to JSON: an element with children is a map, a repeated element a list, an
     /// element with text a string, attributes are dropped, the root element is `body`'s only key.
     Xml,
+    /// XML whose attributes say something: `@name` beside the children, `#text` for the text beside them.
+    XmlAttributes,
     /// A form: names with their values, a repeated name a list.
     Form,
     /// Text: `body` is a string.

@@ -15,13 +15,13 @@ use super::value::to_json;
 pub(super) type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 12] = [
+pub const FUNCTIONS: [&str; 13] = [
     "list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields", "major",
-    "minor", "hash",
+    "minor", "hash", "dict",
 ];
 
 /// What each of them does.
-pub(super) const BUILT_IN: [(&str, Function); 12] = [
+pub(super) const BUILT_IN: [(&str, Function); 13] = [
     ("list", list),
     ("flatten", flatten),
     ("keyed", keyed),
@@ -34,6 +34,7 @@ pub(super) const BUILT_IN: [(&str, Function); 12] = [
     ("major", major),
     ("minor", minor),
     ("hash", hash),
+    ("dict", dict),
 ];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
@@ -91,6 +92,22 @@ fn pairs(args: &[Cel]) -> Result<Cel, ExecutionError> {
         ]))
     };
     Ok(Cel::List(Arc::new(entries.into_iter().map(pair).collect())))
+}
+
+/// `dict(list)`: a map of a list of `{"key": …, "value": …}`, the reverse of `pairs`.
+fn dict(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let wrong = || ExecutionError::function_error("dict", "takes a list of keys and values");
+    let [Cel::List(entries)] = args else { return Err(wrong()) };
+    let mut map = HashMap::with_capacity(entries.len());
+    for entry in entries.iter() {
+        let Cel::Map(entry) = entry else { return Err(wrong()) };
+        let field = |name: &str| entry.map.iter().find(|(key, _)| key.to_string() == name);
+        let (Some((_, Cel::String(key))), Some((_, value))) = (field("key"), field("value")) else {
+            return Err(wrong());
+        };
+        map.insert(key.to_string(), value.clone());
+    }
+    Ok(Cel::from(map))
 }
 
 /// `base64(s)`: the standard alphabet with padding.

@@ -9,6 +9,7 @@ pub mod chat;
 pub mod cloud;
 pub(crate) mod parse;
 pub mod payments;
+pub mod production;
 pub mod sip;
 pub(crate) mod wish;
 
@@ -103,6 +104,10 @@ pub struct VerbContract {
 pub enum Does {
     /// It asks; nothing is changed and nothing is owed. With a word: after one thing of that kind.
     Ask(Option<&'static str>),
+    /// It asks after the one thing of that kind that the account is.
+    See(&'static str),
+    /// It says what the one thing of that kind that the account is shall be.
+    Set(&'static str),
     /// It is paid for, and leaves nothing behind.
     Spend,
     /// It makes a thing of that kind.
@@ -116,7 +121,7 @@ pub enum Does {
 impl Does {
     /// Whether the world is another one afterwards, or the account poorer.
     pub fn is_effect(self) -> bool {
-        !matches!(self, Self::Ask(_))
+        !matches!(self, Self::Ask(_) | Self::See(_))
     }
 
     /// The kind of thing that it is aimed at.
@@ -124,14 +129,14 @@ impl Does {
         match self {
             Self::Ask(kind) => kind,
             Self::Change(kind) | Self::Remove(kind) => Some(kind),
-            Self::Spend | Self::Make(_) => None,
+            Self::Spend | Self::Make(_) | Self::See(_) | Self::Set(_) => None,
         }
     }
 
     /// The kind of thing that it is about.
     pub fn kind(self) -> Option<&'static str> {
         match self {
-            Self::Make(kind) => Some(kind),
+            Self::Make(kind) | Self::See(kind) | Self::Set(kind) => Some(kind),
             other => other.aim(),
         }
     }
@@ -215,6 +220,7 @@ pub fn of(domain: Domain) -> DomainContract {
         Domain::Chat => chat::CONTRACT,
         Domain::Cloud => cloud::CONTRACT,
         Domain::Payments => payments::CONTRACT,
+        Domain::Production => production::CONTRACT,
         Domain::Sip => sip::CONTRACT,
     }
 }

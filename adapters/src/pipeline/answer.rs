@@ -159,6 +159,9 @@ pub(crate) fn parse(text: &str, format: AnswerFormat) -> Result<Json, String> {
     match format {
         AnswerFormat::Json => json(text),
         AnswerFormat::Xml => xml::to_json(text).map_err(|error| error.to_string()),
+        AnswerFormat::XmlAttributes => {
+            xml::to_json_with_attributes(text).map_err(|error| error.to_string())
+        }
         AnswerFormat::Form => Ok(form(text)),
         AnswerFormat::Text => Ok(Json::from(text)),
         AnswerFormat::Sse => events_of(whole),

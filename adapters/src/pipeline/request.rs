@@ -198,7 +198,7 @@ fn headers_and_body(
     let mut headers = HeaderMap::new();
     let accept = match operation.answer {
         AnswerFormat::Json => "application/json",
-        AnswerFormat::Xml => "application/xml, text/xml",
+        AnswerFormat::Xml | AnswerFormat::XmlAttributes => "application/xml, text/xml",
         AnswerFormat::Form => "application/x-www-form-urlencoded",
         AnswerFormat::Text => "text/plain, */*;q=0.5",
         AnswerFormat::Sse => "text/event-stream",

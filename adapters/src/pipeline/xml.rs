@@ -1,7 +1,8 @@
 //! XML answers as JSON, as definitions read them, and XML bodies from what they write.
 //!
 //! An element with children is a map, a repeated element a list, an element with text a string, an
-//! empty element null; attributes and namespaces are dropped; the root element is the only key.
+//! empty element null; attributes (unless asked for) and namespaces are dropped; the root element is the
+//! only key.
 
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesRef, BytesStart, BytesText, Event};
@@ -42,7 +43,11 @@ impl Open {
     fn value(self) -> Json {
         let text = self.text.trim();
         if !self.children.is_empty() {
-            Json::Object(self.children)
+            let mut children = self.children;
+            if !text.is_empty() && children.keys().any(|key| key.starts_with('@')) {
+                children.insert("#text".to_owned(), Json::from(text));
+            }
+            Json::Object(children)
         } else if text.is_empty() {
             Json::Null
         } else {
@@ -66,6 +71,15 @@ impl Open {
 
 /// Reads a document.
 pub fn to_json(text: &str) -> Result<Json, XmlError> {
+    read(text, false)
+}
+
+/// Reads a document with its attributes, as `@name`.
+pub(super) fn to_json_with_attributes(text: &str) -> Result<Json, XmlError> {
+    read(text, true)
+}
+
+fn read(text: &str, attributes: bool) -> Result<Json, XmlError> {
     let mut reader = Reader::from_str(text);
     let mut document = Open { name: String::new(), text: String::new(), children: Map::new() };
     let mut open: Vec<Open> = Vec::new();
@@ -78,7 +92,8 @@ pub fn to_json(text: &str) -> Result<Json, XmlError> {
                     return Err(XmlError::Size);
                 }
                 let name = local(start.local_name().into_inner());
-                open.push(Open { name, text: String::new(), children: Map::new() });
+                let children = if attributes { self::attributes(&start)? } else { Map::new() };
+                open.push(Open { name, text: String::new(), children });
             }
             Event::Empty(empty) => {
                 elements += 1;
@@ -86,7 +101,9 @@ pub fn to_json(text: &str) -> Result<Json, XmlError> {
                     return Err(XmlError::Size);
                 }
                 let name = local(empty.local_name().into_inner());
-                open.last_mut().unwrap_or(&mut document).add(name, Json::Null);
+                let children = if attributes { self::attributes(&empty)? } else { Map::new() };
+                let value = Open { name: String::new(), text: String::new(), children }.value();
+                open.last_mut().unwrap_or(&mut document).add(name, value);
             }
             Event::End(_) => {
                 let mut closed = open.pop().ok_or(XmlError::Incomplete)?;
@@ -103,6 +120,20 @@ pub fn to_json(text: &str) -> Result<Json, XmlError> {
     }
     let whole = open.is_empty() && document.children.len() == 1 && !is_list(&document);
     if whole { Ok(Json::Object(document.children)) } else { Err(XmlError::Incomplete) }
+}
+
+/// The attributes of an element, each as `@name`.
+fn attributes(start: &BytesStart<'_>) -> Result<Map<String, Json>, XmlError> {
+    let mut map = Map::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|error| XmlError::Read(error.into()))?;
+        let name = local(attribute.key.local_name().into_inner());
+        let value = attribute
+            .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+            .map_err(XmlError::Read)?;
+        map.insert(format!("@{name}"), Json::from(value.into_owned()));
+    }
+    Ok(map)
 }
 
 fn is_list(document: &Open) -> bool {

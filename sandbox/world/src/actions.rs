@@ -56,6 +56,9 @@ fn carry_out(
     let mut vars = vars::request(call.received, call.region.as_deref());
     vars.set("want", &want);
     let mut thing = match does.aim() {
+        None if matches!(does, Does::See(_) | Does::Set(_)) => {
+            Some(the_one(call, does.kind().unwrap_or_default(), &vars)?)
+        }
         // What names no identity was named by a step before it.
         Some(kind) if simulated(call, kind).is_some() && call.captures.text("id").is_some() => {
             let id = call.id()?;
@@ -118,6 +121,27 @@ fn carry_out(
     let answer = Answer::render(&spec.answer, &vars, call.format())?;
     let entry = does.is_effect().then(|| entry(call, name, does, thing.as_deref(), &answer));
     Ok((answer, entry.map(|entry| call.world.ledger.write(entry))))
+}
+
+/// The one thing of a kind that the account is; it is there from the first question on.
+fn the_one(call: &Call<'_>, kind: &str, vars: &Vars) -> Result<Arc<Thing>, Failure> {
+    let nothing = || Failure::Class(Class::NotFound, String::new());
+    let spec = call.provider.sandbox().and_then(|sandbox| sandbox.things.get(kind));
+    let spec = spec.ok_or_else(nothing)?;
+    let mut things = call.account.things();
+    let things = things.entry(kind.to_owned()).or_default();
+    if let Some(there) = things.all().into_iter().next() {
+        return Ok(there);
+    }
+    let mut now = Map::new();
+    for (key, tree) in &spec.starts {
+        now.extend(tree.render(vars)?.map(|value| (key.clone(), value)));
+    }
+    let thing = Thing::new(json!(kind), kind.to_owned(), 0, Json::Null, call.now);
+    thing.set_now(Json::Object(now));
+    let thing = Arc::new(thing);
+    things.insert(Arc::clone(&thing), None);
+    Ok(thing)
 }
 
 fn make(

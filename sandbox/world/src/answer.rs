@@ -91,7 +91,9 @@ impl Answer {
     fn written(status: u16, body: &Json, format: AnswerFormat) -> Self {
         match format {
             AnswerFormat::Json => Self::json(status, body),
-            AnswerFormat::Xml => Self::text(status, "text/xml;charset=UTF-8", xml::document(body)),
+            AnswerFormat::Xml | AnswerFormat::XmlAttributes => {
+                Self::text(status, "text/xml;charset=UTF-8", xml::document(body))
+            }
             AnswerFormat::Text => Self::text(status, "text/plain; charset=utf-8", plain(body)),
             AnswerFormat::Form => {
                 Self::text(status, "application/x-www-form-urlencoded", form::write(body))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use infrafabric_adapters::compile::plain;
 use serde_json::Value as Json;
 
 /// The document.
@@ -22,7 +23,15 @@ fn element(name: &str, value: &Json, text: &mut String) {
             let _ = write!(text, "<{name}/>");
         }
         _ => {
-            let _ = write!(text, "<{name}>");
+            let _ = write!(text, "<{name}");
+            for (key, value) in value.as_object().into_iter().flatten() {
+                if let Some(attribute) = key.strip_prefix('@') {
+                    let _ = write!(text, " {attribute}=\"");
+                    escape(&plain(value), text);
+                    text.push('"');
+                }
+            }
+            text.push('>');
             content(value, text);
             let _ = write!(text, "</{name}>");
         }
@@ -31,7 +40,11 @@ fn element(name: &str, value: &Json, text: &mut String) {
 
 fn content(value: &Json, text: &mut String) {
     match value {
-        Json::Object(entries) => entries.iter().for_each(|(key, inner)| element(key, inner, text)),
+        Json::Object(entries) => {
+            for (key, inner) in entries.iter().filter(|(key, _)| !key.starts_with('@')) {
+                if key == "#text" { escape(&plain(inner), text) } else { element(key, inner, text) }
+            }
+        }
         Json::String(raw) => escape(raw, text),
         other => {
             let _ = write!(text, "{other}");
@@ -45,6 +58,7 @@ fn escape(raw: &str, text: &mut String) {
             '&' => text.push_str("&amp;"),
             '<' => text.push_str("&lt;"),
             '>' => text.push_str("&gt;"),
+            '"' => text.push_str("&quot;"),
             // No XML 1.0 document may hold other control characters, not even escaped.
             c if c.is_control() && !matches!(c, '\t' | '\n' | '\r') => {}
             c => text.push(c),

@@ -19,7 +19,7 @@ struct Accepted {
 const STREAM: &str =
     "the answer is a stream of events, each of which the description has as an object";
 
-const ACCEPTED: [Accepted; 8] = [
+const ACCEPTED: [Accepted; 9] = [
     Accepted {
         definition: "slack",
         objection: "Request header must have required property 'token'",
@@ -44,6 +44,11 @@ const ACCEPTED: [Accepted; 8] = [
     Accepted {
         definition: "together-ai",
         objection: "Response body must be object",
+        because: STREAM,
+    },
+    Accepted {
+        definition: "together-ai",
+        objection: "Response body must match exactly one schema in oneOf",
         because: STREAM,
     },
     Accepted {
