@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 pub use self::actions::{Act, Action, Found, Pieces};
 pub use self::children::Settled;
 use self::objects::Shown;
-pub use self::scene::{Command, Staged, Unknown, plan};
+pub use self::scene::{Command, DeviceEvents, Staged, Unknown, plan};
 use crate::clock::{Clock, SystemClock};
 use crate::compile::{Compiled, CompiledCatalog};
 use crate::contract;

@@ -19,7 +19,7 @@ pub struct Auth {
     /// secret access key; `ovh`: application key, application secret, consumer key; `oauth2`: client
     /// id, client secret; `oauth2-refresh`: refresh token, client id, and the client secret if there
     /// is one; `oci`: tenancy, user, fingerprint of the key, private key in PEM; `jwt-bearer`: the JSON
-    /// key file of a service account; `headers`, `hmac`, `exchange`: any; `none`: none).
+    /// key file of a service account; `obs`: password; `headers`, `hmac`, `exchange`: any; `none`: none).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub secret: Vec<Name>,
@@ -164,6 +164,8 @@ pub enum Scheme {
     Oci,
     /// OVHcloud's `$1$` signature with the server's time.
     Ovh,
+    /// The challenge of obs-websocket 5, on a socket.
+    Obs,
     /// No credentials (devices and services on a private network).
     None,
 }
@@ -186,6 +188,7 @@ impl Scheme {
             Self::JwtBearer => "jwt-bearer",
             Self::Oci => "oci",
             Self::Ovh => "ovh",
+            Self::Obs => "obs",
             Self::None => "none",
         }
     }

@@ -29,6 +29,9 @@ pub struct Operation {
     /// Path of a DELETE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Text>,
+    /// The type of a request on the account's socket (scheme `obs`); its data is `json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpc: Option<Text>,
     /// One of the definition's `endpoints`; the main `endpoint` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
@@ -93,7 +96,11 @@ pub struct Step {
     /// Its name beneath `steps`.
     pub name: Name,
     /// Path of a GET.
-    pub get: Text,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub get: Option<Text>,
+    /// The type of a request on the account's socket, in place of a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpc: Option<Text>,
     /// One of the definition's `endpoints`; the main `endpoint` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
@@ -171,6 +178,7 @@ impl Operation {
             (Method::Put, &self.put),
             (Method::Patch, &self.patch),
             (Method::Delete, &self.delete),
+            (Method::Post, &self.rpc),
         ];
         let mut given =
             given.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?)));

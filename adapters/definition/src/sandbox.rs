@@ -153,6 +153,9 @@ pub struct SandboxAction {
     /// The answer.
     #[serde(default)]
     pub answer: SandboxAnswer,
+    /// What the device pushes when it was done, as `{type, data}` over `req`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Free>,
     /// The answers of the steps before its call, each a list of its things.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 4))]

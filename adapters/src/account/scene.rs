@@ -11,6 +11,7 @@ use super::Account;
 use super::actions::Act;
 use crate::contract::production::{Look, SceneState, SceneWant};
 use crate::error::AdapterError;
+use crate::pipeline::DeviceEvent;
 
 /// How alike a name must be to be offered.
 const ALIKE: f64 = 0.7;
@@ -126,7 +127,41 @@ impl std::fmt::Display for Unknown {
     }
 }
 
+/// What a device pushes, as it comes.
+#[derive(Debug)]
+pub struct DeviceEvents(tokio::sync::broadcast::Receiver<DeviceEvent>);
+
+impl DeviceEvents {
+    /// The next event; `None` when the account is gone. What came too fast to be kept is left out.
+    pub async fn next(&mut self) -> Option<DeviceEvent> {
+        use tokio::sync::broadcast::error::RecvError;
+        loop {
+            match self.0.recv().await {
+                Ok(event) => return Some(event),
+                Err(RecvError::Lagged(lost)) => {
+                    tracing::warn!(lost, "events of a device came too fast");
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
 impl Account {
+    /// What the device pushes from now on. The account must be kept: with it the connection ends, and when
+    /// the connection ends the next request makes another one.
+    ///
+    /// # Errors
+    /// Class `Unsupported` where the provider pushes nothing, `Unavailable` when it cannot be reached.
+    pub async fn events(&self) -> Result<DeviceEvents, AdapterError> {
+        let verify = &self.definition.verify;
+        if !verify.rpc {
+            let (provider, message) = (self.definition.name(), "it pushes no events");
+            return Err(AdapterError::new(Class::Unsupported, provider, "events", message));
+        }
+        self.pipeline.events(verify).await.map(DeviceEvents)
+    }
+
     /// Makes a device do what it shall. What it does is read first, so that nothing is told twice, and
     /// looked at again after the last command: a device that accepts does not yet do.
     ///

@@ -14,6 +14,8 @@ use super::template::{Template, Tree, plain};
 pub struct CompiledOperation {
     /// `machine.create`, `verify`, `sizes.list`.
     pub name: String,
+    /// Whether it is a request on the account's socket.
+    pub rpc: bool,
     /// The method.
     pub method: Method,
     /// Path and query.
@@ -203,8 +205,10 @@ impl CompiledOperation {
         });
         let (method, text) = request.ok()?;
         let verb = method.as_str().to_ascii_lowercase();
+        let rpc = operation.rpc.is_some();
+        let text = if rpc { format!("/{text}") } else { text.0.clone() };
         let compiled =
-            PathTemplate::compile(text.as_str(), &format!("{path}.{verb}"), problems.trusted)
+            PathTemplate::compile(&text, &format!("{path}.{verb}"), problems.trusted)
                 .map_err(|problem| problems.push(problem));
         let mut headers = Vec::new();
         for (key, value) in &operation.headers {
@@ -230,6 +234,7 @@ impl CompiledOperation {
         let item = optional(&operation.item, "item", problems);
         let compiled = Self {
             name: name.to_owned(),
+            rpc,
             method,
             item_reads_request: operation.item.as_ref().is_some_and(reads_request),
             endpoint: operation.endpoint.as_ref().map(|name| name.0.clone()),
@@ -312,7 +317,8 @@ fn step(
     problems: &mut Problems,
 ) -> Option<CompiledStep> {
     let read = Operation {
-        get: Some(step.get.clone()),
+        get: step.get.clone(),
+        rpc: step.rpc.clone(),
         endpoint: step.endpoint.clone(),
         item: Some(step.item.clone()),
         ..Operation::default()

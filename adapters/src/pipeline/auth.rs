@@ -255,7 +255,8 @@ impl Credentials {
         token: Option<&Token>,
     ) -> Result<(), SignError> {
         match self.scheme {
-            Scheme::None => Ok(()),
+            // A socket is let in once, before its first request.
+            Scheme::None | Scheme::Obs => Ok(()),
             Scheme::Oauth2 | Scheme::Oauth2Refresh | Scheme::JwtBearer | Scheme::Exchange => {
                 let token = token.map_or("", |token| token.value.expose_secret());
                 self.carry_token(rendered, request, token)
@@ -379,6 +380,11 @@ impl Credentials {
     fn signing_key(&self, definition: &Compiled) -> &str {
         let wanted = definition.spec().auth.sign.as_ref().map_or("", |sign| sign.key.as_str());
         self.keys.iter().position(|key| key == wanted).map_or("", |at| self.value(at))
+    }
+
+    /// The one value of a scheme that has one.
+    pub(super) fn password(&self) -> Option<&SecretString> {
+        self.values.first()
     }
 
     fn value(&self, i: usize) -> &str {

@@ -24,6 +24,7 @@ mod resolve;
 mod retry;
 mod send;
 mod skew;
+mod socket;
 mod stage;
 mod steps;
 mod tokens;
@@ -41,6 +42,7 @@ use serde_json::Value as Json;
 use tracing::Instrument as _;
 
 pub use metrics::{BUCKETS_MS, Labels, PipelineMetrics, Series};
+pub use socket::DeviceEvent;
 pub use stage::{ORDER, Stage};
 pub use xml::{XmlError, to_json as read_xml};
 
@@ -59,11 +61,12 @@ use record::Record;
 use request::Request;
 use retry::{Next, Retry};
 use skew::Skew;
+use socket::Socket;
 use stage::Trail;
 use tokens::{Token, Tokens};
 
 use crate::clock::Clock;
-use crate::compile::{Compiled, Vars};
+use crate::compile::{Compiled, CompiledOperation, Vars};
 use crate::error::AdapterError;
 
 /// The largest body that is read.
@@ -84,6 +87,7 @@ pub(crate) struct Pipeline {
     rate: Rate,
     skew: Skew,
     tokens: Tokens,
+    socket: Socket,
 }
 
 /// What a pipeline is made from.
@@ -114,6 +118,7 @@ impl Pipeline {
             breaker: Breaker::default(),
             skew: Skew::default(),
             tokens: Tokens::default(),
+            socket: Socket::default(),
         }
     }
 
@@ -256,7 +261,11 @@ impl Pipeline {
                     })?;
             }
             trail.enter(Stage::Send);
-            let exchange = send::send(request, BODY_LIMIT_BYTES, deadline, call.events).await;
+            let exchange = if call.operation.rpc {
+                self.on_socket(call, deadline).await
+            } else {
+                send::send(request, BODY_LIMIT_BYTES, deadline, call.events).await
+            };
             trail.enter(Stage::Classify);
             let redactor = used.as_ref().map_or(&self.redactor, |token| &token.redactor);
             let result = self.judge(call, exchange, redactor);
@@ -276,6 +285,37 @@ impl Pipeline {
         };
         admission.settle(&result);
         result
+    }
+
+    /// Makes a request on the account's socket.
+    async fn on_socket(
+        &self,
+        call: &Ready<'_>,
+        deadline: tokio::time::Instant,
+    ) -> Result<send::Received, send::SendFailure> {
+        let (request, kind) = (&call.request, call.operation.path.text.trim_start_matches('/'));
+        let mut url = request.url.clone();
+        url.set_path(&request.base_path);
+        url.set_query(None);
+        let password = self.credentials.password();
+        // A connection is large, and few calls make one.
+        Box::pin(self.socket.call(&url, password, (kind, &request.body), deadline)).await
+    }
+
+    /// What the device pushes from now on, connected first.
+    pub(crate) async fn events(
+        &self,
+        operation: &CompiledOperation,
+    ) -> Result<tokio::sync::broadcast::Receiver<DeviceEvent>, AdapterError> {
+        let inputs = Inputs::default();
+        let call =
+            Call { name: "events", operation: Some(operation), inputs, effect: None, events: None };
+        let ready = self.ready(&call)?;
+        let mut url = ready.request.url.clone();
+        url.set_path(&ready.request.base_path);
+        let events = self.socket.events();
+        let opened = Box::pin(self.socket.open(&url, self.credentials.password())).await;
+        opened.map(|()| events).map_err(|reason| ready.error(Class::Unavailable, reason))
     }
 
     /// The access token, where the scheme has one, and whether it was fetched just now.

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::answer::Answer;
 use super::rate::Learnt;
 
-const MESSAGES: [&str; 15] = [
+const MESSAGES: [&str; 17] = [
     "/message",
     "/Message",
     "/error/message",
@@ -23,6 +23,8 @@ const MESSAGES: [&str; 15] = [
     "/detail",
     "/description",
     "/reason",
+    "/comment",
+    "/status/error",
     "/title",
     "/error",
 ];

@@ -182,6 +182,14 @@ pub(crate) fn found(call: &Call<'_>, name: &str, list: &CompiledList) -> Result<
     let domain = call.provider.compiled.spec().domain;
     let kind = contract::of(domain).action(name).and_then(|known| known.does.kind());
     let kind = kind.ok_or_else(nothing)?;
+    if call.provider.sandbox().is_some_and(|sandbox| sandbox.things.contains_key(kind))
+        && matches!(
+            contract::of(domain).action(name).map(|known| known.does),
+            Some(Does::See(_) | Does::Set(_))
+        )
+    {
+        the_one(call, kind, &vars::request(call.received, call.region.as_deref()))?;
+    }
     let items = among(call, kind, list.filter.as_ref())?;
     let mut vars = vars::request(call.received, call.region.as_deref());
     vars.set("total", &json!(items.len())).set_exact("items", &Json::Array(items));

@@ -31,6 +31,10 @@ pub(crate) fn authenticate(
     let carried = || carried(provider, received);
     let found = match auth.scheme {
         Scheme::None => provider.account(""),
+        Scheme::Obs => {
+            let session = received.session.as_deref();
+            provider.accounts().into_iter().find(|account| session == Some(&*account.digest))
+        }
         Scheme::Basic => scheme(header, "basic").and_then(|pair| by_pair(provider, pair)),
         Scheme::Bearer | Scheme::Header | Scheme::Query | Scheme::Path => {
             carried().and_then(|token| provider.account(token))

@@ -20,6 +20,7 @@ mod form;
 mod ledger;
 mod login;
 mod objects;
+mod obs;
 mod oci;
 mod ovh;
 mod plan;

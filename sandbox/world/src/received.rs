@@ -21,6 +21,8 @@ pub(crate) struct Received {
     pub(crate) wire_query: String,
     /// The path beneath the provider's base URL.
     pub(crate) path: String,
+    /// The account that was let in on the socket that it came by.
+    pub(crate) session: Option<String>,
     /// The token that stood in the path.
     pub(crate) path_token: Option<String>,
     /// Query parameters; a repeated one is a list.
@@ -50,6 +52,7 @@ impl Received {
             query: query_values(&wire_query),
             wire_query,
             path,
+            session: None,
             path_token: None,
             headers,
             header_map: parts.headers,

@@ -25,6 +25,7 @@ use crate::client::WorldClient;
 use crate::exchange::exchange;
 use crate::fault::Faults;
 use crate::ledger::{Ledger, Unmatched};
+use crate::obs;
 use crate::provider::Provider;
 use crate::received::{Received, decode};
 use crate::recorder::{Exchange, Recorder};
@@ -202,6 +203,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     // An error is a client that left, or an answer that a fault withheld.
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
 }
 
@@ -214,6 +216,11 @@ async fn handle(
     shared: Arc<Shared>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Withheld> {
+    let name = request.uri().path().strip_prefix("/p/").map(|rest| rest.split('/').next());
+    let socket = name.flatten().and_then(|name| shared.provider(&decode(name)));
+    if let Some(provider) = socket.filter(|provider| obs::wants(provider, &request)) {
+        return Ok(obs::switch(shared, provider, request));
+    }
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY).collect().await.map(Collected::to_bytes) else {
         return Ok(Answer::empty(413).into_response());

@@ -98,6 +98,7 @@ fn check_auth(compiled: &Compiled, problems: &mut Vec<Problem>) {
         Scheme::Headers | Scheme::Hmac | Scheme::Exchange => {
             (1..=8, "expected the keys that the templates of spec.auth use")
         }
+        Scheme::Obs => (1..=1, "obs takes one key: the password"),
         Scheme::None => (0..=0, "none takes no keys"),
     };
     if !wanted.contains(&auth.secret.len()) {

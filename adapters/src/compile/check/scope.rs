@@ -332,6 +332,10 @@ fn check_sandbox_action(
     for (name, value) in &action.sets {
         check_tree(value, &format!("{path}.sets.{name}"), &before(), problems);
     }
+    if let Some(event) = &action.event {
+        let place = Place::default().open(&["req"]);
+        check_tree(event, &format!("{path}.event"), &place, problems);
+    }
     if let Some((_, Some(filter))) = &action.of {
         let place = request().open(&["item"]);
         check_template(filter, &format!("{path}.where"), &place, problems);

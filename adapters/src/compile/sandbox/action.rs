@@ -34,6 +34,8 @@ pub struct CompiledSandboxAction {
     pub sets: BTreeMap<String, Tree>,
     /// The answer.
     pub answer: CompiledAnswer,
+    /// What the device pushes when it was done.
+    pub event: Option<Tree>,
     /// The answers of the steps before its call.
     pub steps: BTreeMap<String, CompiledList>,
     /// The answer to who asks what became of it.
@@ -64,7 +66,10 @@ impl CompiledSandboxAction {
         let steps = steps.collect();
         let filter =
             filter.and_then(|text| text_template(text, &format!("{path}.where"), problems));
+        let event = spec.event.as_ref();
+        let event = event.and_then(|event| tree(&event.0, &format!("{path}.event"), problems));
         Self {
+            event,
             of: spec.of.as_ref().map(|of| (of.0.clone(), filter)),
             steps,
             example: spec.example.as_ref().map_or(Json::Null, |example| example.0.clone()),
