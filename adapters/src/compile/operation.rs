@@ -207,9 +207,8 @@ impl CompiledOperation {
         let verb = method.as_str().to_ascii_lowercase();
         let rpc = operation.rpc.is_some();
         let text = if rpc { format!("/{text}") } else { text.0.clone() };
-        let compiled =
-            PathTemplate::compile(&text, &format!("{path}.{verb}"), problems.trusted)
-                .map_err(|problem| problems.push(problem));
+        let compiled = PathTemplate::compile(&text, &format!("{path}.{verb}"), problems.trusted)
+            .map_err(|problem| problems.push(problem));
         let mut headers = Vec::new();
         for (key, value) in &operation.headers {
             let place = format!("{path}.headers.{key}");

@@ -135,10 +135,10 @@ impl Socket {
             waiting.as_mut().ok_or_else(|| lost(false))?.insert(id.clone(), tell);
         }
         let data: Json = serde_json::from_slice(data).unwrap_or_else(|_| json!({}));
-        let message = json!({"op": 6, "d": {"requestType": kind, "requestId": id, "requestData": data}});
-        let sending = async {
-            live.out.lock().await.send(Message::text(message.to_string())).await
-        };
+        let message =
+            json!({"op": 6, "d": {"requestType": kind, "requestId": id, "requestData": data}});
+        let sending =
+            async { live.out.lock().await.send(Message::text(message.to_string())).await };
         let answer = async {
             sending.await.map_err(|_| lost(true))?;
             told.await.map_err(|_| lost(true))
@@ -166,11 +166,7 @@ impl Socket {
         })
     }
 
-    async fn live(
-        &self,
-        url: &Url,
-        password: Option<&SecretString>,
-    ) -> Result<Arc<Live>, Refusal> {
+    async fn live(&self, url: &Url, password: Option<&SecretString>) -> Result<Arc<Live>, Refusal> {
         let mut live = self.live.lock().await;
         if let Some(open) = live.as_ref().filter(|live| live.is_open()) {
             return Ok(Arc::clone(open));
@@ -301,8 +297,8 @@ fn judged(kind: &str, answer: &Json) -> Received {
     let state = &answer["requestStatus"];
     let code = state["code"].as_u64().unwrap_or_default();
     // It records, streams or rests already: that is what was wanted.
-    let so_already = (kind.starts_with("Start") && code == 500)
-        || (kind.starts_with("Stop") && code == 501);
+    let so_already =
+        (kind.starts_with("Start") && code == 500) || (kind.starts_with("Stop") && code == 501);
     if state["result"] == true || so_already {
         return received(200, answer.get("responseData").unwrap_or(&Json::Null));
     }

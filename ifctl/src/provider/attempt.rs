@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use std::time::{Duration, Instant};
+
 use clap::Args;
 use infrafabric_adapters::account::{Account, AccountOptions, Act};
 use infrafabric_adapters::clock::SystemClock;
@@ -21,11 +23,16 @@ use serde_json::{Value as Json, json};
 use super::against::Permitted;
 use crate::say;
 
+/// How long a device may take to do what it accepted.
+const SETTLE: Duration = Duration::from_secs(5);
+
 #[derive(Args)]
 pub(crate) struct Try {
     /// The name of a built-in definition, or a file.
     pub(crate) definition: PathBuf,
-    /// What is done: `verify`, a catalog such as `models`, or an action such as `send`.
+    /// What is done: `verify`, a catalog such as `models`, or an action such as `send`. Of a device, `stage`
+    /// makes it do what `--want` says (program, preview, streaming, recording, switches), and `events` prints
+    /// what it pushes.
     verb: String,
     /// What is wanted, as JSON by the names of the contract; the contract's example when absent and the
     /// simulator answers.
@@ -55,6 +62,12 @@ pub(crate) struct Try {
     /// Where effects on a real account are written down before and after they happen.
     #[arg(long, default_value = "infrafabric-journal.jsonl")]
     journal: PathBuf,
+    /// For how many seconds events are printed.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Ask a question this often on one connection, and say how long the answers took.
+    #[arg(long, default_value_t = 1)]
+    times: u32,
     /// The idempotency token: give the one of an attempt that ended in doubt to repeat that attempt.
     #[arg(long)]
     token: Option<String>,
@@ -73,9 +86,12 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
         let region = given.region.as_deref().unwrap_or_default();
         return print(&catalog(&account, &given.verb, region).await?);
     }
+    if given.verb == "events" {
+        return events(&account, Duration::from_secs(given.seconds)).await;
+    }
     let want = want(&definition, given, real)?;
     let known = contract::of(definition.spec().domain).action(&given.verb);
-    let effect = known.is_some_and(|known| known.does.is_effect());
+    let effect = given.verb == "stage" || known.is_some_and(|known| known.does.is_effect());
     let token = given.token.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     // What a simulator does is no effect on anything; its own ledger has it.
     let journal: Box<dyn Journal> = if real && effect {
@@ -90,6 +106,31 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
     };
     let act = Act::new(&token, &*journal).at(&given.id);
     let act = if known.is_some_and(|known| known.streams) { act.piecewise(&pieces) } else { act };
+    if given.verb == "stage" {
+        let want = serde_json::from_value(want).map_err(|error| format!("--want: {error}"))?;
+        let staged = account.stage(&want, SETTLE, act).await;
+        let staged = staged.map_err(|error| advice(&error, &token, real))?;
+        for command in &staged.commands {
+            eprintln!("{} {}", command.action, command.want);
+        }
+        return print(&json!(staged.state));
+    }
+    if given.times > 1 {
+        if effect {
+            return Err("--times is for questions: this changes the world".into());
+        }
+        let mut took = Vec::new();
+        for _ in 1..given.times {
+            let began = Instant::now();
+            account.perform(&given.verb, &want, act).await?;
+            took.push(began.elapsed());
+        }
+        took.sort_unstable();
+        let (first, last) = (took.first().copied(), took.last().copied());
+        let (min, max) = (first.unwrap_or_default(), last.unwrap_or_default());
+        let median = took.get(took.len() / 2).copied().unwrap_or_default();
+        eprintln!("{} answers: {min:.1?} to {max:.1?}, median {median:.1?}", took.len());
+    }
     match account.perform(&given.verb, &want, act).await {
         Ok(result) => {
             if known.is_some_and(|known| known.streams) {
@@ -114,6 +155,16 @@ fn advice(error: &AdapterError, token: &str, real: bool) -> String {
         ));
     }
     text
+}
+
+/// Prints what a device pushes.
+async fn events(account: &Account, time: Duration) -> Result<(), Box<dyn Error>> {
+    let mut events = account.events().await?;
+    let until = tokio::time::Instant::now() + time;
+    while let Ok(Some(event)) = tokio::time::timeout_at(until, events.next()).await {
+        say(&json!({"kind": event.kind, "data": event.data}).to_string());
+    }
+    Ok(())
 }
 
 async fn catalog(account: &Account, name: &str, region: &str) -> Result<Json, Box<dyn Error>> {

@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::answer::{Answer, Outgoing};
 use crate::exchange::exchange;
@@ -147,7 +147,8 @@ async fn answer(
         response["responseData"] = said;
     } else {
         let code = said["code"].as_u64().unwrap_or(u64::from(answer.status));
-        response["requestStatus"] = json!({"result": false, "code": code, "comment": said["comment"]});
+        response["requestStatus"] =
+            json!({"result": false, "code": code, "comment": said["comment"]});
     }
     let mut all = Vec::new();
     if answer.status == 200 {

@@ -13,6 +13,7 @@ mod http;
 mod kube;
 mod manifests;
 mod moto;
+mod obs;
 mod prism;
 mod process;
 mod recorder;
@@ -54,6 +55,8 @@ enum Part {
     Moto,
     /// The operator's requests and the sandbox's answers through Prism, by official descriptions.
     Prism,
+    /// A real OBS Studio, headless, told by the CLI what to do.
+    Obs,
     /// The CRDs and example manifests on a real kube-apiserver, built from Go modules.
     Kube,
     /// The embedded API against a real kube-apiserver: the same requests, answer by answer.
@@ -67,12 +70,21 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] =
-        [Self::Boto, Self::Moto, Self::Prism, Self::Kube, Self::ApiDiff, Self::Day, Self::Suites];
+    const ALL: [Self; 8] = [
+        Self::Boto,
+        Self::Moto,
+        Self::Obs,
+        Self::Prism,
+        Self::Kube,
+        Self::ApiDiff,
+        Self::Day,
+        Self::Suites,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Moto => "moto",
+            Self::Obs => "obs",
             Self::Prism => "prism",
             Self::Kube => "kube",
             Self::ApiDiff => "api-diff",
@@ -85,6 +97,7 @@ impl Part {
     fn ask(self, report: &mut Report, cli: &Cli) -> Result<(), error::Error> {
         match self {
             Self::Moto => moto::ask(report).and_then(|()| moto::regions(report)),
+            Self::Obs => obs::ask(report),
             Self::Prism => prism::ask(report),
             Self::Kube => kube::ask(report),
             Self::ApiDiff => diff::ask(report, cli.case.as_deref(), cli.seed),

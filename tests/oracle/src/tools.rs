@@ -11,6 +11,17 @@ use crate::error::{Error, at};
 use crate::process::{Said, run, tail};
 
 const MOTO: [&str; 2] = ["moto[server]==5.2.5", "boto3==1.44.5"];
+const OBS: [&str; 9] = [
+    "install",
+    "--yes",
+    "--quiet",
+    "--no-install-recommends",
+    "obs-studio",
+    "obs-plugins",
+    "xvfb",
+    "iproute2",
+    "libgl1-mesa-dri",
+];
 const PRISM: &str = "@stoplight/prism-cli@5.14.2";
 const KUBERNETES: &str = "1.36.3";
 const INSTALL: Duration = Duration::from_mins(10);
@@ -102,6 +113,30 @@ fn go(module: &str, package: &str, flags: &str, program: &Path) -> Result<(), Er
 }
 
 /// Runs one step of an installation; what fails there cannot be had here.
+/// OBS Studio and a screen that nobody sees, from the distribution's packages.
+pub(crate) fn obs() -> Result<(), Error> {
+    let there = |program: &str| {
+        let mut which = Command::new("sh");
+        which.args(["-c", &format!("command -v {program}")]);
+        run(&mut which, Duration::from_secs(10)).is_ok_and(|said| said.success)
+    };
+    if ["obs", "Xvfb", "unshare", "nsenter", "ip"].into_iter().all(there) {
+        return Ok(());
+    }
+    for arguments in [&["update", "--quiet"][..], &OBS[..]] {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        obtain("OBS Studio (apt, as root)", &mut apt, INSTALL)?;
+    }
+    Ok(())
+}
+
+/// A program of ours, beside this one.
+pub(crate) fn built(name: &str) -> Result<PathBuf, Error> {
+    let own = env::current_exe().map_err(at("this program"))?;
+    Ok(own.with_file_name(name))
+}
+
 fn obtain(what: &str, command: &mut Command, limit: Duration) -> Result<(), Error> {
     let absent = |reason: String| Error::Absent { what: what.to_owned(), reason };
     match run(command, limit) {
