@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use infrafabric_adapters::compile::Compiled;
-use infrafabric_definition::{Definition, Find, Name};
+use infrafabric_adapters::compile::{Compiled, CompiledAction};
+use infrafabric_adapters::contract::{self, ActionContract};
+use infrafabric_definition::{Definition, Domain, Find, Name};
 
 /// Everything that a user of the provider must know before the first manifest.
 pub(super) fn show(definition: &Compiled, source: &str) -> String {
@@ -36,6 +37,15 @@ pub(super) fn show(definition: &Compiled, source: &str) -> String {
             format!("{kind}: {found}, listed within {}", span(object.lag)),
         ));
     }
+    for (name, action) in &definition.actions {
+        let known = contract::of(spec.domain).action(name);
+        let about = known.map_or("", |known| known.about);
+        lines.push(("action", format!("{name}: {about}{}", repetition(known, action))));
+    }
+    if let Some(webhook) = &spec.webhook {
+        let keys: Vec<&str> = webhook.secret.iter().map(Name::as_str).collect();
+        lines.push(("webhook", format!("verified by the Secret's {}", keys.join(", "))));
+    }
     lines.push(("prices", prices(definition).to_owned()));
     lines.push(("digest", definition.digest().to_owned()));
     lines.iter().fold(String::new(), |mut text, (what, is)| {
@@ -52,20 +62,36 @@ pub(super) fn matrix(all: &[impl AsRef<Compiled>]) -> String {
          # Providers\n\n\
          What the built-in definitions declare; `ifctl provider show NAME` says more of one. What is not declared is refused with class\n\
          `Unsupported` before anything is sent. *A lost create* says how a machine is found again when the answer was lost: by the\n\
-         provider honouring our key, by our marks, or by its name, within the time that its list may be late.\n",
+         provider honouring our key, by our marks, or by its name, within the time that its list may be late. Actions say the same\n\
+         of a lost answer: **keyed** ones are repeated by their token, **found** ones are looked up, the others end in doubt (class\n\
+         `Unknown`) and are never repeated.\n",
     );
     let mut domain = None;
     for definition in all.iter().map(AsRef::as_ref) {
         let spec = definition.spec();
         if domain != Some(spec.domain) {
             domain = Some(spec.domain);
-            let _ = write!(
-                text,
-                "\n## {}\n\n\
+            if spec.domain != Domain::Cloud {
+                let _ = write!(
+                    text,
+                    "\n## {}\n\n\
+                     | provider | authentication: Secret keys | keyed | found | in doubt when lost | asks | keeps, offers | webhook | requests | checked |\n\
+                     |---|---|---|---|---|---|---|---|---|---|\n",
+                    spec.domain.as_str()
+                );
+            } else {
+                let _ = write!(
+                    text,
+                    "\n## {}\n\n\
                  | provider | authentication: Secret keys | machine | catalogs | prices | a lost create | requests | checked |\n\
                  |---|---|---|---|---|---|---|---|\n",
-                spec.domain.as_str()
-            );
+                    spec.domain.as_str()
+                );
+            }
+        }
+        if spec.domain != Domain::Cloud {
+            text.push_str(&actions_row(definition));
+            continue;
         }
         let of = |prefix: &str| {
             let all = definition.capabilities();
@@ -92,6 +118,48 @@ pub(super) fn matrix(all: &[impl AsRef<Compiled>]) -> String {
         );
     }
     text
+}
+
+/// What becomes of an action whose answer is lost.
+fn repetition(known: Option<&ActionContract>, action: &CompiledAction) -> &'static str {
+    match (known.is_some_and(|known| known.does.is_effect()), action.keyed) {
+        (false, _) => "",
+        (true, true) => " (keyed: a lost answer is asked for again)",
+        (true, false) if action.call.resolve.is_some() => " (a lost answer is looked up)",
+        (true, false) => " (a lost answer stays in doubt)",
+    }
+}
+
+/// A provider whose work are actions, as a row.
+fn actions_row(definition: &Compiled) -> String {
+    let spec = definition.spec();
+    let contract = contract::of(spec.domain);
+    let named = |wanted: &dyn Fn(&ActionContract, &CompiledAction) -> bool| {
+        let all = definition.actions.iter().filter(|(name, action)| {
+            contract.action(name).is_some_and(|known| wanted(known, action))
+        });
+        all.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let effect = |known: &ActionContract| known.does.is_effect();
+    let found = |action: &CompiledAction| action.call.resolve.is_some();
+    let kept = definition.objects.keys().chain(definition.catalogs.keys());
+    let kept: Vec<&str> = kept.map(String::as_str).collect();
+    format!(
+        "| [{}]({}) `{}` | {}: {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+        spec.title,
+        spec.docs,
+        definition.name(),
+        spec.auth.scheme.as_str(),
+        keys(spec),
+        named(&|known, action| effect(known) && action.keyed),
+        named(&|known, action| effect(known) && !action.keyed && found(action)),
+        named(&|known, action| effect(known) && !action.keyed && !found(action)),
+        named(&|known, _| !effect(known)),
+        kept.join(", "),
+        if spec.webhook.is_some() { "signed" } else { "" },
+        rate(spec),
+        spec.checked,
+    )
 }
 
 fn keys(spec: &Definition) -> String {
