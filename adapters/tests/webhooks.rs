@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use base64::Engine as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::clock::SetClock;
 use infrafabric_adapters::compile::{Compiled, parse};
+use infrafabric_adapters::registry::Registry;
 use infrafabric_adapters::webhook::{Delivery, WebhookError};
 use proptest::prelude::*;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value as Json, json};
 
 /// A vendor's way, a delivery that its documentation (or another implementation) signed, and when.
@@ -204,6 +207,77 @@ fn what_a_vendor_signed_is_believed() {
         );
     }
 }
+
+/// The built-in definitions say the same as the vendors' documentation.
+#[test]
+fn built_in_definitions_believe_what_their_vendors_signed() {
+    let registry = Registry::built_in();
+    let webhook = |name: &str| {
+        let (compiled, _) = registry.get(name).expect("built in");
+        let mut webhook = json!(compiled.spec().webhook);
+        webhook["secret"] = json!(["hook"]);
+        webhook
+    };
+    for (vendor, name) in [
+        ("slack", "slack"),
+        ("twilio", "twilio"),
+        ("standard webhooks", "openai"),
+        ("stripe", "stripe"),
+        ("meta", "whatsapp-cloud"),
+        ("line", "line"),
+        ("telegram", "telegram"),
+    ] {
+        let case = cases().into_iter().find(|case| case.name == vendor).expect(vendor);
+        let account = account(&webhook(name), &[("hook", case.secret)], case.now);
+        let headers = map(case.headers);
+        let delivery = Delivery { url: case.url, headers: &headers, body: case.body.as_bytes() };
+        let event = account.verify_webhook(&delivery);
+        event.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let changed = format!("{}&x=1", case.body);
+        let delivery = Delivery { body: changed.as_bytes(), ..delivery };
+        assert!(account.verify_webhook(&delivery).is_err() || name == "telegram", "{name}");
+    }
+    // The key of RFC 8032's second vector.
+    let seed: Vec<u8> =
+        (0..32).map(|i| u8::from_str_radix(&SEED[2 * i..2 * i + 2], 16).expect("hex")).collect();
+    let key = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key");
+    let hex = |bytes: &[u8]| {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect::<String>()
+    };
+    let (now, body) = (1_795_824_000_i64, r#"{"type":1,"id":"7","data":{"id":"8"}}"#);
+    let (public, base64) = (key.public_key().as_ref(), base64::engine::general_purpose::STANDARD);
+    for (name, public, text, header, time) in [
+        (
+            "discord",
+            hex(public),
+            format!("{now}{body}"),
+            "x-signature-ed25519",
+            "x-signature-timestamp",
+        ),
+        (
+            "telnyx",
+            base64.encode(public),
+            format!("{now}|{body}"),
+            "telnyx-signature-ed25519",
+            "telnyx-timestamp",
+        ),
+    ] {
+        let signed = key.sign(text.as_bytes());
+        let signed = if name == "discord" { hex(signed.as_ref()) } else { base64.encode(signed) };
+        let now_text = now.to_string();
+        let headers = map(&[(header, signed.as_str()), (time, now_text.as_str())]);
+        let delivery = Delivery { url: HOOK, headers: &headers, body: body.as_bytes() };
+        for (late, good) in [(0, true), (1000, false)] {
+            let account = account(&webhook(name), &[("hook", public.as_str())], now + late);
+            let event = account.verify_webhook(&delivery);
+            assert_eq!(event.is_ok(), good, "{name}: {event:?}");
+        }
+    }
+}
+
+/// RFC 8032, 7.1, test 2.
+const SEED: &str = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
 
 #[test]
 fn what_is_forged_changed_unsigned_or_old_is_not() {

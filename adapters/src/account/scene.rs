@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Account;
 use super::actions::Act;
+use crate::compile::Transport;
 use crate::contract::production::{Look, SceneState, SceneWant};
 use crate::error::AdapterError;
 use crate::pipeline::DeviceEvent;
@@ -155,7 +156,7 @@ impl Account {
     /// Class `Unsupported` where the provider pushes nothing, `Unavailable` when it cannot be reached.
     pub async fn events(&self) -> Result<DeviceEvents, AdapterError> {
         let verify = &self.definition.verify;
-        if !verify.rpc {
+        if verify.transport != Transport::Socket {
             let (provider, message) = (self.definition.name(), "it pushes no events");
             return Err(AdapterError::new(Class::Unsupported, provider, "events", message));
         }

@@ -21,7 +21,9 @@ pub use definition::{
 pub use expression::{EvaluationError, Expression, Path, SyntaxError, Vars};
 pub use functions::FUNCTIONS;
 pub use load::{LoadError, Place, parse};
-pub use operation::{BodyTemplate, CompiledOperation, CompiledStep, CompiledWait, PathTemplate};
+pub use operation::{
+    BodyTemplate, CompiledOperation, CompiledStep, CompiledWait, PathTemplate, Transport,
+};
 pub use sandbox::{
     CompiledAnswer, CompiledList, CompiledRead, CompiledRule, CompiledSandbox,
     CompiledSandboxAction, CompiledSandboxChild, CompiledSandboxObject, CompiledSandboxPart,

@@ -9,13 +9,22 @@ use super::definition::{Problem, Problems};
 use super::expression::{EvaluationError, Expression, Vars};
 use super::template::{Template, Tree, plain};
 
+/// How an exchange travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As a request of its own.
+    Http,
+    /// On the account's socket.
+    Socket,
+}
+
 /// One exchange, ready to be rendered.
 #[derive(Debug)]
 pub struct CompiledOperation {
     /// `machine.create`, `verify`, `sizes.list`.
     pub name: String,
-    /// Whether it is a request on the account's socket.
-    pub rpc: bool,
+    /// How it travels.
+    pub transport: Transport,
     /// The method.
     pub method: Method,
     /// Path and query.
@@ -233,7 +242,7 @@ impl CompiledOperation {
         let item = optional(&operation.item, "item", problems);
         let compiled = Self {
             name: name.to_owned(),
-            rpc,
+            transport: if rpc { Transport::Socket } else { Transport::Http },
             method,
             item_reads_request: operation.item.as_ref().is_some_and(reads_request),
             endpoint: operation.endpoint.as_ref().map(|name| name.0.clone()),

@@ -66,7 +66,7 @@ use stage::Trail;
 use tokens::{Token, Tokens};
 
 use crate::clock::Clock;
-use crate::compile::{Compiled, CompiledOperation, Vars};
+use crate::compile::{Compiled, CompiledOperation, Transport, Vars};
 use crate::error::AdapterError;
 
 /// The largest body that is read.
@@ -261,7 +261,7 @@ impl Pipeline {
                     })?;
             }
             trail.enter(Stage::Send);
-            let exchange = if call.operation.rpc {
+            let exchange = if call.operation.transport == Transport::Socket {
                 self.on_socket(call, deadline).await
             } else {
                 send::send(request, BODY_LIMIT_BYTES, deadline, call.events).await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,9 +101,9 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
         Box::new(Permitted)
     };
     let pieces = |piece: &str| {
-        print!("{piece}");
         // A terminal that is gone does not stop a paid answer from being counted.
-        let _ = std::io::stdout().flush();
+        let mut out = std::io::stdout();
+        let _ = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
     };
     let act = Act::new(&token, &*journal).at(&given.id);
     let act = if known.is_some_and(|known| known.streams) { act.piecewise(&pieces) } else { act };
@@ -111,7 +112,7 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
         let staged = account.stage(&want, SETTLE, act).await;
         let staged = staged.map_err(|error| advice(&error, &token, real))?;
         for command in &staged.commands {
-            eprintln!("{} {}", command.action, command.want);
+            tell(&format!("{} {}", command.action, command.want));
         }
         return print(&json!(staged.state));
     }
@@ -129,7 +130,7 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
         let (first, last) = (took.first().copied(), took.last().copied());
         let (min, max) = (first.unwrap_or_default(), last.unwrap_or_default());
         let median = took.get(took.len() / 2).copied().unwrap_or_default();
-        eprintln!("{} answers: {min:.1?} to {max:.1?}, median {median:.1?}", took.len());
+        tell(&format!("{} answers: {min:.1?} to {max:.1?}, median {median:.1?}", took.len()));
     }
     match account.perform(&given.verb, &want, act).await {
         Ok(result) => {
@@ -146,13 +147,14 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
 fn advice(error: &AdapterError, token: &str, real: bool) -> String {
     let mut text = format!("{} ({error})", error.class);
     if let Some(wait) = error.retry_after {
-        text.push_str(&format!("; not before {} s", wait.as_secs() + 1));
+        let _ = write!(text, "; not before {} s", wait.as_secs() + 1);
     }
     if real && error.class == infrafabric_definition::Class::Unknown {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "; it may have happened. Look at the provider first; `--token {token}` repeats this very \
              attempt where the provider honours tokens"
-        ));
+        );
     }
     text
 }
@@ -204,22 +206,18 @@ async fn open(
         for (name, value) in definition.simulated_parameters() {
             options.parameters.entry(name).or_insert(value);
         }
-        let url = match &given.world {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => {
-                let definitions = vec![Arc::clone(definition)];
-                let own = World::start(WorldOptions { definitions, ..WorldOptions::default() });
-                let own = own.await?;
-                let url = own.url();
-                world = Some(own);
-                url
-            }
+        let url = if let Some(url) = &given.world {
+            url.trim_end_matches('/').to_owned()
+        } else {
+            let definitions = vec![Arc::clone(definition)];
+            let own = World::start(WorldOptions { definitions, ..WorldOptions::default() }).await?;
+            world.insert(own).url()
         };
         options.endpoint = Some(format!("{url}/p/{}", definition.name()));
-        eprintln!(
+        tell(&format!(
             "{}: its simulator answers; --secret KEY=FILE asks a real account",
             definition.name()
-        );
+        ));
     }
     Ok((Account::open(Arc::clone(definition), options)?, world))
 }
@@ -253,4 +251,10 @@ fn pairs(option: &str, given: &[String]) -> Result<BTreeMap<String, String>, Box
 fn print(value: &Json) -> Result<(), Box<dyn Error>> {
     say(&serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// Says something beside the result.
+#[expect(clippy::print_stderr, reason = "a person reads it")]
+fn tell(line: &str) {
+    eprintln!("{line}");
 }

@@ -55,6 +55,10 @@ pub(super) fn show(definition: &Compiled, source: &str) -> String {
     })
 }
 
+const CLOUD: &str = "| provider | authentication: Secret keys | machine | catalogs | prices | a lost create | requests | checked |";
+
+const ACTIONS: &str = "| provider | authentication: Secret keys | keyed | found | in doubt when lost | asks | keeps, offers | webhook | requests | checked |";
+
 /// All definitions as a page.
 pub(super) fn matrix(all: &[impl AsRef<Compiled>]) -> String {
     let mut text = String::from(
@@ -71,23 +75,9 @@ pub(super) fn matrix(all: &[impl AsRef<Compiled>]) -> String {
         let spec = definition.spec();
         if domain != Some(spec.domain) {
             domain = Some(spec.domain);
-            if spec.domain != Domain::Cloud {
-                let _ = write!(
-                    text,
-                    "\n## {}\n\n\
-                     | provider | authentication: Secret keys | keyed | found | in doubt when lost | asks | keeps, offers | webhook | requests | checked |\n\
-                     |---|---|---|---|---|---|---|---|---|---|\n",
-                    spec.domain.as_str()
-                );
-            } else {
-                let _ = write!(
-                    text,
-                    "\n## {}\n\n\
-                 | provider | authentication: Secret keys | machine | catalogs | prices | a lost create | requests | checked |\n\
-                 |---|---|---|---|---|---|---|---|\n",
-                    spec.domain.as_str()
-                );
-            }
+            let columns = if spec.domain == Domain::Cloud { CLOUD } else { ACTIONS };
+            let rule = "|---".repeat(columns.matches('|').count() - 1);
+            let _ = write!(text, "\n## {}\n\n{columns}\n{rule}|\n", spec.domain.as_str());
         }
         if spec.domain != Domain::Cloud {
             text.push_str(&actions_row(definition));

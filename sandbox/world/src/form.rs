@@ -32,7 +32,10 @@ pub fn nested(body: &[u8]) -> Json {
         let steps = name.split(if bracketed { '[' } else { '.' });
         for step in steps.map(|step| step.trim_end_matches(']')) {
             node.first = usize::from(!bracketed);
-            node = node.children.entry(step.to_owned()).or_default();
+            // `ids[]=a&ids[]=b` is a list too.
+            let step =
+                if step.is_empty() { node.children.len().to_string() } else { step.to_owned() };
+            node = node.children.entry(step).or_default();
         }
         node.value = Some(value);
     }

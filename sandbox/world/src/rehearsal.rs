@@ -146,11 +146,11 @@ impl Stage<'_> {
     async fn aim(&mut self, kind: &'static str, before: &'static str) -> Option<String> {
         let declared = &self.account.definition().actions;
         let all = contract::of(self.account.definition().spec().domain).actions;
-        let makes = |action: &&ActionContract| {
+        let creates = |action: &&ActionContract| {
             action.does == Does::Make(kind) && declared.contains_key(action.name)
         };
-        let maker = all.iter().find(|action| action.name == before).filter(makes);
-        let maker = maker.or_else(|| all.iter().find(makes))?.name;
+        let maker = all.iter().find(|action| action.name == before).filter(creates);
+        let maker = maker.or_else(|| all.iter().find(creates))?.name;
         if maker != before
             && let Some(id) = self.ids.get(before)
         {

@@ -7,6 +7,7 @@
 mod cache;
 mod cluster;
 mod day;
+mod described;
 mod diff;
 mod error;
 mod http;
@@ -55,6 +56,8 @@ enum Part {
     Moto,
     /// The operator's requests and the sandbox's answers through Prism, by official descriptions.
     Prism,
+    /// The definitions that Prism cannot be asked about, by the vendors' descriptions.
+    Described,
     /// A real OBS Studio, headless, told by the CLI what to do.
     Obs,
     /// The CRDs and example manifests on a real kube-apiserver, built from Go modules.
@@ -70,9 +73,10 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Boto,
         Self::Moto,
+        Self::Described,
         Self::Obs,
         Self::Prism,
         Self::Kube,
@@ -84,6 +88,7 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Moto => "moto",
+            Self::Described => "described",
             Self::Obs => "obs",
             Self::Prism => "prism",
             Self::Kube => "kube",
@@ -97,6 +102,7 @@ impl Part {
     fn ask(self, report: &mut Report, cli: &Cli) -> Result<(), error::Error> {
         match self {
             Self::Moto => moto::ask(report).and_then(|()| moto::regions(report)),
+            Self::Described => described::ask(report),
             Self::Obs => obs::ask(report),
             Self::Prism => prism::ask(report),
             Self::Kube => kube::ask(report),

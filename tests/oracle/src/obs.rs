@@ -34,7 +34,8 @@ pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
 struct Stage {
     folder: PathBuf,
     namespace: u32,
-    _running: Vec<Running>,
+    /// Ended in this order.
+    running: Vec<Running>,
 }
 
 impl Stage {
@@ -51,7 +52,7 @@ impl Stage {
             &folder.join("namespace.log"),
         )?;
         let mut stage =
-            Self { folder: folder.to_owned(), namespace: holder.pid(), _running: vec![holder] };
+            Self { folder: folder.to_owned(), namespace: holder.pid(), running: vec![holder] };
         let up = || run(stage.inside("ip").args(["link", "show", "lo", "up"]), ANSWER);
         let began = Instant::now();
         while !up().is_ok_and(|said| said.out.contains("UP")) && began.elapsed() < ANSWER {
@@ -73,8 +74,8 @@ impl Stage {
             .env("QT_QPA_PLATFORM", "xcb")
             .env("DISPLAY", ":77");
         let obs = Running::start("obs", &mut obs, &folder.join("obs.log"))?;
-        stage._running.extend([obs, screen]);
-        stage._running.rotate_left(1);
+        stage.running.extend([obs, screen]);
+        stage.running.rotate_left(1);
         let began = Instant::now();
         loop {
             let said = stage.tell("verify", &[])?;

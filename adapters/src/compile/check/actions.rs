@@ -18,12 +18,11 @@ pub(super) fn check(
 ) {
     for (name, action) in &compiled.actions {
         let path = format!("spec.actions.{name}");
-        match contract.action(name) {
-            Some(known) => check_action(compiled, known, action, (&path, shapes), problems),
-            None => {
-                let known: Vec<&str> = contract.actions.iter().map(|known| known.name).collect();
-                problems.push(unknown(&path, "action", name, &known));
-            }
+        if let Some(known) = contract.action(name) {
+            check_action(compiled, known, action, (&path, shapes), problems);
+        } else {
+            let known: Vec<&str> = contract.actions.iter().map(|known| known.name).collect();
+            problems.push(unknown(&path, "action", name, &known));
         }
     }
     check_simulated(compiled, contract, problems);

@@ -124,7 +124,9 @@ fn says(root: &Json, property: &Json, key: &str) -> bool {
 fn adapt(value: &mut Json, (root, direction): (&Json, Direction), modern: bool) {
     match value {
         Json::Array(items) => {
-            items.iter_mut().for_each(|item| adapt(item, (root, direction), modern));
+            for item in items.iter_mut() {
+                adapt(item, (root, direction), modern);
+            }
         }
         Json::Object(map) => {
             let key = match direction {

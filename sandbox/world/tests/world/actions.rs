@@ -107,12 +107,12 @@ impl Stage {
             return Some(made.expect("a collection").id);
         }
         let all = contract::of(self.definition.spec().domain).actions;
-        let makes = |other: &&ActionContract| {
+        let creates = |other: &&ActionContract| {
             other.does == contract::Does::Make(kind)
                 && self.definition.actions.contains_key(other.name)
         };
-        let before = all.iter().find(|other| Some(other.name) == action.after).filter(makes);
-        let maker = before.or_else(|| all.iter().find(makes)).expect("something makes one");
+        let before = all.iter().find(|other| Some(other.name) == action.after).filter(creates);
+        let maker = before.or_else(|| all.iter().find(creates)).expect("something makes one");
         let made = self.perform(&self.account, maker.name, "").await.expect("made");
         Some(made["id"].as_str().unwrap_or_default().to_owned())
     }
@@ -145,8 +145,8 @@ async fn every_action_gives_what_its_contract_says() {
             for field in action.outputs.iter().filter(|field| field.required) {
                 for row in rows {
                     assert!(row.get(field.name).is_some(), "{name} {}: {row}", action.name);
-                    let state = (field.kind == Kind::State).then(|| row["state"].as_str());
-                    let known = state.is_none_or(|s| s.is_some_and(|s| action.states.contains(&s)));
+                    let word = (field.kind == Kind::State).then(|| row["state"].as_str());
+                    let known = word.is_none_or(|s| s.is_some_and(|s| action.states.contains(&s)));
                     assert!(known, "{name} {}: {row}", action.name);
                 }
             }
@@ -447,16 +447,16 @@ async fn a_collection_finds_what_was_put_into_it() {
 async fn a_message_is_sent_changed_and_taken_back() {
     let stage = Stage::of(&built_in("discord")).await;
     let target = "1100000000000000001".to_owned();
-    let send = chat::Send {
+    let wish = chat::Send {
         target: target.clone(),
         text: "Doors in 10".to_owned(),
         ..chat::Send::default()
     };
     let account = &stage.account;
-    let sent = account.act(&send, Act::new("t-1", &Open)).await.expect("sent");
+    let sent = account.act(&wish, Act::new("t-1", &Open)).await.expect("sent");
     assert_eq!(sent.state, chat::MessageState::Accepted);
     // The same attempt again is the same message.
-    let again = account.act(&send, Act::new("t-1", &Open)).await.expect("sent");
+    let again = account.act(&wish, Act::new("t-1", &Open)).await.expect("sent");
     assert_eq!(again.id, sent.id);
     let act = |token| Act::new(token, &Open).at(&sent.id);
     let edit = chat::Edit { target: target.clone(), text: "Doors in 5".to_owned(), markup: None };
