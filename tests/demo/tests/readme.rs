@@ -20,7 +20,7 @@ const DEMO: &str = "tests/demo/tests/demo.rs";
 const HERE: Where = ("tests/demo/tests/readme.rs", "its_commands_work_on_a_cluster_as_they_stand");
 
 /// Every command of the README and the test that runs it. `cargo xtask test` runs these tests.
-const COMMANDS: [(&str, Where); 16] = [
+const COMMANDS: [(&str, Where); 19] = [
     ("cargo xtask demo", (DEMO, "all_six_steps_hold_and_nothing_is_left")),
     // It runs this very test.
     ("cargo xtask test", ("xtask/src/test.rs", "--workspace")),
@@ -41,6 +41,15 @@ const COMMANDS: [(&str, Where); 16] = [
     (VERIFY, HERE),
     ("kubectl apply -f examples/provider-definition/hetzner.yaml", HERE),
     ("kubectl get providerdefinitions", HERE),
+    (
+        r#"cargo run --package ifctl -- provider try slack send --set text="Doors open in 10 minutes""#,
+        HERE,
+    ),
+    ("cargo run --package ifctl -- provider try anthropic stream", HERE),
+    (
+        r#"cargo run --package ifctl -- provider try obs-studio stage --want '{"program": "Main", "recording": true}'"#,
+        HERE,
+    ),
 ];
 
 const RUN: &str =
