@@ -3,11 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue};
+use infrafabric_adapters::account::{Account, AccountOptions, Act};
 use infrafabric_adapters::compile::{Compiled, Vars};
+use infrafabric_adapters::contract::ai;
+use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_adapters::registry::Registry;
 use infrafabric_adapters::webhook::{Delivery, verify};
 use serde_json::json;
@@ -66,5 +74,90 @@ fn webhook(bench: &mut Criterion) {
     });
 }
 
-criterion_group!(engine, expression, first_use, webhook);
+/// From the moment that a provider has written the first event of a stream until its text is with the
+/// caller.
+fn first_piece(bench: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (written, address) = stream_server();
+    let (definition, _) = Registry::built_in().get("openai").expect("built in");
+    let options = AccountOptions {
+        endpoint: Some(format!("http://{address}")),
+        secrets: BTreeMap::from([("token".to_owned(), "bench".into())]),
+        ..AccountOptions::default()
+    };
+    let account = Account::open(definition, options).expect("opens");
+    let want = ai::Stream(ai::Complete {
+        model: "gpt-5.4".to_owned(),
+        messages: vec![ai::Turn { role: ai::Role::User, content: "Ready?".to_owned() }],
+        max_tokens: 16,
+        ..ai::Complete::default()
+    });
+    bench.bench_function("the first piece of a stream", |timer| {
+        timer.iter_custom(|times| {
+            let mut took = Duration::ZERO;
+            for n in 0..times {
+                let first = Mutex::new(None);
+                let pieces = |_: &str| {
+                    first.lock().expect("one").get_or_insert_with(Instant::now);
+                };
+                let token = format!("bench-{n}");
+                let act = Act::new(&token, &Open).piecewise(&pieces);
+                runtime.block_on(account.act(&want, act)).expect("answered");
+                let first = first.lock().expect("one").expect("a piece");
+                took += first - written.recv().expect("written");
+            }
+            took
+        });
+    });
+}
+
+/// Permits everything.
+struct Open;
+
+#[async_trait::async_trait]
+impl Journal for Open {
+    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn permit(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+/// Answers each request with one event, and the rest a little later; says when the first was written.
+fn stream_server() -> (Receiver<Instant>, SocketAddr) {
+    const FIRST: &str = "data: {\"id\":\"1\",\"choices\":[{\"delta\":{\"content\":\"Yes\"}}]}\n\n";
+    const REST: &str = "data: {\"id\":\"1\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+        data: {\"id\":\"1\",\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n\
+        data: [DONE]\n\n";
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
+    let address = listener.local_addr().expect("an address");
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("connects");
+            stream.set_nodelay(true).expect("no delay");
+            let mut asked = [0; 8192];
+            // One request is one read here: it is small, and on loopback.
+            while stream.read(&mut asked).is_ok_and(|read| read > 0) {
+                let length = FIRST.len() + REST.len();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {length}\r\n\r\n"
+                );
+                stream.write_all(head.as_bytes()).expect("written");
+                std::thread::sleep(Duration::from_millis(1));
+                stream.write_all(FIRST.as_bytes()).expect("written");
+                tell.send(Instant::now()).expect("somebody listens");
+                std::thread::sleep(Duration::from_millis(2));
+                stream.write_all(REST.as_bytes()).expect("written");
+            }
+        }
+    });
+    (told, address)
+}
+
+criterion_group!(engine, expression, first_use, webhook, first_piece);
 criterion_main!(engine);

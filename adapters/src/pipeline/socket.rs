@@ -303,6 +303,7 @@ fn judged(kind: &str, answer: &Json) -> Received {
         return received(200, answer.get("responseData").unwrap_or(&Json::Null));
     }
     let status = match code {
+        4009 => 401,
         204 => 501,
         207 => 503,
         300..=499 | 605 | 606 => 400,

@@ -276,7 +276,9 @@ impl Route {
 
     fn score(&self, values_in_path: usize, received: &Received) -> Score {
         let literal = self.segments.len().saturating_sub(values_in_path);
-        let constants = self.preferred.iter().filter(|c| c.holds(received)).count();
+        // Those that are required hold, or it would not match.
+        let preferred = self.preferred.iter().filter(|c| c.holds(received)).count();
+        let constants = self.required.len() + preferred;
         let present =
             self.variable.iter().filter(|(place, key)| place.get(received, key).is_some()).count();
         let spelled = self.segments.iter().flatten().map(|part| match part {

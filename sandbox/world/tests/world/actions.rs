@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use infrafabric_adapters::account::{Account, Act};
-use infrafabric_adapters::compile::Compiled;
+use infrafabric_adapters::compile::{Compiled, Transport};
 use infrafabric_adapters::contract::{self, ActionContract, Kind, ai, chat, payments, sip};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::registry::Registry;
@@ -218,8 +218,9 @@ async fn faulty(definition: Arc<Compiled>) {
             ("garbage", doubt),
             ("truncated", doubt),
         ] {
-            // Nobody is refused who shows no credentials.
-            if fault == "revoked" && secrets.is_empty() {
+            // Nobody is refused who shows no credentials, and no socket counts requests.
+            let socket = definition.verify.transport == Transport::Socket;
+            if fault == "revoked" && secrets.is_empty() || fault == "429" && socket {
                 continue;
             }
             let spec = FaultSpec::new(stage.name(), fault).on(action.name);
