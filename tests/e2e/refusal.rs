@@ -91,6 +91,22 @@ async fn a_missing_key_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_of_another_domain_is_ready_and_makes_no_machine() {
+    let stage = Stage::start().await;
+    stage.apply(&secret("first", &json!({"token": "xoxb-sandbox-0001"}))).await;
+    stage.apply(&provider("first", "slack", "anywhere")).await;
+    stage.reason("Provider", "first", "CredentialsVerified").await;
+    // A device on a socket is verified as any other.
+    stage.apply(&secret("second", &json!({"password": "obs-sandbox-password"}))).await;
+    stage.apply(&provider("second", "obs-studio", "anywhere")).await;
+    stage.reason("Provider", "second", "CredentialsVerified").await;
+    stage.apply(&web(&["first"])).await;
+    let found = stage.reason("CloudMachine", "web", "InvalidSpec").await;
+    let said = message(&found);
+    assert!(said.contains("slack makes no machines") && said.contains("domain chat"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_token_is_tried_once_and_the_new_one_is_taken() {
     let stage = Stage::start().await;
     stage.apply(&secret("first", &json!({"token": "dop_v1_revoked"}))).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use infrafabric_adapters::account::Account;
 use infrafabric_adapters::contract::cloud::{Address, Machine, MachineState};
 use infrafabric_crds::CloudMachine;
 use infrafabric_crds::cloud_machine::{MachineAddress, State};
@@ -211,6 +212,15 @@ async fn found(
     }
 }
 
+/// Why a provider is none of machines.
+fn makes_none(account: &Account) -> Option<String> {
+    let definition = account.definition();
+    (!definition.objects.contains_key("machine")).then(|| {
+        let (name, domain) = (definition.name(), definition.spec().domain.as_str());
+        format!("its type {name} makes no machines, it is of the domain {domain}: name a cloud")
+    })
+}
+
 /// Fills in the candidates, and asks catalogs only as far as the choice needs them.
 async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Observed) {
     let namespace = machine.namespace().unwrap_or_default();
@@ -224,14 +234,19 @@ async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Ob
             Some(known) if known.closing => Standing::Suspended,
             Some(known) => known.standing,
         };
-        observed.candidates.push(Candidate {
-            name: candidate.name.clone(),
-            region: region.ok_or_else(|| {
+        let other = account.as_ref().and_then(|account| makes_none(&account.account));
+        let region = match other {
+            Some(reason) => Err(reason),
+            None => region.ok_or_else(|| {
                 format!(
                     "no region: give providers[].region, spec.region, or a region in Provider {}",
                     candidate.name
                 )
             }),
+        };
+        observed.candidates.push(Candidate {
+            name: candidate.name.clone(),
+            region,
             standing,
             offering: None,
         });
