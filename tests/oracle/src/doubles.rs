@@ -151,13 +151,13 @@ fn messages(report: &mut Report, folder: &Path) -> Result<(), Error> {
         format!("http://127.0.0.1:{port}/api"),
         &[("token", "xoxb-test")],
     )?;
-    let send = |target: &str| json!({"target": target, "text": "Doors open in 10 minutes"});
+    let message_to = |target: &str| json!({"target": target, "text": "Doors open in 10 minutes"});
     let sent = [("state", json!("Accepted")), ("target", json!("C000000001"))];
-    let message = slack.gives(report, ("send", "", send("C000000001")), &sent)?;
+    let message = slack.gives(report, ("send", "", message_to("C000000001")), &sent)?;
     let id = message["id"].as_str().unwrap_or_default();
-    slack.gives(report, ("edit", id, send("C000000001")), &[])?;
+    slack.gives(report, ("edit", id, message_to("C000000001")), &[])?;
     slack.gives(report, ("delete", id, json!({"target": "C000000001"})), &[])?;
-    slack.refuses(report, ("send", send("C999999999")), "NotFound")?;
+    slack.refuses(report, ("send", message_to("C999999999")), "NotFound")?;
     let endpoint = format!("http://127.0.0.1:{}/2010-04-01/Accounts/{ACCOUNT}", port + 1);
     let secrets = [("apiKey", ACCOUNT), ("apiSecret", "twilio_test_auth_token")];
     let twilio = Double::new(folder, "twilio", endpoint.clone(), &secrets)?;

@@ -11,6 +11,7 @@ mod described;
 mod diff;
 mod doubles;
 mod error;
+mod home_assistant;
 mod http;
 mod kube;
 mod manifests;
@@ -40,6 +41,9 @@ struct Cli {
     /// Ask these only. The first time, those about Kubernetes build it from Go modules: minutes.
     #[arg(long, value_enum)]
     only: Vec<Part>,
+    /// Ask those too that take minutes to install.
+    #[arg(long)]
+    all: bool,
     /// Of the requests that both servers answer: those cases only whose name contains this.
     #[arg(long)]
     case: Option<String>,
@@ -61,6 +65,8 @@ enum Part {
     Described,
     /// Stand-ins of vendors that others wrote, asked by the CLI.
     Doubles,
+    /// A real Home Assistant, told by the CLI what to do; minutes to install.
+    HomeAssistant,
     /// A real OBS Studio, headless, told by the CLI what to do.
     Obs,
     /// The CRDs and example manifests on a real kube-apiserver, built from Go modules.
@@ -94,6 +100,7 @@ impl Part {
             Self::Moto => "moto",
             Self::Described => "described",
             Self::Doubles => "doubles",
+            Self::HomeAssistant => "home-assistant",
             Self::Obs => "obs",
             Self::Prism => "prism",
             Self::Kube => "kube",
@@ -109,6 +116,7 @@ impl Part {
             Self::Moto => moto::ask(report).and_then(|()| moto::regions(report)),
             Self::Described => described::ask(report),
             Self::Doubles => doubles::ask(report),
+            Self::HomeAssistant => home_assistant::ask(report),
             Self::Obs => obs::ask(report),
             Self::Prism => prism::ask(report),
             Self::Kube => kube::ask(report),
@@ -133,7 +141,8 @@ fn main() -> ExitCode {
             }
         };
     }
-    let parts = if cli.only.is_empty() { Part::ALL.to_vec() } else { cli.only.clone() };
+    let mut parts = if cli.only.is_empty() { Part::ALL.to_vec() } else { cli.only.clone() };
+    parts.extend(cli.all.then_some(Part::HomeAssistant));
     let mut report = Report::default();
     for part in &parts {
         report.begin(part.name());

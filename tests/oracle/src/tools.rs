@@ -89,6 +89,24 @@ pub(crate) fn emulate() -> Result<(PathBuf, PathBuf), Error> {
     Ok((node, script.join("node_modules/emulate/dist/index.js")))
 }
 
+/// Home Assistant; the path of its `bin`.
+pub(crate) fn home_assistant() -> Result<PathBuf, Error> {
+    let folder = folder("python-home-assistant-2024.3.3")?;
+    let bin = folder.join("bin");
+    if !marked(&folder) {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(&folder);
+        obtain("a Python environment", &mut venv, INSTALL)?;
+        let absent = |error: Error| Error::Absent {
+            what: "Home Assistant (pip)".to_owned(),
+            reason: crate::error::chain(&error),
+        };
+        crate::home_assistant::install(&bin, BUILD).map_err(absent)?;
+        mark(&folder)?;
+    }
+    Ok(bin)
+}
+
 /// stripe-mock; the path of its program.
 pub(crate) fn stripe_mock() -> Result<PathBuf, Error> {
     let folder = folder("go-stripe-mock-0.203.0")?;
