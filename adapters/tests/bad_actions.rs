@@ -73,6 +73,12 @@ fn actions_that_cannot_work_are_refused() {
         ),
         (
             "ai/openai.yaml",
+            "    stream:\n",
+            "    stream:\n      key: true\n",
+            "spec.actions.stream.key: a stream that began cannot be repeated",
+        ),
+        (
+            "ai/openai.yaml",
             "        within: 10m",
             "        within: soon",
             "spec.actions.complete.call.within: `soon` is no span such as 30s",

@@ -207,13 +207,18 @@ impl Account {
         action: &CompiledAction,
         inputs: Inputs,
     ) -> Result<Json, AdapterError> {
+        let most = inputs.want["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok());
+        let most = most.unwrap_or(usize::MAX);
         let items = self.pipeline.list(name, Some(&action.call), inputs).await?;
         let each = items.into_iter().map(|item| {
             let vars = Shown::listed(item).vars();
             Outputs::render(&action.outputs, &vars)?.json(known.outputs)
         });
         let all: Result<Vec<Json>, ParseError> = each.collect();
-        all.map(Json::from).map_err(|error| self.unreadable(name, error.into()))
+        let mut all = all.map_err(|error| self.unreadable(name, error.into()))?;
+        // Not every provider counts.
+        all.truncate(most);
+        Ok(Json::from(all))
     }
 
     fn acted(&self, action: &CompiledAction, answer: &Answer) -> Result<Outputs, ParseError> {

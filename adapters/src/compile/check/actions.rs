@@ -71,6 +71,10 @@ fn check_action(
         }
         (None, false) => {}
     }
+    if contract.streams && action.keyed {
+        let reason = "a stream that began cannot be repeated: its pieces would come twice";
+        problems.push(problem(&format!("{path}.key"), reason.to_owned()));
+    }
     check_repetition(contract, action, path, problems);
 }
 
