@@ -1,5 +1,5 @@
 //! `ifctl provider check --against`: what the vendors' descriptions say where Prism cannot be asked, since
-//! several hosts are described in several files, or the description is none of OpenAPI.
+//! several hosts are described in several files, or Prism cannot read the description.
 
 use std::fs;
 use std::process::Command;
@@ -22,7 +22,7 @@ struct Described {
     except: &'static [(&'static str, &'static str)],
 }
 
-const ALL: [Described; 3] = [
+const ALL: [Described; 4] = [
     Described {
         file: "sip/twilio.yaml",
         descriptions: &[
@@ -40,6 +40,8 @@ const ALL: [Described; 3] = [
             "each kind of message forbids the properties that all kinds share, so that none is valid",
         )],
     },
+    // Prism takes any body there: it cannot read these schemas, and says nothing of it.
+    Described { file: "ai/qdrant.yaml", descriptions: &["ai/qdrant-openapi.json"], except: &[] },
     Described {
         file: "payments/stripe.yaml",
         descriptions: &["payments/stripe-trimmed.prism.json"],

@@ -29,7 +29,7 @@ pub(crate) struct Official {
 const TOKEN: &str = "access tokens are described by RFC 6749 alone";
 
 /// All that are judged.
-pub(crate) const OFFICIAL: [Official; 18] = [
+pub(crate) const OFFICIAL: [Official; 17] = [
     Official {
         definition: "digitalocean",
         descriptions: &[("", "cloud/digitalocean.json")],
@@ -121,12 +121,6 @@ pub(crate) const OFFICIAL: [Official; 18] = [
     Official {
         definition: "together-ai",
         descriptions: &[("", "ai/together-openapi.yaml")],
-        region: "",
-        unjudged: &[],
-    },
-    Official {
-        definition: "qdrant",
-        descriptions: &[("", "ai/qdrant-openapi.json")],
         region: "",
         unjudged: &[],
     },
