@@ -153,7 +153,10 @@ impl Account {
             // What is absent cannot be wrong.
             if held == Some(Json::Bool(false)) {
                 let said = message.render_text(&vars, ToOwned::to_owned).ok().flatten();
-                return Err(fail(said.unwrap_or_default()));
+                let said = said.filter(|said| !said.is_empty());
+                return Err(fail(
+                    said.unwrap_or_else(|| "a rule of the definition refuses it".to_owned()),
+                ));
             }
         }
         Ok(())

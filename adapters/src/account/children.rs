@@ -1,5 +1,7 @@
 //! What a thing holds: read, and made and removed until it is what is wanted.
 
+use std::collections::HashSet;
+
 use infrafabric_definition::Class;
 use serde_json::{Value as Json, json};
 
@@ -67,7 +69,12 @@ impl Account {
             _ => Vec::new(),
         };
         let mut missing = Vec::new();
+        let mut seen = HashSet::new();
         for (key, one) in self.keyed(child, "child", &child.key, wanted)? {
+            // What is wanted twice is made once.
+            if !seen.insert(key.clone()) {
+                continue;
+            }
             match there.iter().position(|(known, _)| *known == key) {
                 Some(at) => drop(there.remove(at)),
                 None => missing.push((key, one)),

@@ -130,15 +130,16 @@ impl std::fmt::Display for Unknown {
 
 /// What a device pushes, as it comes.
 #[derive(Debug)]
-pub struct DeviceEvents(tokio::sync::broadcast::Receiver<DeviceEvent>);
+pub struct DeviceEvents(tokio::sync::broadcast::Receiver<Option<DeviceEvent>>);
 
 impl DeviceEvents {
-    /// The next event; `None` when the account is gone. What came too fast to be kept is left out.
+    /// The next event; `None` when the connection has ended: what happened since is seen by looking, and
+    /// [`Account::events`] connects again. What came too fast to be kept is left out.
     pub async fn next(&mut self) -> Option<DeviceEvent> {
         use tokio::sync::broadcast::error::RecvError;
         loop {
             match self.0.recv().await {
-                Ok(event) => return Some(event),
+                Ok(event) => return event,
                 Err(RecvError::Lagged(lost)) => {
                     tracing::warn!(lost, "events of a device came too fast");
                 }
@@ -149,8 +150,7 @@ impl DeviceEvents {
 }
 
 impl Account {
-    /// What the device pushes from now on. The account must be kept: with it the connection ends, and when
-    /// the connection ends the next request makes another one.
+    /// What the device pushes from now on. The account must be kept: with it the connection ends.
     ///
     /// # Errors
     /// Class `Unsupported` where the provider pushes nothing, `Unavailable` when it cannot be reached.

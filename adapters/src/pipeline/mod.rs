@@ -306,7 +306,7 @@ impl Pipeline {
     pub(crate) async fn events(
         &self,
         operation: &CompiledOperation,
-    ) -> Result<tokio::sync::broadcast::Receiver<DeviceEvent>, AdapterError> {
+    ) -> Result<tokio::sync::broadcast::Receiver<Option<DeviceEvent>>, AdapterError> {
         let inputs = Inputs::default();
         let call =
             Call { name: "events", operation: Some(operation), inputs, effect: None, events: None };

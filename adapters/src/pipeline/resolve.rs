@@ -2,6 +2,8 @@
 
 use infrafabric_definition::Class;
 
+use serde_json::Value as Json;
+
 use super::Pipeline;
 use super::answer::Answer;
 use super::call::{Call, Ready};
@@ -28,27 +30,34 @@ impl Pipeline {
             effect: None,
             events: None,
         };
-        let answer = match self.run(question).await {
-            Ok(answer) => answer,
-            Err(why) => {
-                error.message = format!("{}; and asking failed: {}", error.message, why.message);
-                return Err(error);
-            }
-        };
-        let found = match &resolve.item {
-            Some(item) => {
-                let mut vars = inputs.vars(&self.parameters);
-                answer.add_to(&mut vars);
-                self.evaluated(&resolve.name, item, &vars)?
-            }
-            None => None,
+        let found = match self.run(question).await {
+            Ok(answer) => self.shown(resolve, inputs, &answer).map(|item| (item, answer)),
+            Err(why) => Err(why),
         };
         match found {
-            Some(item) if !item.is_null() => {
+            Ok((Some(item), answer)) if !item.is_null() => {
                 tracing::info!(operation = call.operation.name, "the answer was lost; it happened");
                 Ok(Answer { body: item, resolved: true, ..answer })
             }
-            _ => Err(error),
+            Ok(_) => Err(error),
+            // In doubt it stays, whatever was wrong with asking.
+            Err(why) => {
+                error.message = format!("{}; and asking failed: {}", error.message, why.message);
+                Err(error)
+            }
         }
+    }
+
+    /// What of the provider's answer is what was made.
+    fn shown(
+        &self,
+        resolve: &CompiledOperation,
+        inputs: &Inputs,
+        answer: &Answer,
+    ) -> Result<Option<Json>, AdapterError> {
+        let Some(item) = &resolve.item else { return Ok(None) };
+        let mut vars = inputs.vars(&self.parameters);
+        answer.add_to(&mut vars);
+        self.evaluated(&resolve.name, item, &vars)
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use http::HeaderMap;
@@ -33,6 +34,9 @@ const RPC_VERSION: u64 = 1;
 const CONNECT: Duration = Duration::from_secs(5);
 /// The largest message that is read.
 const LIMIT_BYTES: usize = super::BODY_LIMIT_BYTES;
+/// After how long a silence the device is asked whether it is there, and after how long another the
+/// connection is given up: a machine that lost its power says no goodbye.
+const QUIET: Duration = Duration::from_secs(5);
 /// How many events wait for who reads them slowly; the oldest are lost then.
 const EVENTS: usize = 256;
 
@@ -48,8 +52,13 @@ pub struct DeviceEvent {
 /// The connection of an account, made when it is first needed.
 pub(crate) struct Socket {
     live: tokio::sync::Mutex<Option<Arc<Live>>>,
-    events: broadcast::Sender<DeviceEvent>,
+    events: broadcast::Sender<Pushed>,
+    /// After how long a silence it asks; [`QUIET`] but in tests.
+    quiet: Duration,
 }
+
+/// An event; nothing when the connection that brought them has ended.
+pub(crate) type Pushed = Option<DeviceEvent>;
 
 impl std::fmt::Debug for Socket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,16 +68,21 @@ impl std::fmt::Debug for Socket {
 
 impl Default for Socket {
     fn default() -> Self {
-        Self { live: tokio::sync::Mutex::default(), events: broadcast::Sender::new(EVENTS) }
+        Self {
+            live: tokio::sync::Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+            quiet: QUIET,
+        }
     }
 }
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Out = Arc<tokio::sync::Mutex<SplitSink<Stream, Message>>>;
 type Waiting = Arc<Mutex<Option<HashMap<String, oneshot::Sender<Json>>>>>;
 
 /// An open connection.
 struct Live {
-    out: tokio::sync::Mutex<SplitSink<Stream, Message>>,
+    out: Out,
     /// Who waits for which answer; nothing once the connection has ended.
     waiting: Waiting,
     next: AtomicU64,
@@ -99,7 +113,7 @@ enum Refusal {
 
 impl Socket {
     /// What the device pushes from now on.
-    pub(crate) fn events(&self) -> broadcast::Receiver<DeviceEvent> {
+    pub(crate) fn events(&self) -> broadcast::Receiver<Pushed> {
         self.events.subscribe()
     }
 
@@ -172,7 +186,7 @@ impl Socket {
             return Ok(Arc::clone(open));
         }
         *live = None;
-        let opened = tokio::time::timeout(CONNECT, connect(url, password, self.events.clone()));
+        let opened = tokio::time::timeout(CONNECT, self.connect(url, password));
         let opened = opened.await;
         let opened = opened
             .unwrap_or_else(|_| Err(Refusal::Unreachable("no connection in time".to_owned())))?;
@@ -180,59 +194,63 @@ impl Socket {
         *live = Some(Arc::clone(&opened));
         Ok(opened)
     }
+
+    async fn connect(&self, url: &Url, password: Option<&SecretString>) -> Result<Live, Refusal> {
+        let unreachable = |what: &str| Refusal::Unreachable(what.to_owned());
+        let mut url = url.clone();
+        let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+        // Both are special schemes, so that one may become the other.
+        let _ = url.set_scheme(scheme);
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(LIMIT_BYTES))
+            .max_frame_size(Some(LIMIT_BYTES));
+        let connected = connect_async_with_config(url.as_str(), Some(config), true).await;
+        let (stream, _) = connected
+            .map_err(|error| Refusal::Unreachable(format!("connect: {}", short(&error))))?;
+        let (mut out, mut into) = stream.split();
+        let hello = next(&mut into).await.ok_or_else(|| unreachable("no greeting"))??;
+        if hello["op"] != 0 {
+            return Err(unreachable("no greeting of obs-websocket 5"));
+        }
+        let hello = &hello["d"];
+        let speaks = hello["rpcVersion"].as_u64().unwrap_or_default();
+        if speaks < RPC_VERSION {
+            return Err(Refusal::Version(format!(
+                "it speaks version {speaks} of the requests, and {RPC_VERSION} is needed: OBS 28 or newer"
+            )));
+        }
+        let mut identify = json!({"rpcVersion": RPC_VERSION});
+        if let Some(asked) = hello.get("authentication").filter(|asked| asked.is_object()) {
+            let password = password.ok_or(Refusal::Password)?;
+            let text = |key: &str| asked[key].as_str().unwrap_or_default();
+            identify["authentication"] =
+                Json::from(proof(password.expose_secret(), text("salt"), text("challenge")));
+        }
+        let identify = Message::text(json!({"op": 1, "d": identify}).to_string());
+        out.send(identify).await.map_err(|_| unreachable("it hung up"))?;
+        // Who is not let in is hung up on, with the reason in the code.
+        match next(&mut into).await {
+            Some(Ok(identified)) if identified["op"] == 2 => {}
+            Some(Err(refusal)) => return Err(refusal),
+            Some(Ok(_)) => return Err(unreachable("not identified")),
+            None => return Err(unreachable("it hung up before it let us in")),
+        }
+        let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        let out: Out = Arc::new(tokio::sync::Mutex::new(out));
+        let reader = Reader {
+            into,
+            out: Arc::clone(&out),
+            waiting: Arc::clone(&waiting),
+            events: self.events.clone(),
+            quiet: self.quiet,
+        };
+        let reader = tokio::spawn(reader.run());
+        Ok(Live { out, waiting, next: AtomicU64::new(1), reader })
+    }
 }
 
 fn unsent(reason: String) -> SendFailure {
     SendFailure { sent: false, reason, source: None }
-}
-
-async fn connect(
-    url: &Url,
-    password: Option<&SecretString>,
-    events: broadcast::Sender<DeviceEvent>,
-) -> Result<Live, Refusal> {
-    let unreachable = |what: &str| Refusal::Unreachable(what.to_owned());
-    let mut url = url.clone();
-    let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-    // Both are special schemes, so that one may become the other.
-    let _ = url.set_scheme(scheme);
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(LIMIT_BYTES))
-        .max_frame_size(Some(LIMIT_BYTES));
-    let connected = connect_async_with_config(url.as_str(), Some(config), true).await;
-    let (stream, _) =
-        connected.map_err(|error| Refusal::Unreachable(format!("connect: {}", short(&error))))?;
-    let (mut out, mut into) = stream.split();
-    let hello = next(&mut into).await.ok_or_else(|| unreachable("no greeting"))??;
-    if hello["op"] != 0 {
-        return Err(unreachable("no greeting of obs-websocket 5"));
-    }
-    let hello = &hello["d"];
-    let speaks = hello["rpcVersion"].as_u64().unwrap_or_default();
-    if speaks < RPC_VERSION {
-        return Err(Refusal::Version(format!(
-            "it speaks version {speaks} of the requests, and {RPC_VERSION} is needed: OBS 28 or newer"
-        )));
-    }
-    let mut identify = json!({"rpcVersion": RPC_VERSION});
-    if let Some(asked) = hello.get("authentication").filter(|asked| asked.is_object()) {
-        let password = password.ok_or(Refusal::Password)?;
-        let text = |key: &str| asked[key].as_str().unwrap_or_default();
-        identify["authentication"] =
-            Json::from(proof(password.expose_secret(), text("salt"), text("challenge")));
-    }
-    let identify = Message::text(json!({"op": 1, "d": identify}).to_string());
-    out.send(identify).await.map_err(|_| unreachable("it hung up"))?;
-    // Who is not let in is hung up on, with the reason in the code.
-    match next(&mut into).await {
-        Some(Ok(identified)) if identified["op"] == 2 => {}
-        Some(Err(refusal)) => return Err(refusal),
-        Some(Ok(_)) => return Err(unreachable("not identified")),
-        None => return Err(Refusal::Password),
-    }
-    let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
-    let reader = tokio::spawn(read(into, Arc::clone(&waiting), events));
-    Ok(Live { out: tokio::sync::Mutex::new(out), waiting, next: AtomicU64::new(1), reader })
 }
 
 /// Proves the password without showing it.
@@ -242,40 +260,94 @@ fn proof(password: &str, salt: &str, challenge: &str) -> String {
     hashed(format!("{secret}{challenge}"))
 }
 
-/// The next message; `None` when it hung up.
-async fn next(into: &mut SplitStream<Stream>) -> Option<Result<Json, Refusal>> {
-    while let Some(message) = into.next().await {
-        match message {
+/// What a frame is for us.
+enum Frame {
+    /// A message, or why there will be none.
+    Message(Result<Json, Refusal>),
+    /// It hung up without a word.
+    End,
+    /// Of no meaning but that it lives.
+    Sign,
+}
+
+impl From<Result<Message, WsError>> for Frame {
+    fn from(frame: Result<Message, WsError>) -> Self {
+        match frame {
             Ok(Message::Text(text)) => {
-                let odd = || Refusal::Unreachable("a message that is no JSON".to_owned());
-                return Some(serde_json::from_str(&text).map_err(|_| odd()));
+                let odd = |_| Refusal::Unreachable("a message that is no JSON".to_owned());
+                Self::Message(serde_json::from_str(&text).map_err(odd))
             }
-            Ok(Message::Close(Some(frame))) => {
-                return Some(Err(match u16::from(frame.code) {
-                    4009 => Refusal::Password,
-                    4010 => Refusal::Version(frame.reason.to_string()),
-                    code => Refusal::Unreachable(format!("it hung up with code {code}")),
-                }));
-            }
-            Ok(Message::Close(None)) | Err(_) => return None,
-            Ok(_) => {}
+            Ok(Message::Close(Some(frame))) => Self::Message(Err(match u16::from(frame.code) {
+                4009 => Refusal::Password,
+                4010 => Refusal::Version(frame.reason.to_string()),
+                code => Refusal::Unreachable(format!("it hung up with code {code}")),
+            })),
+            Ok(Message::Close(None)) | Err(_) => Self::End,
+            Ok(_) => Self::Sign,
         }
     }
-    None
+}
+
+/// The next message; `None` when it hung up.
+async fn next(into: &mut SplitStream<Stream>) -> Option<Result<Json, Refusal>> {
+    loop {
+        match Frame::from(into.next().await?) {
+            Frame::Message(said) => return Some(said),
+            Frame::End => return None,
+            Frame::Sign => {}
+        }
+    }
 }
 
 /// Gives each answer to who waits for it, and events to who listens, until the connection ends.
-async fn read(
-    mut into: SplitStream<Stream>,
+struct Reader {
+    into: SplitStream<Stream>,
+    out: Out,
     waiting: Waiting,
-    events: broadcast::Sender<DeviceEvent>,
-) {
-    while let Some(Ok(message)) = next(&mut into).await {
+    events: broadcast::Sender<Pushed>,
+    quiet: Duration,
+}
+
+impl Reader {
+    async fn run(mut self) {
+        while let Some(message) = self.next().await {
+            self.give(&message);
+        }
+        // Whoever waits or listens learns that nothing comes.
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let _ = self.events.send(None);
+    }
+
+    /// The next message of a connection that is kept alive.
+    async fn next(&mut self) -> Option<Json> {
+        let mut asked = false;
+        loop {
+            match tokio::time::timeout(self.quiet, self.into.next()).await {
+                Ok(frame) => {
+                    asked = false;
+                    match Frame::from(frame?) {
+                        Frame::Message(said) => return said.ok(),
+                        Frame::End => return None,
+                        Frame::Sign => {}
+                    }
+                }
+                Err(_) if asked => return None,
+                Err(_) => {
+                    asked = true;
+                    let ping =
+                        async { self.out.lock().await.send(Message::Ping(Bytes::new())).await };
+                    tokio::time::timeout(self.quiet, ping).await.ok()?.ok()?;
+                }
+            }
+        }
+    }
+
+    fn give(&self, message: &Json) {
         let said = &message["d"];
         match message["op"].as_u64() {
             Some(7) => {
                 let id = said["requestId"].as_str().unwrap_or_default();
-                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 let told = waiting.as_mut().and_then(|waiting| waiting.remove(id));
                 // Who gave up does not listen.
                 let _ = told.map(|tell| tell.send(said.clone()));
@@ -283,13 +355,12 @@ async fn read(
             Some(5) => {
                 let kind = said["eventType"].as_str().unwrap_or_default().to_owned();
                 // Nobody may listen.
-                let _ = events.send(DeviceEvent { kind, data: said["eventData"].clone() });
+                let _ =
+                    self.events.send(Some(DeviceEvent { kind, data: said["eventData"].clone() }));
             }
             _ => {}
         }
     }
-    // Whoever waits learns that nothing comes.
-    *waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// A request's answer as HTTP would say it.
@@ -341,6 +412,42 @@ mod tests {
             "+IxH4CnCiqpX1rM9scsNynZzbOe4KhDeYcTNS3PDaeY=",
         );
         assert_eq!(proof, "1Ct943GAT+6YQUUX47Ia/ncufilbe6+oD6lY+5kaCu4=");
+    }
+
+    /// Lets in whoever comes, and says nothing more, not even to a ping.
+    async fn silent() -> (Url, tokio::task::JoinHandle<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let serving = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((tcp, _)) = listener.accept().await {
+                let mut stream = tokio_tungstenite::accept_async(tcp).await.expect("a websocket");
+                let mut say = async |said: Json| {
+                    stream.send(Message::text(said.to_string())).await.expect("it listens");
+                };
+                say(json!({"op": 0, "d": {"rpcVersion": 1}})).await;
+                say(json!({"op": 2, "d": {}})).await;
+                kept.push(stream);
+            }
+        });
+        (Url::parse(&format!("http://127.0.0.1:{port}")).expect("a URL"), serving)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_died_silently_is_given_up_and_made_again() {
+        let (url, serving) = silent().await;
+        let socket = Socket { quiet: Duration::from_millis(30), ..Socket::default() };
+        for _ in 0..2 {
+            let mut events = socket.events();
+            socket.open(&url, None).await.expect("let in");
+            let asked = Instant::now();
+            let deadline = asked + Duration::from_mins(1);
+            let lost = socket.call(&url, None, ("GetVersion", b"{}"), deadline).await;
+            let Err(lost) = lost else { panic!("nobody answers") };
+            assert!(lost.sent && lost.reason.contains("ended"), "{}", lost.reason);
+            assert_eq!(events.recv().await.expect("who listens is told"), None);
+        }
+        serving.abort();
     }
 
     #[test]

@@ -163,7 +163,8 @@ fn advice(error: &AdapterError, token: &str, real: bool) -> String {
 async fn events(account: &Account, time: Duration) -> Result<(), Box<dyn Error>> {
     let mut events = account.events().await?;
     let until = tokio::time::Instant::now() + time;
-    while let Ok(Some(event)) = tokio::time::timeout_at(until, events.next()).await {
+    while let Ok(event) = tokio::time::timeout_at(until, events.next()).await {
+        let event = event.ok_or("the device hung up; the scene may differ now: `look` says")?;
         say(&json!({"kind": event.kind, "data": event.data}).to_string());
     }
     Ok(())
