@@ -41,9 +41,6 @@ struct Cli {
     /// Ask these only. The first time, those about Kubernetes build it from Go modules: minutes.
     #[arg(long, value_enum)]
     only: Vec<Part>,
-    /// Ask those too that take minutes to install.
-    #[arg(long)]
-    all: bool,
     /// Of the requests that both servers answer: those cases only whose name contains this.
     #[arg(long)]
     case: Option<String>,
@@ -82,12 +79,13 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Boto,
         Self::Moto,
         Self::Described,
         Self::Doubles,
         Self::Obs,
+        Self::HomeAssistant,
         Self::Prism,
         Self::Kube,
         Self::ApiDiff,
@@ -141,8 +139,7 @@ fn main() -> ExitCode {
             }
         };
     }
-    let mut parts = if cli.only.is_empty() { Part::ALL.to_vec() } else { cli.only.clone() };
-    parts.extend(cli.all.then_some(Part::HomeAssistant));
+    let parts = if cli.only.is_empty() { Part::ALL.to_vec() } else { cli.only.clone() };
     let mut report = Report::default();
     for part in &parts {
         report.begin(part.name());
