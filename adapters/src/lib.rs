@@ -3,6 +3,7 @@
 //! *Invariants*: knows no Kubernetes; nothing but the pipeline sends.
 
 pub mod account;
+pub mod alike;
 pub mod clock;
 pub mod compile;
 pub mod contract;

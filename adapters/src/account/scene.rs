@@ -9,13 +9,11 @@ use tokio::time::Instant;
 
 use super::Account;
 use super::actions::Act;
+use crate::alike::alike;
 use crate::compile::Transport;
 use crate::contract::production::{Look, SceneState, SceneWant};
 use crate::error::AdapterError;
 use crate::pipeline::DeviceEvent;
-
-/// How alike a name must be to be offered.
-const ALIKE: f64 = 0.7;
 
 /// What a device is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,12 +108,7 @@ fn known<'a>(
     if all.clone().any(|known| known == name) {
         return Ok(());
     }
-    let score = |other: &String| strsim::jaro_winkler(&other.to_lowercase(), &name.to_lowercase());
-    let mut alike: Vec<(f64, String)> =
-        all.map(|other| (score(other), other.clone())).filter(|(s, _)| *s >= ALIKE).collect();
-    alike.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let alike = alike.into_iter().take(3).map(|(_, name)| name).collect();
-    Err(Unknown { what, name: name.to_owned(), alike })
+    Err(Unknown { what, name: name.to_owned(), alike: alike(name, all) })
 }
 
 impl std::fmt::Display for Unknown {

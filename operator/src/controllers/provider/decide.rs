@@ -1,6 +1,7 @@
 //! What to do, from what was seen. Pure and total.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use infrafabric_adapters::alike::alike;
 use infrafabric_crds::provider::reason;
 use infrafabric_crds::{DETACH_ANNOTATION, Provider};
 use infrafabric_definition::{Class, Name};
@@ -96,15 +97,22 @@ fn deletion(provider: &Provider, observed: &Observed) -> Decision {
     stand(reason::IN_USE, message, false, None)
 }
 
+/// There are too many to name all.
+fn unknown_type(name: &str, known: &[String]) -> String {
+    let near = alike(name, known.iter());
+    let hint = if near.is_empty() {
+        format!("none of the {} that are is like it: `ifctl provider list`", known.len())
+    } else {
+        format!("did you mean {}?", near.join(", "))
+    };
+    format!("no definition {name} is built in or applied; {hint}")
+}
+
 /// What keeps the Provider from being called at all.
 fn misfit(provider: &Provider, observed: &Observed) -> Option<Decision> {
     let auth = Some(Class::Auth);
     let Some((definition, _)) = &observed.definition else {
-        let message = format!(
-            "no definition {} is built in or applied; there are {}",
-            provider.spec.type_,
-            observed.known_types.join(", ")
-        );
+        let message = unknown_type(&provider.spec.type_, &observed.known_types);
         return Some(stand(reason::UNKNOWN_TYPE, message, true, Some(Class::Unsupported)));
     };
     if let Err(why) = &observed.endpoint {
@@ -196,4 +204,24 @@ fn values_digest(secret: &k8s_openapi::api::core::v1::Secret) -> String {
 pub fn retry_after(failures: u32, said: Option<TimeDelta>) -> TimeDelta {
     let growing = TimeDelta::seconds(5) * 2_i32.pow(failures.saturating_sub(1).min(6));
     said.unwrap_or_default().max(growing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_not_there_has_names_like_it() {
+        let known = ["linode", "digitalocean", "obs-studio"].map(str::to_owned);
+        let said = unknown_type("digital-ocean", &known);
+        assert_eq!(
+            said,
+            "no definition digital-ocean is built in or applied; did you mean digitalocean?"
+        );
+        let said = unknown_type("hetzner", &known);
+        assert!(
+            said.ends_with("none of the 3 that are is like it: `ifctl provider list`"),
+            "{said}"
+        );
+    }
 }
