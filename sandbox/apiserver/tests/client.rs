@@ -188,6 +188,11 @@ async fn watchers_see_everything_in_order_also_by_streaming_lists() {
         ..ConfigMap::default()
     };
     maps.create(&PostParams::default(), &map("before")).await.unwrap();
+    // A controller publishes it a while after the namespace is there.
+    eventually("the authority's certificate is published", async || {
+        maps.get_opt("kube-root-ca.crt").await.unwrap().map(drop)
+    })
+    .await;
     for config in [watcher::Config::default().streaming_lists(), watcher::Config::default()] {
         let mut stream = Box::pin(watcher(maps.clone(), config).default_backoff());
         let mut initial = Vec::new();
