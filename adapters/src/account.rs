@@ -121,6 +121,51 @@ impl Account {
         self.verifier.verify(&self.definition, delivery, self.pipeline.now())
     }
 
+    /// Takes a delivery: what it says, if it comes from the provider and is not old, and whether it came
+    /// before ([`Event::repeated`]; by its id, or else by signature and body, among the newest 4096 that
+    /// this process got). Public keys are fetched when a token names one that is not known. Who could
+    /// not act on it says so by [`Account::forget_delivery`], so that it may come again.
+    ///
+    /// # Errors
+    /// Why it is not to be believed. Who got it answers 401 or 403 and acts on nothing; 503 after
+    /// [`WebhookError::Keys`].
+    pub async fn receive(&self, delivery: &Delivery<'_>) -> Result<Event, WebhookError> {
+        let verify = || self.verify_webhook(delivery);
+        let mut event = match verify() {
+            Err(WebhookError::UnknownKey) if self.fetch_keys().await? => verify()?,
+            other => other?,
+        };
+        event.repeated = event.reply.is_none() && self.verifier.note(&event);
+        Ok(event)
+    }
+
+    /// Forgets that a delivery came.
+    pub fn forget_delivery(&self, event: &Event) {
+        self.verifier.forget(event);
+    }
+
+    /// Asks for the keys that verify tokens, unless that was done a while ago.
+    async fn fetch_keys(&self) -> Result<bool, WebhookError> {
+        let keys = self.definition.webhook.as_ref().and_then(|webhook| webhook.keys.as_ref());
+        let Some((operation, _)) = keys else { return Ok(false) };
+        if !self.verifier.published().claim(self.pipeline.now()) {
+            return Ok(false);
+        }
+        let call = Call {
+            name: &operation.name,
+            operation: Some(operation),
+            inputs: self.inputs(""),
+            effect: None,
+            events: None,
+        };
+        let answer = self.pipeline.run(call).await.map_err(|error| {
+            self.verifier.published().release();
+            WebhookError::Keys(Box::new(error))
+        })?;
+        self.verifier.published().take(&answer.body);
+        Ok(true)
+    }
+
     /// The sizes on offer in a region.
     pub async fn sizes(&self, region: &str) -> Result<Vec<Size>, AdapterError> {
         let mut sizes = self.catalog("sizes", region, Outputs::size).await?;

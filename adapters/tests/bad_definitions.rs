@@ -483,7 +483,7 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
         // Error rules.
         (
             aws("operation: machine.read", "operation: machine.get"),
-            "spec.errors[7].operation: unknown operation `machine.get`, expected one of address.create,",
+            "spec.errors[8].operation: unknown operation `machine.get`, expected one of address.create,",
         ),
         (
             aws("body.Response.Errors.Error.Code in", "body.Response.Errors.Code in"),

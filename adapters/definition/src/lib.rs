@@ -9,6 +9,7 @@
 mod action;
 mod auth;
 mod class;
+mod deliveries;
 mod extend;
 mod object;
 mod operation;
@@ -19,6 +20,7 @@ mod webhook;
 pub use action::{ActionRule, ActionSpec};
 pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
+pub use deliveries::{SandboxDelivery, SandboxWebhook};
 pub use extend::{Given, extended};
 pub use object::{Catalog, Child, Find, Identity, ListScope, ObjectSpec, Part, Rest};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
@@ -27,7 +29,7 @@ pub use sandbox::{
     SandboxObject, SandboxPart, SandboxRead, SandboxRule, SandboxThing,
 };
 pub use text::{Date, Document, Free, Name, Span, Text};
-pub use webhook::{KeyForm, Proof, Webhook};
+pub use webhook::{Handshake, KeyForm, Proof, PublicKeys, Webhook};
 
 use std::collections::BTreeMap;
 
@@ -170,6 +172,9 @@ pub struct Endpoint {
     /// Service name for signatures that include one (AWS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Name>,
+    /// Region for signatures, where all regions are served in one (AWS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Name>,
 }
 
 /// A value that a Provider gives besides credentials (a project, a subscription).

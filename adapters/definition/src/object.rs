@@ -137,6 +137,9 @@ pub struct Child {
     pub create: Operation,
     /// Removes one, over `item`.
     pub delete: Operation,
+    /// Whether it would stay when its holder goes, so that it is removed before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outlives: bool,
 }
 
 /// How a lost create is found again.

@@ -59,6 +59,11 @@ pub struct Operation {
     /// A body of plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
+    /// Fields of the body (`json` or `form`) that come from the Secret, over `secret`: they are put in when
+    /// the request leaves, and nothing else ever sees them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 4))]
+    pub secret_fields: BTreeMap<Name, Text>,
     /// The format of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerFormat>,
@@ -89,8 +94,9 @@ pub struct Operation {
 }
 
 /// A read whose result a request or an output needs. One whose path lacks a value, or that finds
-/// nothing, gives nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// nothing, gives nothing. Before the call of an action it may also send something that nobody sees
+/// until the call names it, such as the content of a file: when that fails, nothing happened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Step {
     /// Its name beneath `steps`.
@@ -101,9 +107,27 @@ pub struct Step {
     /// The type of a request on the account's socket, in place of a path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpc: Option<Text>,
+    /// Path of a POST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<Text>,
     /// One of the definition's `endpoints`; the main `endpoint` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Name>,
+    /// It takes no credentials, and none are sent along.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anonymous: bool,
+    /// A JSON body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<Free>,
+    /// A form body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Free>,
+    /// A `multipart/form-data` body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multipart: Option<Free>,
+    /// The format of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerFormat>,
     /// What it gives: an expression over `body`.
     pub item: Text,
 }

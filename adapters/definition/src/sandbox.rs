@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Class, Document, Free, Name, Text};
+use crate::{Class, Document, Free, Name, SandboxWebhook, Text};
 
 /// The simulated provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +44,9 @@ pub struct Sandbox {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub catalogs: BTreeMap<Name, SandboxAnswer>,
+    /// What it delivers to who listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<SandboxWebhook>,
     /// How failures look on the wire where the shared status table has no single status, by class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]

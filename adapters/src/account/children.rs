@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::Account;
 use super::actions::Act;
+use super::objects::Deed;
 use crate::compile::{CompiledChild, CompiledOperation, EvaluationError, Template, Vars, plain};
 use crate::contract::Kept;
 use crate::error::AdapterError;
@@ -46,6 +47,31 @@ impl Account {
     /// Whether things of a kind hold others.
     pub fn holds<T: Kept>(&self) -> bool {
         self.object(T::KIND).is_some_and(|spec| !spec.children.is_empty())
+    }
+
+    /// Removes what would stay when a thing goes.
+    pub(super) async fn clear_children(
+        &self,
+        kind: &str,
+        (id, region): (&str, &str),
+        deed: Deed<'_>,
+    ) -> Result<(), AdapterError> {
+        let children = self.object(kind).map_or(&[][..], |spec| &spec.children);
+        for child in children.iter().filter(|child| child.outlives) {
+            let inputs = || Inputs { id: Some(id.to_owned()), ..self.inputs(region) };
+            let there = self.pipeline.list(&child.list.name, Some(&child.list), inputs()).await;
+            let there = match there {
+                Ok(there) => there,
+                // Nothing is held by what is gone.
+                Err(error) if error.class == Class::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let act = Act { id, region, ..Act::new(deed.token, deed.journal) };
+            for (key, one) in self.keyed(child, "item", &child.same, there)? {
+                self.child_effect(&child.delete, (inputs(), "item", one), &key, act).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn settle_child(

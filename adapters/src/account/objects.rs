@@ -138,6 +138,9 @@ impl Account {
         deed: Deed<'_>,
     ) -> Result<(), AdapterError> {
         let spec = self.object(kind);
+        if spec.is_some_and(|spec| spec.children.iter().any(|child| child.outlives)) {
+            Box::pin(self.clear_children(kind, place, deed)).await?;
+        }
         let operation = spec.and_then(|spec| spec.delete.as_ref());
         self.change(&format!("{kind}.delete"), operation, place, None, deed).await?;
         for part in spec.map_or(&[][..], |spec| &spec.parts).iter().rev() {

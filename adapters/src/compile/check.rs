@@ -6,6 +6,7 @@ mod facts;
 mod operations;
 mod scope;
 mod shape;
+mod webhook;
 
 use infrafabric_definition::{Find, Method, Name, Operation};
 
@@ -44,6 +45,7 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
             None => problems.push(unknown(&path, "catalog", name, &catalogs(&contract))),
         }
     }
+    webhook::check(compiled, &contract, problems);
     check_sandbox_names(compiled, problems);
 }
 
@@ -128,9 +130,9 @@ fn check_constant(field: &Field, tree: &Tree, path: &str, problems: &mut Vec<Pro
         (Kind::Int | Kind::Amount, _) => "a whole number",
         (Kind::Bool, Tree::Constant(value)) if value.is_boolean() => return,
         (Kind::Bool, _) => "true or false",
-        (Kind::Text | Kind::Phone | Kind::Currency | Kind::Decimal, Tree::Text(_)) => return,
+        (text, Tree::Text(_)) if is_text(text) || text == Kind::Decimal => return,
         (Kind::Decimal, Tree::Constant(value)) if value.is_number() => return,
-        (Kind::Text | Kind::Phone | Kind::Currency, _) => "text",
+        (text, _) if is_text(text) => "text",
         (Kind::Decimal, _) => "a number",
         (kind, Tree::List(_)) if is_list(kind) => return,
         (kind, Tree::Text(_)) if is_list(kind) && literal.is_none() => return,
@@ -140,6 +142,10 @@ fn check_constant(field: &Field, tree: &Tree, path: &str, problems: &mut Vec<Pro
         (_, _) => "a map",
     };
     problems.push(problem(path, format!("expected {wanted} or an expression that gives it")));
+}
+
+fn is_text(kind: Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::Phone | Kind::Currency | Kind::Interval)
 }
 
 fn is_list(kind: Kind) -> bool {

@@ -26,8 +26,8 @@ pub struct Compiled {
     spec: Definition,
     /// The main base URL.
     pub endpoint: Template,
-    /// The further base URLs, with their service names.
-    pub endpoints: BTreeMap<String, (Template, Option<String>)>,
+    /// The further base URLs.
+    pub endpoints: BTreeMap<String, CompiledEndpoint>,
     /// Seconds to wait after a refusal, where the answer says so elsewhere than in its header.
     pub retry_after: Option<Template>,
     /// The error rules, in order.
@@ -48,6 +48,17 @@ pub struct Compiled {
     pub webhook: Option<CompiledWebhook>,
     /// The simulated provider.
     pub sandbox: Option<CompiledSandbox>,
+}
+
+/// A further base URL.
+#[derive(Debug)]
+pub struct CompiledEndpoint {
+    /// The base URL.
+    pub url: Template,
+    /// The service that signatures name there.
+    pub service: Option<String>,
+    /// The region that signatures name there, where that is not the account's.
+    pub region: Option<String>,
 }
 
 /// The templates of authentication.
@@ -122,6 +133,8 @@ pub struct CompiledChild {
     pub create: CompiledOperation,
     /// Removes one.
     pub delete: CompiledOperation,
+    /// Whether it would stay when its holder goes.
+    pub outlives: bool,
 }
 
 /// One catalog.
@@ -214,10 +227,11 @@ impl Compiled {
         let mut endpoints = BTreeMap::new();
         for (key, value) in &spec.endpoints {
             let place = format!("spec.endpoints.{key}.url");
-            let service = value.service.as_ref().map(|name| name.0.clone());
-            endpoints.extend(
-                text_template(&value.url, &place, problems).map(|t| (key.0.clone(), (t, service))),
-            );
+            let name = |name: &Option<Name>| name.as_ref().map(|name| name.0.clone());
+            endpoints.extend(text_template(&value.url, &place, problems).map(|url| {
+                let (service, region) = (name(&value.service), name(&value.region));
+                (key.0.clone(), CompiledEndpoint { url, service, region })
+            }));
         }
         let retry_after = spec.limits.as_ref().and_then(|limits| limits.retry_after.as_ref());
         let retry_after =
@@ -460,6 +474,7 @@ fn child(
         list: list?,
         create: create?,
         delete: delete?,
+        outlives: spec.outlives,
     })
 }
 

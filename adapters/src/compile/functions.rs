@@ -10,18 +10,18 @@ use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use super::value::to_json;
+use super::value::{to_cel, to_json};
 
 pub(super) type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 13] = [
+pub const FUNCTIONS: [&str; 17] = [
     "list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields", "major",
-    "minor", "hash", "dict",
+    "minor", "hash", "dict", "distinct", "sha256", "ports", "parse",
 ];
 
 /// What each of them does.
-pub(super) const BUILT_IN: [(&str, Function); 13] = [
+pub(super) const BUILT_IN: [(&str, Function); 17] = [
     ("list", list),
     ("flatten", flatten),
     ("keyed", keyed),
@@ -35,6 +35,10 @@ pub(super) const BUILT_IN: [(&str, Function); 13] = [
     ("minor", minor),
     ("hash", hash),
     ("dict", dict),
+    ("distinct", distinct),
+    ("sha256", sha256),
+    ("ports", ports),
+    ("parse", parse),
 ];
 
 /// `list(x)`: the list itself, or a list of the one thing. XML has one element or many.
@@ -128,6 +132,14 @@ fn json(args: &[Cel]) -> Result<Cel, ExecutionError> {
     Ok(Cel::String(Arc::new(to_json(value).unwrap_or(Json::Null).to_string())))
 }
 
+/// `parse(s)`: the value of a JSON text, null when it is none.
+fn parse(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::String(text)] = args else {
+        return Err(ExecutionError::function_error("parse", "takes one string"));
+    };
+    Ok(serde_json::from_str(text).map_or(Cel::Null, |json: Json| to_cel(&json)))
+}
+
 /// `uuid(s)`: always the same UUID for the same text (version 5), for keys that must be one.
 fn uuid(args: &[Cel]) -> Result<Cel, ExecutionError> {
     let [Cel::String(text)] = args else {
@@ -203,4 +215,50 @@ fn hash(args: &[Cel]) -> Result<Cel, ExecutionError> {
     let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);
     let short: String = digest.iter().take(22).map(letter).collect();
     Ok(Cel::String(Arc::new(short)))
+}
+
+/// `distinct(x)`: the elements of a list without those that were there before.
+fn distinct(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::List(items)] = args else {
+        return Err(ExecutionError::function_error("distinct", "takes one list"));
+    };
+    let mut seen: Vec<Cel> = Vec::new();
+    for item in items.iter() {
+        if !seen.contains(item) {
+            seen.push(item.clone());
+        }
+    }
+    Ok(Cel::List(Arc::new(seen)))
+}
+
+/// `sha256(s)`: in hexadecimal.
+fn sha256(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let [Cel::String(text)] = args else {
+        return Err(ExecutionError::function_error("sha256", "takes one string"));
+    };
+    let digest = Sha256::digest(text.as_bytes());
+    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Ok(Cel::String(Arc::new(hex)))
+}
+
+/// `ports(url)`: the address without a port and with one, its own or that of its scheme: a proxy may have
+/// taken it away, or put it there, before somebody signed the address.
+fn ports(args: &[Cel]) -> Result<Cel, ExecutionError> {
+    let wrong = || ExecutionError::function_error("ports", "takes one address");
+    let [Cel::String(text)] = args else { return Err(wrong()) };
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let usual = match scheme {
+        "https" => "443",
+        "http" => "80",
+        _ => return Err(wrong()),
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if digits(port) => (host, port),
+        _ => (authority, usual),
+    };
+    let text = |address: String| Cel::String(Arc::new(address));
+    let bare = text(format!("{scheme}://{host}{path}"));
+    Ok(Cel::List(Arc::new(vec![bare, text(format!("{scheme}://{host}:{port}{path}"))])))
 }

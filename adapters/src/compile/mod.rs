@@ -15,8 +15,8 @@ mod webhook;
 
 pub use action::CompiledAction;
 pub use definition::{
-    Compiled, CompiledAuth, CompiledCatalog, CompiledChild, CompiledErrorRule, CompiledObject,
-    CompiledPart, Problem,
+    Compiled, CompiledAuth, CompiledCatalog, CompiledChild, CompiledEndpoint, CompiledErrorRule,
+    CompiledObject, CompiledPart, Problem,
 };
 pub use expression::{EvaluationError, Expression, Path, SyntaxError, Vars};
 pub use functions::FUNCTIONS;
@@ -25,9 +25,9 @@ pub use operation::{
     BodyTemplate, CompiledOperation, CompiledStep, CompiledWait, PathTemplate, Transport,
 };
 pub use sandbox::{
-    CompiledAnswer, CompiledList, CompiledRead, CompiledRule, CompiledSandbox,
+    CompiledAnswer, CompiledDelivery, CompiledList, CompiledRead, CompiledRule, CompiledSandbox,
     CompiledSandboxAction, CompiledSandboxChild, CompiledSandboxObject, CompiledSandboxPart,
-    CompiledSandboxThing,
+    CompiledSandboxThing, CompiledSandboxWebhook,
 };
 pub use template::{Template, TemplateError, Tree, TreeError, plain};
-pub use webhook::CompiledWebhook;
+pub use webhook::{CompiledHandshake, CompiledWebhook};

@@ -37,6 +37,8 @@ pub struct CompiledOperation {
     pub headers: Vec<(String, Template)>,
     /// The body.
     pub body: BodyTemplate,
+    /// Fields of the body that come from the Secret.
+    pub secret_fields: Vec<(String, Template)>,
     /// How the answer is read.
     pub answer: AnswerFormat,
     /// The thing in the answer.
@@ -223,6 +225,12 @@ impl CompiledOperation {
             let place = format!("{path}.headers.{key}");
             headers.extend(text_template(value, &place, problems).map(|t| (key.0.clone(), t)));
         }
+        let mut secret_fields = Vec::new();
+        for (key, value) in &operation.secret_fields {
+            let place = format!("{path}.secretFields.{key}");
+            secret_fields
+                .extend(text_template(value, &place, problems).map(|t| (key.0.clone(), t)));
+        }
         let optional = |text: &Option<Text>, key: &str, problems: &mut Problems| {
             let text = text.as_ref()?;
             text_template(text, &format!("{path}.{key}"), problems)
@@ -254,6 +262,7 @@ impl CompiledOperation {
             next: optional(&operation.next, "next", problems),
             cursor: optional(&operation.cursor, "cursor", problems),
             body: body(operation, path, problems),
+            secret_fields,
             steps,
             within,
             resolve: None,
@@ -300,6 +309,11 @@ impl CompiledOperation {
             || self.method == Method::Put && reads(&self.path.path, &["want", "name"])
     }
 
+    /// Whether it sends something: what only asks is a GET, or a request on a socket before another.
+    pub fn sends(&self) -> bool {
+        self.method != Method::Get && self.transport == Transport::Http
+    }
+
     /// Whether the request carries `token`.
     pub fn sends_token(&self) -> bool {
         let mut found = false;
@@ -327,7 +341,13 @@ fn step(
     let read = Operation {
         get: step.get.clone(),
         rpc: step.rpc.clone(),
+        post: step.post.clone(),
         endpoint: step.endpoint.clone(),
+        anonymous: step.anonymous,
+        json: step.json.clone(),
+        form: step.form.clone(),
+        multipart: step.multipart.clone(),
+        answer: step.answer,
         item: Some(step.item.clone()),
         ..Operation::default()
     };

@@ -1,6 +1,7 @@
 //! The `sandbox:` section with its templates compiled, for the simulator.
 
 mod action;
+mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use infrafabric_definition::{
 };
 
 pub use self::action::{CompiledSandboxAction, CompiledSandboxThing};
+pub use self::webhook::{CompiledDelivery, CompiledSandboxWebhook};
 use super::definition::Problems;
 use super::operation::{text_template, tree};
 use super::template::{Template, Tree};
@@ -33,6 +35,8 @@ pub struct CompiledSandbox {
     pub actions: BTreeMap<String, CompiledSandboxAction>,
     /// Its catalogs.
     pub catalogs: BTreeMap<String, CompiledAnswer>,
+    /// What it delivers.
+    pub webhook: Option<CompiledSandboxWebhook>,
     /// How failures look on the wire.
     pub failures: BTreeMap<Class, SandboxFailure>,
 }
@@ -168,7 +172,11 @@ impl CompiledSandbox {
         }
         let accepts = sandbox.accepts.iter().map(|(k, v)| (k.0.clone(), v.0.clone())).collect();
         let token = sandbox.token.as_ref();
+        let webhook = sandbox.webhook.as_ref().and_then(|webhook| {
+            CompiledSandboxWebhook::compile(webhook, &format!("{path}.webhook"), problems)
+        });
         Self {
+            webhook,
             accepts,
             token: token.map(|token| answer(token, &format!("{path}.token"), problems)),
             error: answer(&sandbox.error, &format!("{path}.error"), problems),

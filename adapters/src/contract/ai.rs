@@ -369,6 +369,7 @@ const PROMPT_EXAMPLE: &str = r#"{"model": "model-1", "system": "Answer in one wo
 
 /// The contract as data.
 pub const CONTRACT: DomainContract = DomainContract {
+    events: None,
     objects: &[ObjectContract {
         name: "collection",
         inputs: &[

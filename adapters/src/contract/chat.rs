@@ -3,10 +3,16 @@
 //! A message is known by its `id` together with its `target`: most platforms number messages within a
 //! room.
 
+mod event;
+
 use serde::{Deserialize, Serialize};
 
-use super::{ACTION, ActionContract, Does, DomainContract, Field, Kind, needed, optional};
+use super::{
+    ACTION, ActionContract, Does, DomainContract, EventContract, Field, Kind, needed, optional,
+};
 use crate::account::Action;
+
+pub use event::{ChatEvent, ChatEventKind};
 
 /// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -170,6 +176,24 @@ const STATES: &[&str] = &["Accepted", "Delivered", "Read", "Failed", "Unknown"];
 pub const CONTRACT: DomainContract = DomainContract {
     objects: &[],
     catalogs: &[],
+    events: Some(EventContract {
+        outputs: &[
+            needed("kind", Kind::State, "what happened"),
+            optional("id", Kind::Text, "the message's identity within its target"),
+            optional("target", Kind::Text, "the room or person, as a wish takes it"),
+            optional("author", Kind::Text, "who said or did it"),
+            optional("text", Kind::Text, "what was said"),
+            optional("thread", Kind::Text, "the message or thread that it answers"),
+            optional("state", Kind::State, "what became of a message of ours"),
+            optional("reference", Kind::Text, "our own token of that message"),
+            optional("at", Kind::Text, "when, as the provider writes it"),
+        ],
+        kinds: &[
+            "Message", "Command", "Button", "Edited", "Deleted", "Reaction", "Joined", "Left",
+            "Receipt", "Other",
+        ],
+        states: STATES,
+    }),
     actions: &[
         ActionContract {
             name: "send",

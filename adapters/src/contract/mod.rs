@@ -42,6 +42,8 @@ pub enum Kind {
     Phone,
     /// An ISO 4217 code, `EUR`.
     Currency,
+    /// A span of a subscription, `1 month`: a number and `day`, `week` or `month`, or their plural.
+    Interval,
     /// Money in minor units (cents) of its currency: a whole number from 1.
     Amount,
     /// A list of `{ip, public}`.
@@ -104,6 +106,8 @@ pub struct VerbContract {
 pub enum Does {
     /// It asks; nothing is changed and nothing is owed. With a word: after one thing of that kind.
     Ask(Option<&'static str>),
+    /// It asks which things of that kind there are.
+    Find(&'static str),
     /// It asks after the one thing of that kind that the account is.
     See(&'static str),
     /// It says what the one thing of that kind that the account is shall be.
@@ -121,7 +125,7 @@ pub enum Does {
 impl Does {
     /// Whether the world is another one afterwards, or the account poorer.
     pub fn is_effect(self) -> bool {
-        !matches!(self, Self::Ask(_) | Self::See(_))
+        !matches!(self, Self::Ask(_) | Self::Find(_) | Self::See(_))
     }
 
     /// The kind of thing that it is aimed at.
@@ -129,14 +133,14 @@ impl Does {
         match self {
             Self::Ask(kind) => kind,
             Self::Change(kind) | Self::Remove(kind) => Some(kind),
-            Self::Spend | Self::Make(_) | Self::See(_) | Self::Set(_) => None,
+            Self::Spend | Self::Make(_) | Self::Find(_) | Self::See(_) | Self::Set(_) => None,
         }
     }
 
     /// The kind of thing that it is about.
     pub fn kind(self) -> Option<&'static str> {
         match self {
-            Self::Make(kind) | Self::See(kind) | Self::Set(kind) => Some(kind),
+            Self::Make(kind) | Self::Find(kind) | Self::See(kind) | Self::Set(kind) => Some(kind),
             other => other.aim(),
         }
     }
@@ -190,6 +194,17 @@ pub struct CatalogContract {
     pub columns: &'static [Field],
 }
 
+/// The contract of what a provider's deliveries are about.
+#[derive(Clone, Copy, Debug)]
+pub struct EventContract {
+    /// What `webhook.as` gives for each event.
+    pub outputs: &'static [Field],
+    /// What `kind` may map to.
+    pub kinds: &'static [&'static str],
+    /// What `state` may map to.
+    pub states: &'static [&'static str],
+}
+
 /// The contract of a domain.
 #[derive(Clone, Copy, Debug)]
 pub struct DomainContract {
@@ -199,6 +214,8 @@ pub struct DomainContract {
     pub actions: &'static [ActionContract],
     /// Its catalogs.
     pub catalogs: &'static [CatalogContract],
+    /// What its providers' deliveries are about.
+    pub events: Option<EventContract>,
 }
 
 /// Something that a provider keeps for us, besides machines.

@@ -43,6 +43,14 @@ impl Outputs {
         Ok(Self(values))
     }
 
+    /// Renders every output; what is absent, or cannot be read, is left out.
+    pub(crate) fn legible(trees: &BTreeMap<String, Tree>, vars: &Vars) -> Self {
+        let value = |(name, tree): (&String, &Tree)| {
+            Some((name.clone(), tree.render(vars).ok().flatten()?))
+        };
+        Self(trees.iter().filter_map(value).collect())
+    }
+
     /// A machine.
     pub(crate) fn machine(&self) -> Result<Machine, ParseError> {
         let (state, vendor_state) = self.state();
@@ -83,10 +91,11 @@ impl Outputs {
         let mut map = serde_json::Map::new();
         for Field { name, kind, required, .. } in fields {
             if *kind == Kind::State {
-                let (ours, theirs) = self.vendor_state();
-                map.extend(ours.map(|state| ((*name).to_owned(), state)));
+                let (ours, theirs) = self.word(name);
+                map.extend(ours.map(|word| ((*name).to_owned(), word)));
                 if !theirs.is_empty() {
-                    map.insert("vendorState".to_owned(), Json::from(theirs));
+                    let vendor = if *name == "kind" { "vendorKind" } else { "vendorState" };
+                    map.insert(vendor.to_owned(), Json::from(theirs));
                 }
                 continue;
             }
@@ -104,7 +113,9 @@ impl Outputs {
     /// One output; `None` when it is absent or of another type.
     fn value(&self, name: &str, kind: Kind) -> Option<Json> {
         match kind {
-            Kind::Text | Kind::Phone | Kind::Currency => self.text(name).map(Json::from),
+            Kind::Text | Kind::Phone | Kind::Currency | Kind::Interval => {
+                self.text(name).map(Json::from)
+            }
             Kind::Int | Kind::Amount => self.whole::<u64>(name).map(Json::from),
             Kind::Decimal => self.decimal(name).map(|number| Json::from(number.to_string())),
             Kind::Bool => self.flag(name).map(Json::from),
@@ -169,14 +180,14 @@ impl Outputs {
 
     /// A machine's state. A word that the definition does not know is neither success nor failure.
     fn state(&self) -> (MachineState, String) {
-        let (state, word) = self.vendor_state();
+        let (state, word) = self.word("state");
         let state = state.and_then(|state| serde_json::from_value(state).ok());
         (state.unwrap_or(MachineState::Unknown), word)
     }
 
-    /// The contract's state, if the definition knows the vendor's word for it, and that word.
-    fn vendor_state(&self) -> (Option<Json>, String) {
-        let map = match self.0.get("state") {
+    /// The contract's word of a state or kind, if the definition knows the vendor's for it, and that.
+    fn word(&self, name: &str) -> (Option<Json>, String) {
+        let map = match self.0.get(name) {
             Some(Json::Object(map)) => map,
             Some(always @ Json::String(_)) => return (Some(always.clone()), String::new()),
             _ => return (None, String::new()),

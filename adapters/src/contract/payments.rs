@@ -3,10 +3,19 @@
 //! Amounts are whole numbers of the currency's minor unit (ISO 4217), and a card number has no place in
 //! any wish: a customer's card is known to its provider alone, and to us by a token.
 
+mod recurring;
+mod table;
+
 use serde::{Deserialize, Serialize};
 
-use super::{ACTION, ActionContract, Does, DomainContract, Field, Kind, needed, optional};
 use crate::account::Action;
+
+pub use recurring::{
+    Cancel, Customer, CustomerWant, ForgetMethod, Methods, Payout, PayoutState, PayoutTrace,
+    SaveMethod, SavedMethod, Setup, SetupState, Subscribe, Subscription, SubscriptionState,
+    SyncPayout, SyncSubscription,
+};
+pub use table::CONTRACT;
 
 /// Money to be taken at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,111 +195,45 @@ impl Action for Sync {
     type Given = Payment;
 }
 
-const CURRENCY: Field = needed("currency", Kind::Currency, "ISO 4217");
+/// What a delivery of the provider is about. It is a hint: what is true is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentEvent {
+    /// What it is about.
+    #[serde(default)]
+    pub kind: PaymentEventKind,
+    /// The provider's own word for what happened.
+    #[serde(default, rename = "vendorKind")]
+    pub vendor_kind: String,
+    /// The provider's identity of what it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The provider's identity of the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// In minor units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
+    /// ISO 4217.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+}
 
-const MONEY: &[Field] = &[
-    needed("amount", Kind::Amount, "in minor units of the currency"),
-    CURRENCY,
-    needed("description", Kind::Text, "what the customer reads"),
-    needed("reference", Kind::Text, "our own number of what is paid"),
-    optional("method", Kind::Text, "the provider's token of a saved method"),
-    optional("customer", Kind::Text, "the provider's identity of the customer"),
-    optional("returnUrl", Kind::Text, "where the customer comes back to"),
-];
-
-const PAYMENT: &[Field] = &[
-    needed("id", Kind::Text, "the provider's identity"),
-    needed("state", Kind::State, "what became of it"),
-    optional("amount", Kind::Int, "in minor units"),
-    optional("captured", Kind::Int, "taken so far, in minor units"),
-    optional("refunded", Kind::Int, "given back so far, in minor units"),
-    optional("currency", Kind::Currency, "ISO 4217"),
-    optional("url", Kind::Text, "where the customer must go"),
-    optional("method", Kind::Text, "the token of the method that was paid with"),
-];
-
-const STATES: &[&str] =
-    &["Pending", "ActionRequired", "Authorized", "Paid", "Voided", "Failed", "Unknown"];
-
-const MONEY_EXAMPLE: &str = r#"{"amount": 1250, "currency": "EUR", "description": "Ticket 7",
-    "reference": "order-7", "returnUrl": "https://example.com/back"}"#;
-
-/// The contract as data.
-pub const CONTRACT: DomainContract = DomainContract {
-    objects: &[],
-    catalogs: &[],
-    actions: &[
-        ActionContract {
-            name: "charge",
-            about: "takes money",
-            does: Does::Make("payment"),
-            inputs: MONEY,
-            outputs: PAYMENT,
-            states: STATES,
-            example: MONEY_EXAMPLE,
-            ..ACTION
-        },
-        ActionContract {
-            name: "authorize",
-            about: "sets money aside",
-            does: Does::Make("payment"),
-            inputs: MONEY,
-            outputs: PAYMENT,
-            states: STATES,
-            example: MONEY_EXAMPLE,
-            ..ACTION
-        },
-        ActionContract {
-            name: "capture",
-            about: "takes what was set aside",
-            does: Does::Change("payment"),
-            after: Some("authorize"),
-            inputs: &[
-                optional("amount", Kind::Amount, "in minor units; all when absent"),
-                CURRENCY,
-            ],
-            outputs: PAYMENT,
-            states: STATES,
-            example: r#"{"amount": 1000, "currency": "EUR"}"#,
-            ..ACTION
-        },
-        ActionContract {
-            name: "void",
-            about: "lets go what was set aside",
-            does: Does::Change("payment"),
-            after: Some("authorize"),
-            outputs: PAYMENT,
-            states: STATES,
-            ..ACTION
-        },
-        ActionContract {
-            name: "refund",
-            about: "gives money back",
-            does: Does::Change("payment"),
-            after: Some("charge"),
-            inputs: &[
-                needed("amount", Kind::Amount, "in minor units"),
-                CURRENCY,
-                optional("reason", Kind::Text, "for the provider's records"),
-            ],
-            outputs: &[
-                needed("id", Kind::Text, "the provider's identity"),
-                needed("state", Kind::State, "what became of it"),
-                optional("amount", Kind::Int, "in minor units"),
-                optional("currency", Kind::Currency, "ISO 4217"),
-            ],
-            states: &["Pending", "Refunded", "Failed", "Unknown"],
-            example: r#"{"amount": 500, "currency": "EUR", "reason": "seat not as described"}"#,
-            ..ACTION
-        },
-        ActionContract {
-            name: "sync",
-            about: "says what became of a payment",
-            does: Does::Ask(Some("payment")),
-            after: Some("charge"),
-            outputs: PAYMENT,
-            states: STATES,
-            ..ACTION
-        },
-    ],
-};
+/// What a delivery is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PaymentEventKind {
+    /// A payment.
+    Payment,
+    /// Money on its way back.
+    Refund,
+    /// A customer disputes a payment.
+    Dispute,
+    /// A subscription.
+    Subscription,
+    /// A saved method of payment.
+    Method,
+    /// Money on its way to our bank.
+    Payout,
+    /// Something else.
+    #[default]
+    Other,
+}

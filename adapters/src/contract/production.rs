@@ -97,6 +97,7 @@ const fn command(name: &'static str, about: &'static str) -> ActionContract {
 
 /// The contract as data.
 pub const CONTRACT: DomainContract = DomainContract {
+    events: None,
     objects: &[],
     catalogs: &[],
     actions: &[

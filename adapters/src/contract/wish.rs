@@ -87,6 +87,10 @@ fn fits(kind: Kind, value: &Json) -> Result<(), String> {
             "a number as E.164 has it: + and 7 to 15 digits, the country's code first, \
              such as +14155550100",
         ),
+        Kind::Interval => say(
+            text.is_some_and(is_interval),
+            "a number and day, week or month, such as 1 month or 14 days",
+        ),
         Kind::Currency => {
             say(text.is_some_and(is_currency), "a currency of ISO 4217 such as EUR, in upper case")
         }
@@ -102,6 +106,13 @@ fn is_e164(text: &str) -> bool {
     (7..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && !digits.starts_with('0')
+}
+
+fn is_interval(text: &str) -> bool {
+    text.split_once(' ').is_some_and(|(number, unit)| {
+        let counts = number.parse::<u16>().is_ok_and(|number| number > 0);
+        counts && matches!(unit, "day" | "days" | "week" | "weeks" | "month" | "months")
+    })
 }
 
 fn is_currency(text: &str) -> bool {

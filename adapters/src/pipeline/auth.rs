@@ -1,5 +1,6 @@
 //! Credentials: held, checked, applied and hidden here, and nowhere else.
 
+mod fill;
 mod hmac;
 mod oci;
 mod ovh;
@@ -112,6 +113,9 @@ pub(crate) enum SignError {
     /// A template of the definition's authentication has no value.
     #[error("write `spec.auth.{place}`")]
     Template { place: String, source: Option<EvaluationError> },
+    /// The Secret has not what a field of the body is.
+    #[error("the Secret has nothing for the field `{field}` of the request")]
+    Field { field: String, source: Option<EvaluationError> },
     /// The token does not fit into a header.
     #[error("put the token into a header")]
     Header(#[source] http::header::InvalidHeaderValue),

@@ -19,6 +19,8 @@ pub(crate) struct Base {
     pub(crate) effective: String,
     /// The endpoint's own service name.
     pub(crate) service: Option<String>,
+    /// The endpoint's own region.
+    pub(crate) region: Option<String>,
 }
 
 /// Why there is no URL to send to.
@@ -82,14 +84,14 @@ pub(crate) fn base(
     replacement: Option<&str>,
     vars: &Vars,
 ) -> Result<Base, EndpointError> {
-    let (template, service) = match endpoint {
-        None => (&definition.endpoint, None),
+    let (template, service, region) = match endpoint {
+        None => (&definition.endpoint, None, None),
         Some(name) => {
-            let (template, service) = definition
+            let further = definition
                 .endpoints
                 .get(name)
                 .ok_or_else(|| EndpointError::Missing(name.to_owned()))?;
-            (template, service.clone())
+            (&further.url, further.service.clone(), further.region.clone())
         }
     };
     let wrong = Cell::new(None);
@@ -107,7 +109,7 @@ pub(crate) fn base(
     }
     let official = official.trim_end_matches('/').to_owned();
     let effective = replacement.map_or_else(|| official.clone(), ToOwned::to_owned);
-    Ok(Base { official, effective, service })
+    Ok(Base { official, effective, service, region })
 }
 
 /// A base URL and a rendered path.
@@ -179,6 +181,7 @@ mod tests {
             official: "https://api.example.com/v4".to_owned(),
             effective: "http://127.0.0.1:9/x".to_owned(),
             service: None,
+            region: None,
         }
     }
 

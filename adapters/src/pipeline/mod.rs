@@ -148,7 +148,7 @@ impl Pipeline {
         let mut given = Json::Null;
         if !steps.is_empty() {
             // Few calls have steps; their size is not carried by all.
-            let read = Box::pin(self.steps(steps, &call.inputs)).await;
+            let read = Box::pin(self.steps(steps, &call.inputs, call.effect.as_ref())).await;
             // What they are for did not leave.
             given = read.map_err(|error| AdapterError {
                 sent: error.sent && call.effect.is_none(),
@@ -253,6 +253,9 @@ impl Pipeline {
             let (used, fresh) = token.take().unzip();
             let mut request = send::prepare(&call.request);
             let now = self.skew.apply(self.clock.now());
+            self.credentials
+                .fill(call.operation, &call.request, &mut request)
+                .map_err(|error| call.error(Class::Auth, error.to_string()).because(error))?;
             if !call.operation.anonymous {
                 self.credentials
                     .apply(&self.definition, &call.request, &mut request, now, used.as_deref())

@@ -124,7 +124,7 @@ impl Request {
             headers,
             body,
             service: base.service,
-            region: inputs.region.clone(),
+            region: base.region.unwrap_or_else(|| inputs.region.clone()),
         })
     }
 

@@ -1,25 +1,37 @@
-//! Deliveries of a provider: told from forgeries and from what is old, before anything believes them.
+//! Deliveries of a provider: told from forgeries, from what is old and from what came before, and read
+//! in the contract's words.
+
+mod jwt;
+mod memory;
+mod proof;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use infrafabric_definition::{Algorithm, Encoding, KeyForm, Proof, Webhook};
-use ring::{hmac, signature};
+use infrafabric_definition::{Proof, Webhook};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 use url::Url;
 
-use crate::compile::{Compiled, CompiledWebhook, EvaluationError, Template, Vars, plain};
-use crate::pipeline::hash;
+use self::jwt::Published;
+use self::memory::{Mark, Memory};
+use self::proof::{key_bytes, proves, same};
+use crate::compile::{
+    Compiled, CompiledHandshake, CompiledWebhook, EvaluationError, Template, Vars, plain,
+};
+use crate::contract;
+use crate::contract::parse::Outputs;
 
 /// The most signatures of one delivery that are looked at.
 const MOST_SIGNATURES: usize = 16;
+/// The most events of one delivery that are read.
+const MOST_EVENTS: usize = 1000;
 
 /// A request that says it comes from the provider.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +55,34 @@ pub struct Event {
     pub signed: Option<DateTime<Utc>>,
     /// The body, as JSON or form; null when it is neither.
     pub body: Json,
+    /// What it tells of, in the contract's words.
+    pub events: Vec<Json>,
+    /// What the provider wants to hear, where it only makes sure that somebody is there.
+    pub reply: Option<Reply>,
+    /// Whether the account got it before. Who acted on it then answers as before, and does nothing.
+    pub repeated: bool,
+    mark: Mark,
+}
+
+impl Event {
+    /// What it tells of, as the contract's type of the domain's events.
+    pub fn typed<T: DeserializeOwned>(&self) -> Result<Vec<T>, WebhookError> {
+        let typed = self.events.iter().map(|event| serde_json::from_value(event.clone()));
+        typed.collect::<Result<_, _>>().map_err(|error| WebhookError::Event(Box::new(error)))
+    }
+}
+
+/// The answer to a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// `text/plain` or `application/json`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
 }
 
 /// Why a delivery is not believed. Never says what was sent, nor the secret.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error)]
 pub enum WebhookError {
     /// The definition does not say how deliveries are signed.
     #[error("the definition has no `webhook`: its deliveries cannot be told from forgeries")]
@@ -76,6 +112,15 @@ pub enum WebhookError {
         /// What is allowed.
         tolerance: Duration,
     },
+    /// The token names a key that the provider has not published.
+    #[error("the token names a key that is not known")]
+    UnknownKey,
+    /// The published keys cannot be had.
+    #[error("ask for the provider's public keys")]
+    Keys(#[source] Box<crate::error::AdapterError>),
+    /// What it tells of is none of the contract.
+    #[error("read what it tells of")]
+    Event(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The body is no text.
     #[error("the body is not UTF-8")]
     Binary,
@@ -89,7 +134,8 @@ pub enum WebhookError {
     },
 }
 
-/// What a delivery says, if it comes from the provider and is not old at that time.
+/// What a delivery says, if it comes from the provider and is not old at that time. It does not know
+/// what came before, nor fetches keys: an [`Account`](crate::account::Account) does both.
 pub fn verify(
     definition: &Compiled,
     secrets: &BTreeMap<String, SecretString>,
@@ -99,9 +145,12 @@ pub fn verify(
     Verifier::open(definition, secrets).verify(definition, delivery, now)
 }
 
-/// The secrets of an account that verify deliveries.
+/// The secrets of an account that verify deliveries, and what it got before.
 pub(crate) struct Verifier {
     keys: Vec<(String, SecretString)>,
+    greeting: Option<SecretString>,
+    published: Mutex<Published>,
+    memory: Mutex<Memory>,
 }
 
 impl fmt::Debug for Verifier {
@@ -113,12 +162,19 @@ impl fmt::Debug for Verifier {
 impl Verifier {
     /// Takes what the definition names of the Secret; none is fine until a delivery comes.
     pub(crate) fn open(definition: &Compiled, secrets: &BTreeMap<String, SecretString>) -> Self {
-        let names = definition.spec().webhook.iter().flat_map(|webhook| &webhook.secret);
+        let webhook = definition.spec().webhook.as_ref();
         let held = |name: &str| {
             let value = secrets.get(name)?.expose_secret().trim();
             (!value.is_empty()).then(|| (name.to_owned(), SecretString::from(value)))
         };
-        Self { keys: names.filter_map(|name| held(name.as_str())).collect() }
+        let names = webhook.iter().flat_map(|webhook| &webhook.secret);
+        let greeting = webhook.and_then(|webhook| webhook.handshake.as_ref()?.secret.as_ref());
+        Self {
+            keys: names.filter_map(|name| held(name.as_str())).collect(),
+            greeting: greeting.and_then(|name| held(name.as_str())).map(|(_, value)| value),
+            published: Mutex::default(),
+            memory: Mutex::default(),
+        }
     }
 
     /// What a delivery says, if it comes from the provider and is not old.
@@ -131,13 +187,69 @@ impl Verifier {
         let (Some(spec), Some(webhook)) = (&definition.spec().webhook, &definition.webhook) else {
             return Err(WebhookError::Undefined);
         };
-        let keys = self.bytes(spec)?;
         let body = std::str::from_utf8(delivery.body).map_err(|_| WebhookError::Binary)?;
-        let (vars, event) = variables(delivery, body);
-        let evaluate = |name, template: &Template| {
-            template.render(&vars).map_err(|source| WebhookError::Evaluate { name, source })
+        let (mut vars, event) = variables(delivery, body);
+        let greets = webhook.handshake.as_ref();
+        let greets = match greets {
+            Some(handshake) => greeted(handshake, &vars)?.then_some(handshake),
+            None => None,
         };
-        let given = match evaluate("signature", &webhook.signature)? {
+        if let Some(handshake @ CompiledHandshake { token: Some((token, name)), .. }) = greets {
+            self.hold_token(evaluate("handshake.token", token, &vars)?, name)?;
+            let mark = Mark::of(&[delivery.url.as_bytes(), body.as_bytes()]);
+            let event = Event::new(event, mark);
+            return Ok(Event { reply: Some(reply(handshake, &vars)?), ..event });
+        }
+        let (signed, mark) = self.proven((spec, webhook), &vars, body, now)?;
+        // It is genuine, whatever it says of itself.
+        let text = |template: &Option<Template>| {
+            let said = template.as_ref()?.render(&vars).ok().flatten();
+            said.as_ref().map(plain).filter(|said| !said.is_empty())
+        };
+        let (id, kind) = (text(&webhook.id), text(&webhook.kind));
+        let mark = id.as_ref().map_or(mark, |id| Mark::of(&[id.as_bytes()]));
+        let reply = greets.map(|handshake| reply(handshake, &vars)).transpose()?;
+        let events = match greets {
+            Some(_) => Vec::new(),
+            None => events(definition, webhook, &mut vars, &event)?,
+        };
+        Ok(Event { id, kind, signed, events, reply, ..Event::new(event, mark) })
+    }
+
+    /// Notes that an event came; whether it came before.
+    pub(crate) fn note(&self, event: &Event) -> bool {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).note(event.mark)
+    }
+
+    /// Forgets that an event came.
+    pub(crate) fn forget(&self, event: &Event) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).forget(event.mark);
+    }
+
+    /// The published keys that verify tokens.
+    pub(crate) fn published(&self) -> std::sync::MutexGuard<'_, Published> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Proves a handshake by the token that is in it.
+    fn hold_token(&self, given: Option<Json>, name: &str) -> Result<(), WebhookError> {
+        let secret = self.greeting.as_ref();
+        let secret = secret.ok_or_else(|| WebhookError::NoSecret(format!("`{name}`")))?;
+        let given = given.as_ref().map(plain).ok_or(WebhookError::Unsigned)?;
+        let right = same(secret.expose_secret().as_bytes(), given.as_bytes());
+        right.then_some(()).ok_or(WebhookError::Forged)
+    }
+
+    /// When it was signed, if it was, and what it is known by.
+    fn proven(
+        &self,
+        (spec, webhook): (&Webhook, &CompiledWebhook),
+        vars: &Vars,
+        body: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<DateTime<Utc>>, Mark), WebhookError> {
+        let keys = self.bytes(spec)?;
+        let given = match evaluate("signature", &webhook.signature, vars)? {
             Some(Json::Array(given)) => given.iter().map(plain).take(MOST_SIGNATURES).collect(),
             Some(one) => vec![plain(&one)],
             None => Vec::new(),
@@ -145,22 +257,28 @@ impl Verifier {
         if given.iter().all(String::is_empty) {
             return Err(WebhookError::Unsigned);
         }
-        let text = match &webhook.text {
-            None => body.to_owned(),
-            Some(text) => plain(&evaluate("text", text)?.ok_or(WebhookError::Unsigned)?),
+        let mark = Mark::of(&[given[0].as_bytes(), body.as_bytes()]);
+        if spec.algorithm == Proof::Jwt {
+            let issuer = webhook.keys.as_ref().map_or("", |(_, issuer)| issuer.as_str());
+            let published = self.published();
+            let at = jwt::verify(&published, &given[0], issuer, &keys, (now, webhook.tolerance))?;
+            return Ok((at, mark));
+        }
+        let texts = match &webhook.text {
+            None => vec![body.to_owned()],
+            Some(text) => match evaluate("text", text, vars)?.ok_or(WebhookError::Unsigned)? {
+                Json::Array(texts) => texts.iter().map(plain).take(MOST_SIGNATURES).collect(),
+                one => vec![plain(&one)],
+            },
         };
-        let right =
-            |key: &Vec<u8>| given.iter().any(|given| proves(spec, key, text.as_bytes(), given));
-        if !keys.iter().any(right) {
+        let right = |key: &Vec<u8>| {
+            let by = |text: &String| given.iter().any(|g| proves(spec, key, text.as_bytes(), g));
+            texts.iter().any(by)
+        };
+        if !keys.iter().any(right) || !holds(webhook, vars)? {
             return Err(WebhookError::Forged);
         }
-        let signed = signed(webhook, &evaluate, now)?;
-        let text = |name, template: &Option<Template>| match template {
-            Some(template) => Ok(evaluate(name, template)?.as_ref().map(plain)),
-            None => Ok(None),
-        };
-        let (id, kind) = (text("id", &webhook.id)?, text("kind", &webhook.kind)?);
-        Ok(Event { id, kind, signed, body: event })
+        Ok((signed(webhook, vars, now)?, mark))
     }
 
     /// The keys as bytes.
@@ -177,14 +295,92 @@ impl Verifier {
     }
 }
 
+impl Event {
+    fn new(body: Json, mark: Mark) -> Self {
+        Self {
+            id: None,
+            kind: None,
+            signed: None,
+            body,
+            events: Vec::new(),
+            reply: None,
+            repeated: false,
+            mark,
+        }
+    }
+}
+
+fn evaluate(
+    name: &'static str,
+    template: &Template,
+    vars: &Vars,
+) -> Result<Option<Json>, WebhookError> {
+    template.render(vars).map_err(|source| WebhookError::Evaluate { name, source })
+}
+
+/// Whether what the signature does not cover is as it must be.
+fn holds(webhook: &CompiledWebhook, vars: &Vars) -> Result<bool, WebhookError> {
+    match &webhook.must {
+        None => Ok(true),
+        Some(must) => Ok(evaluate("must", must, vars)? == Some(Json::Bool(true))),
+    }
+}
+
+/// Whether the provider only makes sure that somebody is there.
+fn greeted(handshake: &CompiledHandshake, vars: &Vars) -> Result<bool, WebhookError> {
+    Ok(evaluate("handshake.when", &handshake.when, vars)? == Some(Json::Bool(true)))
+}
+
+fn reply(handshake: &CompiledHandshake, vars: &Vars) -> Result<Reply, WebhookError> {
+    let rendered = handshake.reply.render(vars);
+    let said =
+        rendered.map_err(|source| WebhookError::Evaluate { name: "handshake.reply", source })?;
+    Ok(match said {
+        Some(json @ (Json::Object(_) | Json::Array(_))) => {
+            Reply { content_type: "application/json", body: json.to_string() }
+        }
+        said => {
+            let body = said.as_ref().map(plain).unwrap_or_default();
+            Reply { content_type: "text/plain", body }
+        }
+    })
+}
+
+/// What a delivery tells of, in the contract's words.
+fn events(
+    definition: &Compiled,
+    webhook: &CompiledWebhook,
+    vars: &mut Vars,
+    event: &Json,
+) -> Result<Vec<Json>, WebhookError> {
+    let contract = contract::of(definition.spec().domain).events;
+    let Some(contract) = contract.filter(|_| !webhook.outputs.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let items = match &webhook.items {
+        None => vec![event.clone()],
+        Some(items) => match evaluate("items", items, vars)? {
+            Some(Json::Array(items)) => items,
+            Some(one) => vec![one],
+            None => Vec::new(),
+        },
+    };
+    let mut read = |item: &Json| {
+        vars.set("item", item);
+        let outputs = Outputs::legible(&webhook.outputs, vars);
+        outputs.json(contract.outputs).map_err(|error| WebhookError::Event(Box::new(error)))
+    };
+    items.iter().take(MOST_EVENTS).map(&mut read).collect()
+}
+
 /// When it was signed, if the definition says where that stands.
 fn signed(
     webhook: &CompiledWebhook,
-    evaluate: &impl Fn(&'static str, &Template) -> Result<Option<Json>, WebhookError>,
+    vars: &Vars,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, WebhookError> {
     let Some(template) = &webhook.timestamp else { return Ok(None) };
-    let given = evaluate("timestamp", template)?.as_ref().map(plain);
+    let given = evaluate("timestamp", template, vars)?.as_ref().map(plain);
     let at = given.and_then(|text| time(&text)).ok_or(WebhookError::Undated)?;
     let (age, tolerance) = (now - at, webhook.tolerance);
     if age.abs().to_std().is_ok_and(|age| age > tolerance) {
@@ -204,55 +400,12 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Whether the key made the signature of the text. Takes as long for a right beginning as for a wrong.
-fn proves(spec: &Webhook, key: &[u8], text: &[u8], given: &str) -> bool {
-    let mac = |algorithm| {
-        let key = hmac::Key::new(hash(algorithm), key);
-        decode(given, spec.encoding).is_some_and(|tag| hmac::verify(&key, text, &tag).is_ok())
-    };
-    match spec.algorithm {
-        Proof::Sha1 => mac(Algorithm::Sha1),
-        Proof::Sha256 => mac(Algorithm::Sha256),
-        Proof::Sha512 => mac(Algorithm::Sha512),
-        Proof::Ed25519 => {
-            let key = signature::UnparsedPublicKey::new(&signature::ED25519, key);
-            decode(given, spec.encoding).is_some_and(|given| key.verify(text, &given).is_ok())
-        }
-        Proof::Token => {
-            let same = hmac::Key::new(hash(Algorithm::Sha256), key);
-            let tag = hmac::sign(&same, key);
-            hmac::verify(&same, given.as_bytes(), tag.as_ref()).is_ok()
-        }
-    }
-}
-
-fn key_bytes(text: &str, form: Option<&KeyForm>) -> Option<Vec<u8>> {
-    let Some(form) = form else { return Some(text.as_bytes().to_vec()) };
-    let prefix = form.prefix.as_ref().map_or("", |prefix| prefix.as_str());
-    decode(text.strip_prefix(prefix).unwrap_or(text), form.encoding)
-}
-
-fn decode(text: &str, encoding: Encoding) -> Option<Vec<u8>> {
-    const BASE64: &GeneralPurpose = &STANDARD;
-    match encoding {
-        Encoding::Base64 => BASE64.decode(text).ok(),
-        Encoding::Hex if text.len().is_multiple_of(2) && text.is_ascii() => (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-            .collect(),
-        Encoding::Hex => None,
-    }
-}
-
 /// What expressions see, and the body as data.
 fn variables(delivery: &Delivery<'_>, body: &str) -> (Vars, Json) {
-    let texts = |pairs: form_urlencoded::Parse<'_>| {
-        let pairs = pairs.map(|(name, value)| (name.into_owned(), Json::from(value.into_owned())));
-        Json::Object(pairs.collect::<Map<String, Json>>())
-    };
     let kind = delivery.headers.get(http::header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let form = if kind.starts_with("application/x-www-form-urlencoded") {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let form = if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         texts(form_urlencoded::parse(delivery.body))
     } else {
         Json::Object(Map::new())
@@ -267,4 +420,18 @@ fn variables(delivery: &Delivery<'_>, body: &str) -> (Vars, Json) {
     vars.set("url", &Json::from(delivery.url)).set("body", &Json::from(body));
     vars.set("form", &form).set("event", &event);
     (vars, event)
+}
+
+/// Texts by name; a name that is repeated has a list.
+fn texts(pairs: form_urlencoded::Parse<'_>) -> Json {
+    let mut all = Map::new();
+    for (name, value) in pairs {
+        let value = Json::from(value.into_owned());
+        match all.get_mut(&*name) {
+            None => drop(all.insert(name.into_owned(), value)),
+            Some(Json::Array(values)) => values.push(value),
+            Some(one) => *one = Json::Array(vec![one.take(), value]),
+        }
+    }
+    Json::Object(all)
 }

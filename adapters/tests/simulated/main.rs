@@ -14,7 +14,7 @@ use case::{Case, MARK, answer, body, definitions, evaluate, over_xml, render, st
 
 fn fits(kind: Kind, value: &Json) -> bool {
     match kind {
-        Kind::Text | Kind::Phone | Kind::Currency => {
+        Kind::Text | Kind::Phone | Kind::Currency | Kind::Interval => {
             value.as_str().is_some_and(|text| !text.is_empty())
         }
         Kind::Int | Kind::Amount => value.is_u64(),

@@ -1,5 +1,7 @@
 //! Deliveries are told from forgeries as the vendors' documentation says, by data alone.
 
+mod sdks;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -216,6 +218,10 @@ fn built_in_definitions_believe_what_their_vendors_signed() {
         let (compiled, _) = registry.get(name).expect("built in");
         let mut webhook = json!(compiled.spec().webhook);
         webhook["secret"] = json!(["hook"]);
+        // The account is one of another domain.
+        for key in ["as", "items"] {
+            webhook.as_object_mut().expect("a map").remove(key);
+        }
         webhook
     };
     for (vendor, name) in [
@@ -293,7 +299,8 @@ fn what_is_forged_changed_unsigned_or_old_is_not() {
             account(&case.webhook, &[("hook", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx")], case.now);
         let refused = verify(&other, case.url, case.headers, case.body).expect_err(name);
         let malformed = matches!(refused, WebhookError::Key(_)) && name == "discord";
-        assert!(refused == WebhookError::Forged || malformed, "{name}: {refused}");
+        let forged = matches!(refused, WebhookError::Forged);
+        assert!(forged || malformed, "{name}: {refused}");
         let unsigned: Vec<_> = case
             .headers
             .iter()
@@ -301,12 +308,12 @@ fn what_is_forged_changed_unsigned_or_old_is_not() {
             .filter(|(key, _)| !key.contains("sign") && !key.contains("token"))
             .collect();
         let refused = verify(&account_, case.url, &unsigned, case.body).expect_err(name);
-        assert_eq!(refused, WebhookError::Unsigned, "{name}");
+        assert!(matches!(refused, WebhookError::Unsigned), "{name}: {refused}");
         // A shared token says nothing of the body.
         if name != "telegram" {
             let changed = format!("{}&x=1", case.body);
             let refused = verify(&account_, case.url, case.headers, &changed).expect_err(name);
-            assert_eq!(refused, WebhookError::Forged, "{name}");
+            assert!(matches!(refused, WebhookError::Forged), "{name}: {refused}");
         }
         if case.now > 0 {
             for late in [-1000, 1000] {
@@ -332,7 +339,7 @@ fn a_secret_is_changed_by_holding_both_for_a_while() {
     let both = account(&webhook, &[("next", "whsec_new"), ("hook", case.secret)], case.now);
     assert!(both.verify_webhook(&delivery).is_ok());
     let next = account(&webhook, &[("next", "whsec_new")], case.now);
-    assert_eq!(next.verify_webhook(&delivery), Err(WebhookError::Forged));
+    assert!(matches!(next.verify_webhook(&delivery), Err(WebhookError::Forged)));
 }
 
 /// An account of each vendor.

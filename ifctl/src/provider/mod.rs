@@ -2,6 +2,7 @@
 
 mod against;
 mod attempt;
+mod deliveries;
 mod facts;
 mod new;
 mod webhook;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     Try(Box<attempt::Try>),
     /// Say whether a captured webhook delivery comes from the provider.
     Webhook(webhook::Captured),
+    /// Print what a simulated provider delivers to who listens, signed by its sandbox secrets, or bring it
+    /// there.
+    Deliveries(deliveries::Deliveries),
 }
 
 pub(crate) async fn run(command: Command) -> Result<(), Box<dyn Error>> {
@@ -72,6 +76,10 @@ pub(crate) async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Try(given) => {
             let definition = simulated(&given.definition)?;
             attempt::run(definition, &given).await
+        }
+        Command::Deliveries(given) => {
+            let definition = simulated(&given.definition)?;
+            deliveries::run(&definition, &given).await
         }
         Command::Webhook(captured) => {
             let (definition, _) = find(&captured.definition)?;

@@ -63,5 +63,11 @@ pub(crate) fn run(definition: &Compiled, captured: &Captured) -> Result<(), Box<
     let kind = event.kind.unwrap_or_else(|| "event".to_owned());
     let id = event.id.map(|id| format!(" {id}")).unwrap_or_default();
     say(&format!("genuine: {kind}{id}{}", signed.unwrap_or_default()));
+    for event in &event.events {
+        say(&event.to_string());
+    }
+    if let Some(reply) = &event.reply {
+        say(&format!("it wants to hear: {}", reply.body));
+    }
     Ok(())
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use infrafabric_adapters::compile::{CompiledSandboxChild, plain};
+use infrafabric_definition::Class;
 use serde_json::{Value as Json, json};
 
 use crate::answer::{Answer, Failure};
 use crate::exchange::{Call, Done};
 use crate::ledger::Effect;
-use crate::objects::{absent, entry, find};
+use crate::objects::{absent, digest, entry, find};
 use crate::route::Verb;
-use crate::thing::{Deletion, Thing};
+use crate::thing::{Deletion, Repetition, Thing};
 use crate::vars::{self, Show};
 
 /// Answers a request to what an object holds.
@@ -39,21 +40,45 @@ fn make(
     parent: String,
     spec: &CompiledSandboxChild,
 ) -> Result<Done, Failure> {
+    let (thing, new) = kept(call, kind, parent, spec)?;
+    let (item, vars) = show(call, spec).answer(&thing)?;
+    let answer = Answer::render(&spec.create, &vars, call.format())?;
+    let entry = new.then(|| entry(call, kind, Effect::Create, &thing, (&item, &answer)));
+    Ok((answer, entry.map(|entry| call.world.ledger.write(entry))))
+}
+
+/// A new one, unless an earlier request of the same key made it.
+fn kept(
+    call: &Call<'_>,
+    kind: &str,
+    parent: String,
+    spec: &CompiledSandboxChild,
+) -> Result<(Arc<Thing>, bool), Failure> {
+    let keyed = call.operation.sends_token();
+    let key = call.captures.text("token").filter(|_| keyed).map(|token| (token, digest(call)));
+    let mut things = call.account.things();
+    let things = things.entry(kind.to_owned()).or_default();
+    if let Some((key, digest)) = &key {
+        match things.repetition(key, digest) {
+            Repetition::First => {}
+            Repetition::Same(thing) => return Ok((thing, false)),
+            Repetition::Other => {
+                let message = "the idempotency key was used with other parameters".to_owned();
+                return Err(Failure::Class(Class::Conflict, message));
+            }
+        }
+    }
     let seq = call.provider.next_seq();
     let mut vars = vars::request(call.received, call.region.as_deref());
-    vars.set("seq", &json!(seq));
+    let path: Vec<&str> = call.received.path.split('/').filter(|part| !part.is_empty()).collect();
+    vars.set("seq", &json!(seq)).set("path", &json!(path));
     let id = spec.id.render(&vars)?.unwrap_or_else(|| json!(seq));
     let req = call.received.req.clone();
     let mut thing = Thing::new(id.clone(), plain(&id), seq, req, call.now);
     thing.parent = Some(parent);
     let thing = Arc::new(thing);
-    let mut things = call.account.things();
-    things.entry(kind.to_owned()).or_default().insert(Arc::clone(&thing), None);
-    drop(things);
-    let (item, vars) = show(call, spec).answer(&thing)?;
-    let answer = Answer::render(&spec.create, &vars, call.format())?;
-    let entry = entry(call, kind, Effect::Create, &thing, (&item, &answer));
-    Ok((answer, Some(call.world.ledger.write(entry))))
+    things.insert(Arc::clone(&thing), key);
+    Ok((thing, true))
 }
 
 fn remove(

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use thiserror::Error;
 use tokio::net::TcpStream;
 
+use crate::deliver::Delivered;
 use crate::fault::{FaultShown, FaultSpec};
 use crate::ledger::LedgerPage;
 use crate::thing::ThingShown;
@@ -175,21 +176,49 @@ impl WorldClient {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
-        let address = self.address;
-        let stream = TcpStream::connect(address).await;
-        let stream = stream.map_err(|source| ClientError::Connect { address, source })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(ClientError::Exchange)?;
-        let exchange = async {
-            let answer = sender.send_request(request).await?;
-            let status = answer.status();
-            let body = answer.into_body().collect().await?.to_bytes();
-            drop(sender);
-            Ok((status, body))
-        };
-        // The connection is driven beside the exchange and ends with it.
-        let (result, _) = tokio::join!(exchange, connection);
-        result.map_err(ClientError::Exchange)
+        exchange(self.address, request).await
     }
+}
+
+/// Brings a delivery to who listens at that address (`http://127.0.0.1:8080/hook`), and says what was
+/// answered: the status and the body.
+pub async fn bring(to: &str, delivered: &Delivered) -> Result<(u16, String), ClientError> {
+    let wrong = || ClientError::Url(to.to_owned());
+    let rest = to.strip_prefix("http://").ok_or_else(wrong)?;
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let address: SocketAddr = host.parse().map_err(|_| wrong())?;
+    let query = delivered.url.split_once('?').map(|(_, query)| format!("?{query}"));
+    let path = if path.is_empty() { "/" } else { path };
+    let mut request = Request::builder()
+        .method(delivered.method)
+        .uri(format!("{path}{}", query.unwrap_or_default()))
+        .header(header::HOST, host);
+    for (name, value) in &delivered.headers {
+        request = request.header(name, value);
+    }
+    let body = Full::new(Bytes::from(delivered.body.clone()));
+    let request = request.body(body).map_err(ClientError::Request)?;
+    let (status, body) = exchange(address, request).await?;
+    Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
+}
+
+async fn exchange(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.map_err(|source| ClientError::Connect { address, source })?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(ClientError::Exchange)?;
+    let exchange = async {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        drop(sender);
+        Ok((status, body))
+    };
+    // The connection is driven beside the exchange and ends with it.
+    let (result, _) = tokio::join!(exchange, connection);
+    result.map_err(ClientError::Exchange)
 }

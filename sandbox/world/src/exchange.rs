@@ -122,6 +122,10 @@ fn act(
             Ok((call.account.issue(sandbox.token.as_ref(), call.format(), now)?, None))
         }
         Target::Verify => call.plain(&sandbox.verify),
+        Target::Keys => {
+            let keys = sandbox.webhook.as_ref().and_then(|webhook| webhook.keys.as_ref());
+            call.plain(keys.ok_or_else(gone)?)
+        }
         Target::Catalog(name) => call.plain(sandbox.catalogs.get(name).ok_or_else(gone)?),
         Target::Change(name, verb) => {
             let object = sandbox.objects.get(name).ok_or_else(gone)?;

@@ -14,6 +14,7 @@ mod beside;
 mod capture;
 mod children;
 mod client;
+mod deliver;
 mod exchange;
 mod fault;
 mod form;
@@ -38,7 +39,8 @@ mod thing;
 mod vars;
 mod xml;
 
-pub use client::{ClientError, WorldClient};
+pub use client::{ClientError, WorldClient, bring};
+pub use deliver::{Delivered, deliveries};
 pub use fault::{FAULTS, FaultName, FaultShown, FaultSpec};
 pub use form::nested as read_form;
 pub use ledger::{Delivery, Effect, LedgerEntry, LedgerPage, Unmatched};

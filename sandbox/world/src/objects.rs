@@ -108,8 +108,13 @@ fn make(
 fn key(call: &Call<'_>, name: &str) -> Option<(String, String)> {
     let keyed = call.provider.compiled.objects.get(name).is_some_and(|object| object.keyed);
     let token = call.captures.text("token").filter(|_| keyed)?;
+    Some((token, digest(call)))
+}
+
+/// What the request asks for, in a fixed size.
+pub(crate) fn digest(call: &Call<'_>) -> String {
     let asked = format!("{}\n{}", call.received.path, sorted(&call.received.req));
-    Some((token, hex(&Sha256::digest(asked))))
+    hex(&Sha256::digest(asked))
 }
 
 /// The value with the keys of its maps in order.

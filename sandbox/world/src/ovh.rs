@@ -56,7 +56,7 @@ pub(crate) fn authenticate(
     };
     // A provider knows itself by its published addresses.
     let compiled = &provider.compiled;
-    let further = compiled.endpoints.values().map(|(template, _)| template);
+    let further = compiled.endpoints.values().map(|further| &further.url);
     let mut addresses = std::iter::once(&compiled.endpoint).chain(further);
     if addresses.any(|template| address(template).is_some_and(|base| signed(&base))) {
         Ok(account)

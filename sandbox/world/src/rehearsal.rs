@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use infrafabric_adapters::account::{Account, Act};
 use infrafabric_adapters::contract::ai::{Collection, CollectionWant, Metric};
-use infrafabric_adapters::contract::sip::{AccessList, Trunk};
+use infrafabric_adapters::contract::payments::Customer;
+use infrafabric_adapters::contract::sip::{AccessList, CredentialList, Trunk};
 use infrafabric_adapters::contract::{self, ActionContract, Does, Kept};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::Journal;
@@ -68,12 +69,17 @@ impl Stage<'_> {
         };
         let full = json!({"dimensions": 3, "metric": "cosine"});
         self.keep::<Collection>(&want(full.clone()), &want(full)).await;
+        let full = want(json!({"title": "Ada Example", "email": "ada@example.com"}));
+        self.keep::<Customer>(&full, &full).await;
+        let full = want(json!({"username": "studio"}));
+        self.keep::<CredentialList>(&full, &full).await;
         let full = json!({"addresses": ["192.0.2.10"]});
         self.keep::<AccessList>(&want(full), &want(json!({}))).await;
         let lists = ["AL00000000000000000000000000000001"];
         let uri = |n: u8| json!({"uri": format!("sip:pbx-{n}.example.com:5060"), "priority": n, "weight": 10});
         let full = json!({
             "access": ["192.0.2.10"], "accessLists": lists, "origination": [uri(1), uri(2)],
+            "credentialLists": ["CL00000000000000000000000000000001"],
         });
         self.keep::<Trunk>(&want(full), &want(json!({}))).await;
     }
@@ -146,6 +152,13 @@ impl Stage<'_> {
     async fn aim(&mut self, kind: &'static str, before: &'static str) -> Option<String> {
         let declared = &self.account.definition().actions;
         let all = contract::of(self.account.definition().spec().domain).actions;
+        let finds = |action: &&ActionContract| {
+            action.does == Does::Find(kind) && declared.contains_key(action.name)
+        };
+        if let Some(finder) = all.iter().find(finds) {
+            let found = self.perform(finder.name, "").await.ok()?;
+            return Some(found[0]["id"].as_str()?.to_owned());
+        }
         let creates = |action: &&ActionContract| {
             action.does == Does::Make(kind) && declared.contains_key(action.name)
         };

@@ -20,6 +20,8 @@ pub(crate) enum Target {
     Token,
     /// The authenticated read.
     Verify,
+    /// The public keys that verify deliveries.
+    Keys,
     /// A catalog, by contract name.
     Catalog(String),
     /// A verb on a kind of thing, by contract name.
@@ -84,8 +86,9 @@ enum Place {
     Body,
 }
 
-/// How well a request fits: literal path segments, entries present, entries absent (negative).
-type Score = (usize, usize, usize, Reverse<usize>);
+/// How well a request fits: literal path segments, letters of the path, entries that are there, constants
+/// among them, entries that are not (negative).
+type Score = (usize, usize, usize, usize, Reverse<usize>);
 
 /// Values in a path, by the path that stands for them in the definition.
 type Found = Vec<(String, String)>;
@@ -102,6 +105,7 @@ impl Target {
         match self {
             Self::Token => compiled.token.as_ref(),
             Self::Verify => Some(&compiled.verify),
+            Self::Keys => compiled.webhook.as_ref()?.keys.as_ref().map(|(keys, _)| keys),
             Self::Catalog(name) => Some(&compiled.catalogs.get(name)?.list),
             Self::Object(name, verb) => verb.of(compiled.objects.get(name)?),
             Self::Change(name, verb) => compiled.objects.get(name)?.verbs.get(verb),
@@ -190,7 +194,7 @@ impl Routes {
         }
         targets.extend(compiled.catalogs.keys().cloned().map(Target::Catalog));
         // Last, so that an operation of the same request gets the request.
-        targets.extend([Target::Token, Target::Verify]);
+        targets.extend([Target::Token, Target::Verify, Target::Keys]);
         let mut table: HashMap<(Method, usize), Vec<Route>> = HashMap::new();
         for target in targets {
             if let (Some(operation), Some(path)) =
@@ -285,7 +289,8 @@ impl Route {
             Part::Literal(text) => text.len(),
             Part::Value(_) => 0,
         });
-        (literal, spelled.sum(), constants + present, Reverse(self.variable.len() - present))
+        let absent = Reverse(self.variable.len() - present);
+        (literal, spelled.sum(), constants + present, constants, absent)
     }
 
     fn matches(&self, segments: &[&str], received: &Received) -> Option<Found> {

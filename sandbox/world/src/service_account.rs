@@ -35,7 +35,7 @@ pub(crate) fn authenticate(
     let asks = claims["scope"].as_str().is_some_and(|scope| !scope.is_empty());
     // A provider knows itself by its published addresses.
     let audience = claims["aud"].as_str()?;
-    let further = provider.compiled.endpoints.values().map(|(template, _)| template);
+    let further = provider.compiled.endpoints.values().map(|further| &further.url);
     let mut bases = std::iter::once(&provider.compiled.endpoint).chain(further);
     let ours = bases.any(|base| {
         let base: Option<Vec<&str>> = base.pattern().collect();

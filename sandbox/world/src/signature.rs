@@ -60,7 +60,7 @@ fn signed(provider: &Provider, account: &Account, received: &Received) -> Option
     let spec = provider.compiled.spec().auth.sign.as_deref()?;
     let auth = &provider.compiled.auth;
     // A provider knows itself by its published addresses.
-    let further = provider.compiled.endpoints.values().map(|(template, _)| template);
+    let further = provider.compiled.endpoints.values().map(|further| &further.url);
     for base in std::iter::once(&provider.compiled.endpoint).chain(further) {
         let Some(base) = base.pattern().collect::<Option<Vec<&str>>>() else { continue };
         let base = base.concat();
@@ -70,7 +70,7 @@ fn signed(provider: &Provider, account: &Account, received: &Received) -> Option
         vars.set("host", &Json::from(host));
         vars.set("path", &Json::from(format!("{path}{}", received.path)));
         let text = auth.text.as_ref()?.render_text(&vars, ToOwned::to_owned).ok()??;
-        let key = account.secrets.get(spec.key.as_str())?;
+        let key = account.secrets.get(spec.key.as_str())?.as_bytes();
         let bytes = match spec.algorithm {
             Algorithm::Sha1 => mac::<Hmac<Sha1>>(key, &text)?,
             Algorithm::Sha256 => mac::<Hmac<Sha256>>(key, &text)?,
@@ -92,8 +92,8 @@ fn signed(provider: &Provider, account: &Account, received: &Received) -> Option
     None
 }
 
-fn mac<M: Mac + hmac::digest::KeyInit>(key: &str, text: &str) -> Option<Vec<u8>> {
-    let mut mac = <M as Mac>::new_from_slice(key.as_bytes()).ok()?;
+pub(crate) fn mac<M: Mac + hmac::digest::KeyInit>(key: &[u8], text: &str) -> Option<Vec<u8>> {
+    let mut mac = <M as Mac>::new_from_slice(key).ok()?;
     mac.update(text.as_bytes());
     Some(mac.finalize().into_bytes().to_vec())
 }

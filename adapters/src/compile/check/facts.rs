@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use infrafabric_definition::{
-    AnswerFormat, Auth, Carrier, Definition, Free, Name, Operation, Proof, Scheme,
+    AnswerFormat, Auth, Carrier, Definition, Free, Name, Operation, Scheme,
 };
 use serde_json::Value as Json;
 
@@ -31,11 +31,10 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
     }
     let parameters: Vec<&str> = spec.parameters.keys().map(Name::as_str).collect();
     check_endpoint(&compiled.endpoint, "spec.endpoint", &parameters, problems);
-    for (name, (url, _)) in &compiled.endpoints {
-        check_endpoint(url, &format!("spec.endpoints.{name}.url"), &parameters, problems);
+    for (name, further) in &compiled.endpoints {
+        check_endpoint(&further.url, &format!("spec.endpoints.{name}.url"), &parameters, problems);
     }
     check_auth(compiled, problems);
-    check_webhook(compiled, problems);
     check_names(spec, problems);
     check_roots(spec, problems);
 }
@@ -135,29 +134,14 @@ fn check_auth(compiled: &Compiled, problems: &mut Vec<Problem>) {
             problems.push(problem(&format!("spec.sandbox.accepts.{key}"), reason));
         }
     }
-    let verifies = spec.webhook.iter().flat_map(|webhook| &webhook.secret);
+    let verifies = spec.webhook.iter().flat_map(|webhook| {
+        let greets = webhook.handshake.as_ref().and_then(|handshake| handshake.secret.as_ref());
+        webhook.secret.iter().chain(greets)
+    });
     seen.extend(verifies.map(Name::as_str));
     for key in sandbox.accepts.keys().filter(|key| !seen.contains(key.as_str())) {
         let reason = "is no key of spec.auth".to_owned();
         problems.push(problem(&format!("spec.sandbox.accepts.{key}"), reason));
-    }
-}
-
-/// What deliveries are verified by.
-fn check_webhook(compiled: &Compiled, problems: &mut Vec<Problem>) {
-    let (Some(spec), Some(webhook)) = (&compiled.spec().webhook, &compiled.webhook) else { return };
-    if spec.secret.is_empty() {
-        let reason = "missing: the Secret's key that verifies".to_owned();
-        problems.push(problem("spec.webhook.secret", reason));
-    }
-    if spec.algorithm == Proof::Token && spec.text.is_some() {
-        let reason = "has no meaning: the secret itself is sent along".to_owned();
-        problems.push(problem("spec.webhook.text", reason));
-    }
-    let place = Place::default().open(&["headers", "query", "form", "event"]);
-    let place = place.with("body", Root::Value).with("url", Root::Value);
-    for (name, template) in webhook.templates() {
-        check_template(template, &format!("spec.webhook.{name}"), &place, problems);
     }
 }
 
@@ -458,7 +442,10 @@ fn check_roots(spec: &Definition, problems: &mut Vec<Problem>) {
         bodies.push((at("list"), Some(&object.list.body)));
         bodies.push((at("delete"), object.delete.body.as_ref()));
     }
-    for (name, answer) in &sandbox.catalogs {
+    // Not all that a provider says needs be XML.
+    let own = |name: &Name| spec.catalogs.get(name).and_then(|catalog| catalog.list.answer);
+    let like = |name: &Name| own(name).is_none_or(|answer| answer == AnswerFormat::Xml);
+    for (name, answer) in sandbox.catalogs.iter().filter(|(name, _)| like(name)) {
         bodies.push((format!("catalogs.{name}"), answer.body.as_ref()));
     }
     for (place, body) in bodies {

@@ -8,8 +8,8 @@ use super::scope::{Place, Root, check_template};
 use super::shape::{Shape, Shapes};
 use super::{paths, problem, unknown};
 use crate::compile::definition::{Compiled, CompiledChild, CompiledPart, Problem};
-use crate::compile::operation::CompiledOperation;
-use crate::contract::{ActionContract, DomainContract, Field};
+use crate::compile::operation::{BodyTemplate, CompiledOperation};
+use crate::contract::{self, ActionContract, DomainContract, Field};
 
 /// Headers that the pipeline alone writes.
 const OURS: [&str; 8] = [
@@ -39,8 +39,9 @@ enum Verb {
     Change,
     /// An action that is aimed at nothing.
     Act,
-    /// One with many results.
+    /// One with many results; about a thing.
     Find,
+    Among,
     /// One that is aimed at a thing.
     Aimed,
     /// What became of a lost call; of one that is aimed at a thing.
@@ -56,7 +57,8 @@ enum Verb {
 impl Verb {
     fn of(action: &ActionContract) -> Self {
         match (action.many, action.does.aim()) {
-            (true, _) => Self::Find,
+            (true, None) => Self::Find,
+            (true, Some(_)) => Self::Among,
             (false, Some(_)) => Self::Aimed,
             (false, None) => Self::Act,
         }
@@ -191,6 +193,10 @@ fn request<'a>(parameters: &[&'a str], verb: Verb, inputs: &'static [Field]) -> 
         }
         Verb::Drop => place.with("id", Root::Value).with("token", Root::Value).open(&["item"]),
         Verb::Find => place.with("want", Root::Want(inputs)).with("cursor", Root::Value),
+        Verb::Among => {
+            let place = place.with("id", Root::Value).with("cursor", Root::Value);
+            place.with("want", Root::Want(inputs))
+        }
         Verb::List => place.with("scope", Root::Keys(vec!["mark"])).with("cursor", Root::Value),
         Verb::Catalog => place.with("cursor", Root::Value),
     }
@@ -239,7 +245,13 @@ impl Checker<'_> {
                 check_template(template, path, &known(), self.problems);
             });
             self.endpoint(&step.operation, &path);
+            if step.operation.sends() && !matches!(verb, Verb::Act | Verb::Aimed) {
+                let reason =
+                    "sends something: only before the call of an action may that be".to_owned();
+                self.problems.push(problem(&format!("{path}.post"), reason));
+            }
         }
+        self.secret_fields(operation, path, &secrets);
         if let Some(wait) = operation.wait.as_deref() {
             let path = format!("{path}.wait");
             let place = known().open(&["body", "headers"]);
@@ -289,6 +301,27 @@ impl Checker<'_> {
         });
     }
 
+    /// Fields of the body that come from the Secret.
+    fn secret_fields(&mut self, operation: &CompiledOperation, path: &str, secrets: &[&str]) {
+        if operation.secret_fields.is_empty() {
+            return;
+        }
+        let path = format!("{path}.secretFields");
+        if !matches!(operation.body, BodyTemplate::Json(_) | BodyTemplate::Form(_)) {
+            let reason = "has no meaning: the body is neither `json` nor `form`".to_owned();
+            self.problems.push(problem(&path, reason));
+        }
+        let scheme = self.compiled.spec().auth.scheme;
+        if matches!(scheme, Scheme::Hmac | Scheme::Oci | Scheme::Ovh | Scheme::AwsSigv4) {
+            let reason = "cannot be: the signature covers the body".to_owned();
+            self.problems.push(problem(&path, reason));
+        }
+        let place = Place::default().with("secret", Root::Keys(secrets.to_vec()));
+        for (field, template) in &operation.secret_fields {
+            check_template(template, &format!("{path}.{field}"), &place, self.problems);
+        }
+    }
+
     /// What another thing holds.
     fn child(&mut self, child: &CompiledChild, path: &str, inputs: &'static [Field]) {
         let wanted = Place::default().with("want", Root::Want(inputs));
@@ -317,7 +350,9 @@ impl Checker<'_> {
             let place = format!("{path}.headers.{name}");
             // Whoever logs in may have to say who it is.
             let login = verb == Verb::Exchange && lower == "authorization";
-            if OURS.contains(&lower.as_str()) && !login {
+            // JSON goes by many names.
+            let json = lower == "content-type" && matches!(operation.body, BodyTemplate::Json(_));
+            if OURS.contains(&lower.as_str()) && !login && !json {
                 let reason = "written by the pipeline alone: leave it out".to_owned();
                 self.problems.push(problem(&place, reason));
             } else if http::HeaderName::try_from(&lower).is_err() {
@@ -346,7 +381,9 @@ impl Checker<'_> {
             Verb::Create | Verb::Read | Verb::Resolve | Verb::Asked => {
                 (Some("item"), Some("items"))
             }
-            Verb::List | Verb::Catalog | Verb::Find | Verb::Held => (Some("items"), Some("item")),
+            Verb::List | Verb::Catalog | Verb::Find | Verb::Among | Verb::Held => {
+                (Some("items"), Some("item"))
+            }
             _ => (None, Some("items")),
         };
         let given = |key: &str| match key {
@@ -378,6 +415,15 @@ impl Checker<'_> {
         self.problems.push(problem(&place, reason.to_owned()));
     }
 
+    /// Whether a rule may be of a base that has more than this dialect of it.
+    fn taken_over(&self, operation: &str) -> bool {
+        let spec = self.compiled.spec();
+        let contract = contract::of(spec.domain);
+        let kind = operation.split('.').next().unwrap_or_default();
+        spec.extends.is_some()
+            && (contract.object(kind).is_some() || contract.action(kind).is_some())
+    }
+
     fn retry_after(&mut self) {
         if let Some(template) = &self.compiled.retry_after {
             let root = paths(template).into_iter().find(|path| path[0] == "body");
@@ -401,6 +447,7 @@ impl Checker<'_> {
             }
             if let Some(name) = &rule.operation
                 && !operations.contains_key(name.as_str())
+                && !self.taken_over(name)
             {
                 let known: Vec<&str> = operations.keys().copied().collect();
                 self.problems.push(unknown(

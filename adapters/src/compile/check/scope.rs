@@ -275,7 +275,8 @@ fn check_sandbox_object(
     }
     for (name, child) in &object.children {
         let at = |key: &str| at(&format!("children.{name}.{key}"));
-        check_template(&child.id, &at("id"), &request().with("seq", Root::Value), problems);
+        let place = request().open(&["path"]).with("seq", Root::Value);
+        check_template(&child.id, &at("id"), &place, problems);
         let shown = || thing().with("parent", Root::Value);
         check_tree(&child.item, &at("item"), &shown(), problems);
         check_answer(&child.create, &at("create"), &shown().open(&["item"]), problems);

@@ -11,6 +11,7 @@ const FORWARDS: Kind = Kind::Maps(&["protocol", "port", "targetPort"]);
 
 /// The contract as data.
 pub const CONTRACT: DomainContract = DomainContract {
+    events: None,
     objects: &[
         ObjectContract {
             name: "machine",

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use infrafabric_adapters::account::{Account, AccountOptions};
+use infrafabric_adapters::account::{Account, AccountOptions, Act};
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::contract::Kept;
 use infrafabric_adapters::contract::cloud::{
@@ -116,6 +116,7 @@ impl Tried {
         let mut sizes = sizes.iter().filter(|size| size.available && here(&size.regions));
         let image = images.iter().find(|image| here(&image.regions));
         let labels = BTreeMap::from([("infrafabric-io-mark".to_owned(), "checked".to_owned())]);
+        let mut machine = None;
         if definition.objects.contains_key("machine") {
             let size = sizes.next();
             let want = MachineWant {
@@ -134,7 +135,7 @@ impl Tried {
                 size: size.name.clone(),
                 size_id: size.id.clone(),
             });
-            self.machine(definition, &want, other).await;
+            machine = self.machine(definition, &want, other).await;
         }
         let mut place = Place { definition, region: &region, made: 0 };
         let common = json!({"name": NAME, "region": region, "marks": [MARK], "labels": labels});
@@ -152,11 +153,17 @@ impl Tried {
             {"protocol": "udp", "ports": "8000-9000", "sources": ["0.0.0.0/0"]},
             {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]},
         ]);
-        self.kept::<Firewall>(&mut place, &with(json!({"rules": rules, "machines": []}))).await;
+        let machines: Vec<&String> = machine.iter().collect();
+        let want = with(json!({"rules": rules, "machines": machines}));
+        self.kept::<Firewall>(&mut place, &want).await;
         self.kept::<FixedAddress>(&mut place, &common).await;
         let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
-        let want = with(json!({"forwards": forwards, "machines": []}));
+        let want = with(json!({"forwards": forwards, "machines": machines}));
         self.kept::<LoadBalancer>(&mut place, &want).await;
+        if let Some(id) = &machine {
+            let gone = self.account.delete_machine(id, &region, "check-2", &Permitted).await;
+            self.note(gone);
+        }
         if has("models") {
             let all = self.account.models().await;
             self.note(all);
@@ -172,9 +179,18 @@ impl Tried {
         T::Want: DeserializeOwned,
     {
         let Some(object) = place.definition.objects.get(T::KIND) else { return };
-        let want: T::Want = match serde_json::from_value(want.clone()) {
-            Ok(want) => want,
-            Err(error) => return self.untried.push(format!("{}: {error}", T::KIND)),
+        let mut empty = want.clone();
+        for list in
+            ["rules", "machines", "forwards"].into_iter().filter(|key| want.get(key).is_some())
+        {
+            empty[list] = json!([]);
+        }
+        let read = |want: &Json| serde_json::from_value::<T::Want>(want.clone());
+        let (want, empty) = match (read(want), read(&empty)) {
+            (Ok(want), Ok(empty)) => (want, empty),
+            (Err(error), _) | (_, Err(error)) => {
+                return self.untried.push(format!("{}: {error}", T::KIND));
+            }
         };
         place.made += 1;
         let tokens = [format!("check-{}-1", place.made), format!("check-{}-2", place.made)];
@@ -186,6 +202,14 @@ impl Tried {
             let read = self.account.read::<T>(made.id(), place.region).await;
             self.note(read);
         }
+        if self.account.holds::<T>() {
+            for (wanted, token) in [(&want, "fill"), (&empty, "empty")] {
+                let act = Act::new(token, &Permitted).at(made.id());
+                let act = Act { region: place.region, ..act };
+                let settled = self.account.settle::<T>(wanted, act).await;
+                self.note(settled);
+            }
+        }
         let gone = self.account.delete::<T>(made.id(), place.region, &tokens[1], &Permitted).await;
         self.note(gone);
     }
@@ -195,11 +219,11 @@ impl Tried {
         definition: &Compiled,
         want: &MachineWant,
         resize: Option<MachineVerb>,
-    ) {
+    ) -> Option<String> {
         let made = self.account.create_machine(want, "check-1", &Permitted).await;
         let all = self.account.list_machines(MARK, &want.region).await;
         self.note(all);
-        let Some(made) = self.note(made) else { return };
+        let made = self.note(made)?;
         let read = self.account.read_machine(&made.id, &want.region).await;
         self.note(read);
         let update = MachineVerb::Update { marks: want.marks.clone(), tags: Vec::new() };
@@ -214,7 +238,6 @@ impl Tried {
                 self.note(done);
             }
         }
-        let gone = self.account.delete_machine(&made.id, &want.region, "check-2", &Permitted).await;
-        self.note(gone);
+        Some(made.id)
     }
 }

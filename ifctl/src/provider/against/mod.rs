@@ -41,7 +41,7 @@ pub(crate) async fn check(
         descriptions.push(Description::read(file.as_ref())?);
     }
     let driven = drive::drive(definition).await?;
-    let further = definition.endpoints.values().map(|(url, _)| url);
+    let further = definition.endpoints.values().map(|further| &further.url);
     let urls = std::iter::once(&definition.endpoint).chain(further);
     let bases: Vec<String> = urls.map(|url| written(definition, url)).collect();
     let mut mismatches = BTreeSet::new();

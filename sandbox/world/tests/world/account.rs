@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use infrafabric_adapters::account::{Account, AccountOptions};
+use infrafabric_adapters::account::{Account, AccountOptions, Act};
 use infrafabric_adapters::compile::{Compiled, parse};
 use infrafabric_adapters::contract::Kept;
 use infrafabric_adapters::contract::cloud::{
-    Firewall, FixedAddress, LoadBalancer, MachineState, MachineVerb, MachineWant, Network, SshKey,
+    Firewall, FirewallWant, FixedAddress, LoadBalancer, MachineState, MachineVerb, MachineWant,
+    Network, SshKey,
 };
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_adapters::registry::Registry;
@@ -350,12 +351,13 @@ async fn thirteen(definition: Arc<Compiled>) {
 async fn prices_that_are_kept_apart_come_to_their_sizes() {
     let apart = shipped().into_iter().filter(|one| one.catalogs.contains_key("prices"));
     let apart: Vec<_> = apart.collect();
-    assert_eq!(apart.len(), 2);
+    assert_eq!(apart.len(), 4);
     for definition in apart {
         let name = definition.name().to_owned();
         let world = Harness::start(vec![Arc::clone(&definition)]).await;
-        let account = open(&world, &definition, None);
-        let region = account.regions().await.expect("regions")[0].name.clone();
+        let first = open(&world, &definition, Some("us-east-1".to_owned()));
+        let region = first.regions().await.expect("regions")[0].name.clone();
+        let account = open(&world, &definition, Some(region.clone()));
         let priced = |sizes: &[infrafabric_adapters::contract::cloud::Size]| {
             sizes
                 .iter()
@@ -363,10 +365,15 @@ async fn prices_that_are_kept_apart_come_to_their_sizes() {
                 .count()
         };
         let sizes = account.sizes(&region).await.expect("sizes");
-        assert_eq!(priced(&sizes), 2, "{name}: {sizes:?}");
+        let (count, wanted) = match name.as_str() {
+            "aws" => (2, "0.0208"),
+            "azure" => (2, "0.048"),
+            "oracle-cloud" => (6, "0.046"),
+            _ => (2, "0.0508"),
+        };
+        assert_eq!(priced(&sizes), count, "{name}: {sizes:?}");
         let cheapest = sizes.iter().filter_map(|size| size.price_per_hour).min().expect("a price");
-        let wanted = if name == "azure" { "0.048" } else { "0.0508" };
-        assert_eq!(cheapest.to_string(), wanted, "{name}");
+        assert_eq!(cheapest.normalize().to_string(), wanted, "{name}");
         let down = FaultSpec::new(&name, "503").on("prices.list");
         world.client.set_fault(&down).await.expect("set");
         let sizes = account.sizes(&region).await.expect("sizes");
@@ -443,7 +450,7 @@ async fn every_verb_of_a_machine_does_what_it_says() {
         assert_eq!(world.ledger().await.unmatched, 0, "{name}");
     }
     assert_eq!(counted, 8 * 4, "all built-in clouds do all four");
-    assert_eq!(updated, 4, "those whose tags are changed all at once");
+    assert_eq!(updated, 5, "those whose tags are changed all at once");
 }
 
 #[tokio::test]
@@ -468,7 +475,10 @@ async fn whatever_else_is_kept_comes_and_goes() {
         *counted.entry(SshKey::KIND).or_insert(0) += usize::from(made.is_some());
         let made: Option<Network> =
             bench.comes_and_goes(&with(json!({"cidr": "10.20.0.0/16"}))).await;
-        assert!(made.as_ref().is_none_or(|made| made.cidr.as_deref() == Some("10.20.0.0/16")));
+        // OVHcloud shows a range with the subnets of one network alone.
+        let cidr = made.as_ref().and_then(|made| made.cidr.as_deref());
+        let silent = made.is_none() || definition.name() == "ovhcloud";
+        assert!(cidr == Some("10.20.0.0/16") || silent, "{}: {cidr:?}", definition.name());
         *counted.entry(Network::KIND).or_insert(0) += usize::from(made.is_some());
         let rules = json!([{"protocol": "tcp", "ports": "22", "sources": ["192.0.2.0/24"]},
             {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]}]);
@@ -497,8 +507,60 @@ async fn whatever_else_is_kept_comes_and_goes() {
         }
     }
     let wanted =
-        [("sshKey", 6), ("network", 5), ("firewall", 3), ("address", 4), ("loadBalancer", 2)];
+        [("sshKey", 6), ("network", 8), ("firewall", 7), ("address", 5), ("loadBalancer", 2)];
     assert_eq!(counted, wanted.into());
+}
+
+/// What a firewall lets in, and the machines that it stands before, are made and removed one by one where
+/// the provider has it so: asked again, nothing is done, and nothing stays when it goes.
+#[tokio::test]
+async fn a_firewall_holds_what_is_wanted_and_nothing_else() {
+    let mut counted = 0;
+    for definition in shipped() {
+        let name = definition.name().to_owned();
+        let world = Harness::start(vec![Arc::clone(&definition)]).await;
+        let first = open(&world, &definition, Some("us-east-1".to_owned()));
+        if !first.holds::<Firewall>() {
+            continue;
+        }
+        counted += 1;
+        let region = first.regions().await.expect("regions")[0].name.clone();
+        let account = open(&world, &definition, Some(region.clone()));
+        let want = want(&account, &region).await;
+        let machine = account.create_machine(&want, "token-1", &Open);
+        let machine = as_time_goes_by(&world, machine).await.expect("a machine");
+        world.advance(Duration::from_mins(1));
+        let rule =
+            |ports: &str| json!({"protocol": "tcp", "ports": ports, "sources": ["192.0.2.0/24"]});
+        let wish = |rules: Value, machines: Value| -> FirewallWant {
+            let want = json!({"name": "if-wall", "region": region, "marks": ["if-abc"],
+                "labels": {}, "rules": rules, "machines": machines});
+            serde_json::from_value(want).expect("a wish")
+        };
+        let full = wish(json!([rule("22"), rule("8000-9000")]), json!([machine.id]));
+        let wall = account.create::<Firewall>(&full, "token-2", &Open);
+        let wall = as_time_goes_by(&world, wall).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        world.advance(Duration::from_mins(1));
+        let settle = async |want: &FirewallWant, token: &str| {
+            let act = Act { region: &region, ..Act::new(token, &Open).at(&wall.id) };
+            let settled = as_time_goes_by(&world, account.settle::<Firewall>(want, act)).await;
+            world.advance(Duration::from_mins(1));
+            let settled = settled.unwrap_or_else(|e| panic!("{name} {token}: {e}: {:?}", e.source));
+            (settled.made, settled.removed)
+        };
+        let (made, removed) = settle(&full, "t-1").await;
+        assert!(made >= 2 && removed == 0, "{name}: {made} made, {removed} removed");
+        assert_eq!(settle(&full, "t-2").await, (0, 0), "{name}: asked again");
+        let other = wish(json!([rule("22"), rule("443")]), json!([machine.id]));
+        assert_eq!(settle(&other, "t-3").await, (1, 1), "{name}: one rule is another");
+        let read = account.read_machine(&machine.id, &region).await;
+        assert!(read.expect("read").is_some(), "{name}: the machine stays");
+        let gone = account.delete::<Firewall>(&wall.id, &region, "t-4", &Open);
+        as_time_goes_by(&world, gone).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let ledger = world.ledger().await;
+        assert_eq!(ledger.unmatched, 0, "{name}: {:?}", ledger.unmatched_requests);
+    }
+    assert_eq!(counted, 4);
 }
 
 /// An account under test.

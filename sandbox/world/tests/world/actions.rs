@@ -107,6 +107,10 @@ impl Stage {
             return Some(made.expect("a collection").id);
         }
         let all = contract::of(self.definition.spec().domain).actions;
+        let finds = |other: &&ActionContract| {
+            other.does == contract::Does::Find(kind)
+                && self.definition.actions.contains_key(other.name)
+        };
         let creates = |other: &&ActionContract| {
             other.does == contract::Does::Make(kind)
                 && self.definition.actions.contains_key(other.name)
@@ -114,6 +118,11 @@ impl Stage {
         let before = all.iter().find(|other| Some(other.name) == action.after).filter(creates);
         let maker = before.or_else(|| all.iter().find(creates)).expect("something makes one");
         let made = self.perform(&self.account, maker.name, "").await.expect("made");
+        if let Some(finder) = all.iter().find(finds) {
+            let found = self.perform(&self.account, finder.name, "").await.expect("found");
+            let newest = found.as_array().and_then(|found| found.last());
+            return Some(newest.expect("one")["id"].as_str().unwrap_or_default().to_owned());
+        }
         Some(made["id"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -388,6 +397,7 @@ async fn a_trunk_holds_what_is_wanted_and_nothing_else() {
             region: String::new(),
             access: Vec::new(),
             access_lists: Vec::new(),
+            credential_lists: Vec::new(),
             origination: vec![uri(1), uri(2)],
             marks: vec!["if-abc".to_owned()],
         };

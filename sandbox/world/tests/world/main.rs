@@ -6,6 +6,7 @@ mod admin;
 mod aws;
 mod credentials;
 mod definitions;
+mod deliveries;
 mod example;
 mod faults;
 mod formats;
