@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue};
 use infrafabric_adapters::account::{Account, AccountOptions, Act};
 use infrafabric_adapters::compile::{Compiled, Vars};
 use infrafabric_adapters::contract::ai;
-use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
+use infrafabric_adapters::journal::Unrecorded as Open;
 use infrafabric_adapters::registry::Registry;
 use infrafabric_adapters::webhook::{Delivery, verify};
 use serde_json::json;
@@ -109,22 +109,6 @@ fn first_piece(bench: &mut Criterion) {
             took
         });
     });
-}
-
-/// Permits everything.
-struct Open;
-
-#[async_trait::async_trait]
-impl Journal for Open {
-    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn permit(&self) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
-        Ok(())
-    }
 }
 
 /// Answers each request with one event, and the rest a little later; says when the first was written.

@@ -236,9 +236,10 @@ fn sha256(args: &[Cel]) -> Result<Cel, ExecutionError> {
     let [Cel::String(text)] = args else {
         return Err(ExecutionError::function_error("sha256", "takes one string"));
     };
-    let digest = Sha256::digest(text.as_bytes());
-    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Ok(Cel::String(Arc::new(hex)))
+    let digits =
+        Sha256::digest(text.as_bytes()).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let hex = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    Ok(Cel::String(Arc::new(hex.collect())))
 }
 
 /// `ports(url)`: the address without a port and with one, its own or that of its scheme: a proxy may have

@@ -2,28 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::journal::{Intent, Journal, JournalError, Outcome};
-
-struct Silent;
-
-#[async_trait]
-impl Journal for Silent {
-    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn permit(&self) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
-        Ok(())
-    }
-}
+use crate::journal::Unrecorded as Silent;
 
 /// Answers each connection once, with these statuses.
 async fn provider(statuses: &'static [u16]) -> String {

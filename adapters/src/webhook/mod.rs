@@ -195,7 +195,7 @@ impl Verifier {
             None => None,
         };
         if let Some(handshake @ CompiledHandshake { token: Some((token, name)), .. }) = greets {
-            self.hold_token(evaluate("handshake.token", token, &vars)?, name)?;
+            self.hold_token(evaluate("handshake.token", token, &vars)?.as_ref(), name)?;
             let mark = Mark::of(&[delivery.url.as_bytes(), body.as_bytes()]);
             let event = Event::new(event, mark);
             return Ok(Event { reply: Some(reply(handshake, &vars)?), ..event });
@@ -232,10 +232,10 @@ impl Verifier {
     }
 
     /// Proves a handshake by the token that is in it.
-    fn hold_token(&self, given: Option<Json>, name: &str) -> Result<(), WebhookError> {
+    fn hold_token(&self, given: Option<&Json>, name: &str) -> Result<(), WebhookError> {
         let secret = self.greeting.as_ref();
         let secret = secret.ok_or_else(|| WebhookError::NoSecret(format!("`{name}`")))?;
-        let given = given.as_ref().map(plain).ok_or(WebhookError::Unsigned)?;
+        let given = given.map(plain).ok_or(WebhookError::Unsigned)?;
         let right = same(secret.expose_secret().as_bytes(), given.as_bytes());
         right.then_some(()).ok_or(WebhookError::Forged)
     }

@@ -99,7 +99,7 @@ fn a_form_that_was_moved_into_the_address_covers_no_body() {
         .expect("there is one");
     let pairs: BTreeMap<String, String> =
         form_urlencoded::parse(one.body.as_bytes()).into_owned().collect();
-    let text: String = pairs.iter().map(|(key, value)| format!("{key}{value}")).collect();
+    let text: String = pairs.iter().flat_map(|(key, value)| [key.as_str(), value]).collect();
     for (kind, body) in [
         (Some("application/json"), "{\"MessageStatus\":\"delivered\"}"),
         (Some("text/plain"), "anything"),

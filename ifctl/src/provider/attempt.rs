@@ -15,13 +15,12 @@ use infrafabric_adapters::clock::SystemClock;
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::contract;
 use infrafabric_adapters::error::AdapterError;
-use infrafabric_adapters::journal::Journal;
 use infrafabric_adapters::journal::file::FileJournal;
+use infrafabric_adapters::journal::{Journal, Unrecorded};
 use infrafabric_world::{World, WorldOptions};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
-use super::against::Permitted;
 use crate::say;
 
 /// How long a device may take to do what it accepted.
@@ -98,7 +97,7 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
     let journal: Box<dyn Journal> = if real && effect {
         Box::new(FileJournal::open(&given.journal, Arc::new(SystemClock))?)
     } else {
-        Box::new(Permitted)
+        Box::new(Unrecorded)
     };
     let pieces = |piece: &str| {
         // A terminal that is gone does not stop a paid answer from being counted.

@@ -45,6 +45,6 @@ pub use fault::{FAULTS, FaultName, FaultShown, FaultSpec};
 pub use form::nested as read_form;
 pub use ledger::{Delivery, Effect, LedgerEntry, LedgerPage, Unmatched};
 pub use recorder::{Exchange, Recorder};
-pub use rehearsal::{Rehearsed, rehearse};
+pub use rehearsal::{Rehearsed, rehearse, rehearse_at};
 pub use server::{StartError, World, WorldOptions};
 pub use thing::ThingShown;

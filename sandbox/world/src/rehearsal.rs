@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use infrafabric_adapters::account::{Account, Act};
 use infrafabric_adapters::contract::ai::{Collection, CollectionWant, Metric};
+use infrafabric_adapters::contract::cloud::{
+    Firewall, FixedAddress, LoadBalancer, Network, SshKey,
+};
 use infrafabric_adapters::contract::payments::Customer;
 use infrafabric_adapters::contract::sip::{AccessList, CredentialList, Trunk};
 use infrafabric_adapters::contract::{self, ActionContract, Does, Kept};
@@ -14,6 +17,9 @@ use serde_json::{Value as Json, json};
 
 /// What objects are called and marked by.
 const NAME: &str = "if-rehearsal";
+/// Only the public half ever existed.
+const SSH_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIRehearsalRehearsalRehearsalRehearsalRe0 rehearsal";
 
 /// What an action gave.
 #[derive(Debug)]
@@ -24,21 +30,33 @@ pub struct Rehearsed {
     pub result: Result<Json, AdapterError>,
 }
 
-/// Does everything that the definition can do, by its own examples, in an order in which it can be done.
-/// What an action is aimed at is made for it.
+/// Does everything that the definition can do but with machines, by its own examples, in an order in which
+/// it can be done. What an action is aimed at is made for it.
 pub async fn rehearse(account: &Account, journal: &dyn Journal) -> Vec<Rehearsed> {
+    rehearse_at(account, journal, "", &[]).await
+}
+
+/// The same in a region, with machines that are there.
+pub async fn rehearse_at(
+    account: &Account,
+    journal: &dyn Journal,
+    region: &str,
+    machines: &[String],
+) -> Vec<Rehearsed> {
     let definition = account.definition();
     let all = contract::of(definition.spec().domain).actions;
     let declared = |action: &&ActionContract| definition.actions.contains_key(action.name);
     let mut stage = Stage {
         account,
         journal,
+        region,
         count: 0,
         done: Vec::new(),
         ids: BTreeMap::new(),
         collection: None,
     };
     stage.objects().await;
+    stage.belongings(machines).await;
     for action in all.iter().filter(declared) {
         stage.play(action).await;
     }
@@ -46,9 +64,21 @@ pub async fn rehearse(account: &Account, journal: &dyn Journal) -> Vec<Rehearsed
     stage.done
 }
 
+/// What an object is made from.
+fn wish(region: &str, common: Json, more: Json) -> Json {
+    let mut wish = json!({"name": NAME, "region": region, "marks": [NAME]});
+    for part in [common, more] {
+        if let (Json::Object(wish), Json::Object(part)) = (&mut wish, part) {
+            wish.extend(part);
+        }
+    }
+    wish
+}
+
 struct Stage<'a> {
     account: &'a Account,
     journal: &'a dyn Journal,
+    region: &'a str,
     count: usize,
     done: Vec<Rehearsed>,
     /// By action: what it made and nobody used, or what it was aimed at.
@@ -60,13 +90,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// Each kind of object from its making to its end, with all that it can hold, and then nothing.
     async fn objects(&mut self) {
-        let want = |more: Json| {
-            let mut want = json!({"name": NAME, "region": "", "marks": [NAME]});
-            if let (Json::Object(want), Json::Object(more)) = (&mut want, more) {
-                want.extend(more);
-            }
-            want
-        };
+        let want = |more: Json| wish(self.region, json!({}), more);
         let full = json!({"dimensions": 3, "metric": "cosine"});
         self.keep::<Collection>(&want(full.clone()), &want(full)).await;
         let full = want(json!({"title": "Ada Example", "email": "ada@example.com"}));
@@ -84,30 +108,54 @@ impl Stage<'_> {
         self.keep::<Trunk>(&want(full), &want(json!({}))).await;
     }
 
+    /// What a cloud keeps beside machines.
+    async fn belongings(&mut self, machines: &[String]) {
+        let labels = json!({"labels": {"infrafabric-io-mark": "rehearsal"}});
+        let region = self.region;
+        let want = |more: Json| wish(region, labels.clone(), more);
+        let key = want(json!({"publicKey": SSH_KEY}));
+        self.keep::<SshKey>(&key, &key).await;
+        let network = want(json!({"cidr": "10.20.0.0/16"}));
+        self.keep::<Network>(&network, &network).await;
+        let rules = json!([
+            {"protocol": "tcp", "ports": "22", "sources": ["192.0.2.0/24"]},
+            {"protocol": "udp", "ports": "8000-9000", "sources": ["0.0.0.0/0"]},
+            {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]},
+        ]);
+        let full = want(json!({"rules": rules, "machines": machines}));
+        self.keep::<Firewall>(&full, &want(json!({"rules": [], "machines": []}))).await;
+        let address = want(json!({}));
+        self.keep::<FixedAddress>(&address, &address).await;
+        let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
+        let full = want(json!({"forwards": forwards, "machines": machines}));
+        self.keep::<LoadBalancer>(&full, &want(json!({"forwards": [], "machines": []}))).await;
+    }
+
     async fn keep<T: Kept>(&mut self, full: &Json, empty: &Json)
     where
         T::Want: DeserializeOwned,
     {
-        if !self.account.definition().objects.contains_key(T::KIND) {
-            return;
-        }
-        let account = self.account;
+        let Some(object) = self.account.definition().objects.get(T::KIND) else { return };
+        let (account, region) = (self.account, self.region);
+        let token = |verb: &str| format!("rehearsal-{}-{verb}", T::KIND);
         let wish = |json: &Json| serde_json::from_value::<T::Want>(json.clone()).ok();
         let Some((full, empty)) = wish(full).zip(wish(empty)) else { return };
-        let made = account.create::<T>(&full, "rehearsal-make", self.journal).await;
+        let made = account.create::<T>(&full, &token("make"), self.journal).await;
         let Some(made) = self.note(T::KIND, made) else { return };
-        let all = account.list::<T>(NAME, "").await;
+        let all = account.list::<T>(NAME, region).await;
         self.note(T::KIND, all);
-        let read = account.read::<T>(made.id(), "").await;
-        self.note(T::KIND, read);
+        if object.read.is_some() {
+            let read = account.read::<T>(made.id(), region).await;
+            self.note(T::KIND, read);
+        }
         if account.holds::<T>() {
-            for (wanted, token) in [(&full, "rehearsal-fill"), (&empty, "rehearsal-empty")] {
-                let act = Act::new(token, self.journal).at(made.id());
+            for (wanted, token) in [(&full, token("fill")), (&empty, token("empty"))] {
+                let act = Act { region, ..Act::new(&token, self.journal).at(made.id()) };
                 let settled = account.settle::<T>(wanted, act).await;
                 self.note(T::KIND, settled);
             }
         }
-        let gone = account.delete::<T>(made.id(), "", "rehearsal-end", self.journal).await;
+        let gone = account.delete::<T>(made.id(), region, &token("end"), self.journal).await;
         self.note(T::KIND, gone);
     }
 

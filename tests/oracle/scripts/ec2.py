@@ -17,6 +17,8 @@ REGION = "us-east-1"
 ALLOWED = ["ec2:RunInstances", "ec2:CreateTags", "ec2:TerminateInstances", "ec2:Describe*", "sts:GetCallerIdentity",
            "ec2:StartInstances", "ec2:StopInstances", "ec2:RebootInstances", "ec2:ModifyInstanceAttribute",
            "ec2:ImportKeyPair", "ec2:DeleteKeyPair", "ec2:CreateVpc", "ec2:DeleteVpc",
+           "ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup",
+           "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",
            "ec2:AllocateAddress", "ec2:ReleaseAddress"]
 endpoint, verb, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
 

@@ -12,6 +12,7 @@ use infrafabric_adapters::contract::cloud::{
     SshKeyWant,
 };
 use infrafabric_adapters::error::AdapterError;
+use infrafabric_adapters::journal::Unrecorded;
 use infrafabric_crds::provider::reason::UNAUTHORIZED;
 use infrafabric_crds::{CloudMachine, Provider};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ use crate::http;
 use crate::process::{Running, free_port, must};
 use crate::recorder::Recorder;
 use crate::report::Report;
-use crate::simulated::{Permitted, Simulated};
+use crate::simulated::Simulated;
 use crate::site::{INSTALLATION, Site, delete, is_not_ready_by, is_ready, until};
 use crate::tools::python;
 
@@ -246,7 +247,7 @@ async fn furnished(account: &Account, region: &str) -> Result<Furniture, Adapter
         marks: marks(),
         labels: BTreeMap::new(),
     };
-    let key = account.create::<SshKey>(&key, "t-1", &Permitted).await?;
+    let key = account.create::<SshKey>(&key, "t-1", &Unrecorded).await?;
     let network = NetworkWant {
         name: "if-stage".to_owned(),
         region: region.to_owned(),
@@ -254,14 +255,14 @@ async fn furnished(account: &Account, region: &str) -> Result<Furniture, Adapter
         marks: marks(),
         labels: BTreeMap::new(),
     };
-    let network = account.create::<Network>(&network, "t-2", &Permitted).await?;
+    let network = account.create::<Network>(&network, "t-2", &Unrecorded).await?;
     let address = FixedAddressWant {
         name: "if-front".to_owned(),
         region: region.to_owned(),
         marks: marks(),
         labels: BTreeMap::new(),
     };
-    let address = account.create::<FixedAddress>(&address, "t-9", &Permitted).await?;
+    let address = account.create::<FixedAddress>(&address, "t-9", &Unrecorded).await?;
     let images = account.images(region).await?;
     let machine = MachineWant {
         name: "if-web".to_owned(),
@@ -275,22 +276,22 @@ async fn furnished(account: &Account, region: &str) -> Result<Furniture, Adapter
         tags: Vec::new(),
         labels: BTreeMap::new(),
     };
-    let machine = account.create_machine(&machine, "t-3", &Permitted).await?;
+    let machine = account.create_machine(&machine, "t-3", &Unrecorded).await?;
     let larger = MachineVerb::Resize { size: "t3.small".to_owned(), size_id: None };
     for verb in [MachineVerb::Reboot, MachineVerb::Stop, larger] {
-        account.change_machine(&verb, &machine.id, region, "t-4", &Permitted).await?;
+        account.change_machine(&verb, &machine.id, region, "t-4", &Unrecorded).await?;
     }
     Ok(Furniture { machine: machine.id, network: network.id, address: address.id })
 }
 
 async fn emptied(account: &Account, region: &str, made: &Furniture) -> Result<(), AdapterError> {
     let Furniture { machine, network, address } = made;
-    account.change_machine(&MachineVerb::Start, machine, region, "t-5", &Permitted).await?;
+    account.change_machine(&MachineVerb::Start, machine, region, "t-5", &Unrecorded).await?;
     for _ in 0..2 {
-        account.delete_machine(machine, region, "t-6", &Permitted).await?;
-        account.delete::<FixedAddress>(address, region, "t-10", &Permitted).await?;
-        account.delete::<Network>(network, region, "t-7", &Permitted).await?;
-        account.delete::<SshKey>("if-ops", region, "t-8", &Permitted).await?;
+        account.delete_machine(machine, region, "t-6", &Unrecorded).await?;
+        account.delete::<FixedAddress>(address, region, "t-10", &Unrecorded).await?;
+        account.delete::<Network>(network, region, "t-7", &Unrecorded).await?;
+        account.delete::<SshKey>("if-ops", region, "t-8", &Unrecorded).await?;
     }
     Ok(())
 }

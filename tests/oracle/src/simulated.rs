@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::{Compiled, parse};
-use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_adapters::registry::Registry;
 use infrafabric_definition::Definition;
 use infrafabric_world::{World, WorldOptions};
@@ -108,21 +107,5 @@ impl Simulated {
             path: self.name.clone().into(),
             reason: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         })
-    }
-}
-
-/// A journal that permits everything: the ledger of the simulated provider is the record here.
-pub(crate) struct Permitted;
-
-#[async_trait::async_trait]
-impl Journal for Permitted {
-    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn permit(&self) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
-        Ok(())
     }
 }

@@ -55,7 +55,7 @@ fn check_proof(
             add("spec.webhook.keys", "missing: the published keys that verify the token");
         }
         (false, Some(_)) => {
-            add("spec.webhook.keys", "has no meaning: only `jwt` is verified by keys")
+            add("spec.webhook.keys", "has no meaning: only `jwt` is verified by keys");
         }
         (true, Some((read, _))) => {
             let known =

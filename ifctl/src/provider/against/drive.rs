@@ -4,18 +4,12 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use infrafabric_adapters::account::{Account, AccountOptions, Act};
+use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::compile::Compiled;
-use infrafabric_adapters::contract::Kept;
-use infrafabric_adapters::contract::cloud::{
-    Firewall, FixedAddress, LoadBalancer, MachineVerb, MachineWant, Network, SshKey,
-};
+use infrafabric_adapters::contract::cloud::{MachineVerb, MachineWant};
 use infrafabric_adapters::error::AdapterError;
-use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
-use infrafabric_world::{Exchange, Recorder, World, WorldOptions, rehearse};
-use serde::de::DeserializeOwned;
-use serde_json::{Value as Json, json};
+use infrafabric_adapters::journal::Unrecorded;
+use infrafabric_world::{Exchange, Recorder, World, WorldOptions, rehearse_at};
 
 const NAME: &str = "if-checked-1";
 const MARK: &str = "if:checked";
@@ -27,22 +21,6 @@ const SSH_KEY: &str =
 pub(super) struct Driven {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) untried: Vec<String>,
-}
-
-/// The simulator's ledger is the record here.
-pub(crate) struct Permitted;
-
-#[async_trait]
-impl Journal for Permitted {
-    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn permit(&self) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
-        Ok(())
-    }
 }
 
 /// Tries everything that the definition declares.
@@ -70,13 +48,6 @@ pub(super) async fn drive(definition: &Arc<Compiled>) -> Result<Driven, Box<dyn 
     let mut tried = Tried { account, untried: Vec::new() };
     tried.everything(definition).await;
     Ok(Driven { exchanges: recorder.exchanges(), untried: tried.untried })
-}
-
-/// Where things are made.
-struct Place<'a> {
-    definition: &'a Compiled,
-    region: &'a str,
-    made: usize,
 }
 
 struct Tried {
@@ -137,81 +108,18 @@ impl Tried {
             });
             machine = self.machine(definition, &want, other).await;
         }
-        let mut place = Place { definition, region: &region, made: 0 };
-        let common = json!({"name": NAME, "region": region, "marks": [MARK], "labels": labels});
-        let with = |more: Json| {
-            let mut want = common.clone();
-            if let (Json::Object(want), Json::Object(more)) = (&mut want, more) {
-                want.extend(more);
-            }
-            want
-        };
-        self.kept::<SshKey>(&mut place, &with(json!({"publicKey": SSH_KEY}))).await;
-        self.kept::<Network>(&mut place, &with(json!({"cidr": "10.20.0.0/16"}))).await;
-        let rules = json!([
-            {"protocol": "tcp", "ports": "22", "sources": ["192.0.2.0/24"]},
-            {"protocol": "udp", "ports": "8000-9000", "sources": ["0.0.0.0/0"]},
-            {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]},
-        ]);
-        let machines: Vec<&String> = machine.iter().collect();
-        let want = with(json!({"rules": rules, "machines": machines}));
-        self.kept::<Firewall>(&mut place, &want).await;
-        self.kept::<FixedAddress>(&mut place, &common).await;
-        let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
-        let want = with(json!({"forwards": forwards, "machines": machines}));
-        self.kept::<LoadBalancer>(&mut place, &want).await;
+        let machines: Vec<String> = machine.iter().cloned().collect();
+        for done in rehearse_at(&self.account, &Unrecorded, &region, &machines).await {
+            self.note(done.result);
+        }
         if let Some(id) = &machine {
-            let gone = self.account.delete_machine(id, &region, "check-2", &Permitted).await;
+            let gone = self.account.delete_machine(id, &region, "check-2", &Unrecorded).await;
             self.note(gone);
         }
         if has("models") {
             let all = self.account.models().await;
             self.note(all);
         }
-        for done in rehearse(&self.account, &Permitted).await {
-            self.note(done.result);
-        }
-    }
-
-    /// One of a kind from its making to its end.
-    async fn kept<T: Kept>(&mut self, place: &mut Place<'_>, want: &Json)
-    where
-        T::Want: DeserializeOwned,
-    {
-        let Some(object) = place.definition.objects.get(T::KIND) else { return };
-        let mut empty = want.clone();
-        for list in
-            ["rules", "machines", "forwards"].into_iter().filter(|key| want.get(key).is_some())
-        {
-            empty[list] = json!([]);
-        }
-        let read = |want: &Json| serde_json::from_value::<T::Want>(want.clone());
-        let (want, empty) = match (read(want), read(&empty)) {
-            (Ok(want), Ok(empty)) => (want, empty),
-            (Err(error), _) | (_, Err(error)) => {
-                return self.untried.push(format!("{}: {error}", T::KIND));
-            }
-        };
-        place.made += 1;
-        let tokens = [format!("check-{}-1", place.made), format!("check-{}-2", place.made)];
-        let made = self.account.create::<T>(&want, &tokens[0], &Permitted).await;
-        let all = self.account.list::<T>(MARK, place.region).await;
-        self.note(all);
-        let Some(made) = self.note(made) else { return };
-        if object.read.is_some() {
-            let read = self.account.read::<T>(made.id(), place.region).await;
-            self.note(read);
-        }
-        if self.account.holds::<T>() {
-            for (wanted, token) in [(&want, "fill"), (&empty, "empty")] {
-                let act = Act::new(token, &Permitted).at(made.id());
-                let act = Act { region: place.region, ..act };
-                let settled = self.account.settle::<T>(wanted, act).await;
-                self.note(settled);
-            }
-        }
-        let gone = self.account.delete::<T>(made.id(), place.region, &tokens[1], &Permitted).await;
-        self.note(gone);
     }
 
     async fn machine(
@@ -220,7 +128,7 @@ impl Tried {
         want: &MachineWant,
         resize: Option<MachineVerb>,
     ) -> Option<String> {
-        let made = self.account.create_machine(want, "check-1", &Permitted).await;
+        let made = self.account.create_machine(want, "check-1", &Unrecorded).await;
         let all = self.account.list_machines(MARK, &want.region).await;
         self.note(all);
         let made = self.note(made)?;
@@ -233,7 +141,7 @@ impl Tried {
                 let token = format!("check-{}", verb.as_str());
                 let done = self
                     .account
-                    .change_machine(&verb, &made.id, &want.region, &token, &Permitted)
+                    .change_machine(&verb, &made.id, &want.region, &token, &Unrecorded)
                     .await;
                 self.note(done);
             }

@@ -15,7 +15,6 @@ use infrafabric_world::Exchange;
 use serde_json::json;
 
 use description::Description;
-pub(crate) use drive::Permitted;
 
 /// What was found.
 pub(crate) struct Findings {

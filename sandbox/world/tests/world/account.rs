@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use infrafabric_adapters::account::{Account, AccountOptions, Act};
 use infrafabric_adapters::compile::{Compiled, parse};
 use infrafabric_adapters::contract::Kept;
@@ -12,7 +11,7 @@ use infrafabric_adapters::contract::cloud::{
     Firewall, FirewallWant, FixedAddress, LoadBalancer, MachineState, MachineVerb, MachineWant,
     Network, SshKey,
 };
-use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
+pub(crate) use infrafabric_adapters::journal::Unrecorded as Open;
 use infrafabric_adapters::registry::Registry;
 use infrafabric_definition::{Class, Domain, Find};
 use infrafabric_world::{Effect, FaultSpec, LedgerPage};
@@ -20,22 +19,6 @@ use serde_json::{Value, json};
 
 use crate::definitions::{built_in, quay};
 use crate::harness::Harness;
-
-/// Permits everything.
-pub(crate) struct Open;
-
-#[async_trait]
-impl Journal for Open {
-    async fn intent(&self, _: &Intent) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn permit(&self) -> Result<(), JournalError> {
-        Ok(())
-    }
-    async fn outcome(&self, _: &Intent, _: &Outcome) -> Result<(), JournalError> {
-        Ok(())
-    }
-}
 
 fn example(file: &str) -> Arc<Compiled> {
     let path = format!("{}/../../examples/{file}", env!("CARGO_MANIFEST_DIR"));

@@ -8,22 +8,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use infrafabric_adapters::account::Account;
-use infrafabric_adapters::contract::Kept;
-use infrafabric_adapters::contract::cloud::{
-    Firewall, FixedAddress, LoadBalancer, MachineVerb, Network, SshKey,
-};
+use infrafabric_adapters::contract::cloud::MachineVerb;
+use infrafabric_adapters::journal::Unrecorded;
 use infrafabric_crds::{CloudMachine, Provider, ProviderDefinition};
 use infrafabric_definition::Domain;
-use infrafabric_world::{FaultSpec, World, WorldClient, rehearse};
-use serde::de::DeserializeOwned;
+use infrafabric_world::{FaultSpec, Rehearsed, World, WorldClient, rehearse, rehearse_at};
 use serde_json::{Value, json};
 
 use self::judge::{Judge, OFFICIAL, Official};
 use self::verdict::Verdict;
 use crate::error::{Error, at};
 use crate::report::Report;
-use crate::simulated::{Permitted, Simulated};
+use crate::simulated::Simulated;
 use crate::site::{Site, delete, is_ready, until};
 use crate::tools::descriptions;
 
@@ -51,8 +47,7 @@ async fn one(report: &mut Report, official: &Official, folder: &Path) -> Result<
     let judge = Judge::start(official, &upstream, folder)?;
     let cloud = simulated.definition.domain == Domain::Cloud;
     if cloud {
-        life(&judge, official, &simulated, folder).await?;
-        belongings(&judge, official, &simulated).await?;
+        life(report, &judge, official, &simulated, folder).await?;
         catalogs(&judge, official, &simulated).await?;
     } else {
         everything(report, &judge, &simulated).await?;
@@ -91,16 +86,22 @@ async fn everything(
     if simulated.definition.catalogs.contains_key("models") {
         account.models().await.map_err(failed)?;
     }
-    for done in rehearse(&account, &Permitted).await {
+    told(report, simulated, rehearse(&account, &Unrecorded).await);
+    Ok(())
+}
+
+/// What the library makes of the answers.
+fn told(report: &mut Report, simulated: &Simulated, all: Vec<Rehearsed>) {
+    for done in all {
         let what = format!("{}: {} through the judge", simulated.name, done.action);
         let said = done.result.err().map(|error| error.to_string()).unwrap_or_default();
         report.check(&what, said.is_empty(), &said);
     }
-    Ok(())
 }
 
 /// A machine from its manifest to its end, by the operator's own binary.
 async fn life(
+    report: &mut Report,
     judge: &Judge,
     official: &Official,
     simulated: &Simulated,
@@ -145,6 +146,10 @@ async fn life(
     let active = machine.status.and_then(|status| status.active);
     if let Some(active) = active {
         changes(judge, official, simulated, (&active.external_id, &active.size)).await?;
+        let account = simulated.account(judge.recorder.url())?;
+        let machines = [active.external_id];
+        let done = rehearse_at(&account, &Unrecorded, official.region, &machines).await;
+        told(report, simulated, done);
     }
     delete(&machines, NAME, CONTROLLER).await
 }
@@ -166,67 +171,11 @@ async fn changes(
     for verb in verbs.into_iter().chain(resize) {
         if simulated.operations().contains(&format!("machine.{}", verb.as_str())) {
             let token = format!("prism-{}", verb.as_str());
-            let done = account.change_machine(&verb, id, official.region, &token, &Permitted);
+            let done = account.change_machine(&verb, id, official.region, &token, &Unrecorded);
             done.await.map_err(failed)?;
         }
     }
     Ok(())
-}
-
-/// What else is kept, from its making to its end.
-async fn belongings(
-    judge: &Judge,
-    official: &Official,
-    simulated: &Simulated,
-) -> Result<(), Error> {
-    let account = simulated.account(judge.recorder.url())?;
-    let keeper = Keeper { account: &account, simulated, region: official.region };
-    let common = json!({"name": "if-judged", "region": official.region, "marks": ["if-judged"], "labels": {}});
-    let with = |more: Value| {
-        let mut want = common.clone();
-        if let (Value::Object(want), Value::Object(more)) = (&mut want, more) {
-            want.extend(more);
-        }
-        want
-    };
-    keeper.kept::<SshKey>(with(json!({"publicKey": SSH_KEY}))).await?;
-    keeper.kept::<Network>(with(json!({"cidr": "10.20.0.0/16"}))).await?;
-    let rules = json!([
-        {"protocol": "tcp", "ports": "22", "sources": ["192.0.2.0/24"]},
-        {"protocol": "udp", "ports": "8000-9000", "sources": ["0.0.0.0/0"]},
-        {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]},
-    ]);
-    keeper.kept::<Firewall>(with(json!({"rules": rules, "machines": []}))).await?;
-    keeper.kept::<FixedAddress>(common.clone()).await?;
-    let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
-    keeper.kept::<LoadBalancer>(with(json!({"forwards": forwards, "machines": []}))).await
-}
-
-/// Keeps things for a while.
-struct Keeper<'a> {
-    account: &'a Account,
-    simulated: &'a Simulated,
-    region: &'a str,
-}
-
-impl Keeper<'_> {
-    async fn kept<T: Kept>(&self, want: Value) -> Result<(), Error>
-    where
-        T::Want: DeserializeOwned,
-    {
-        let failed = |source| Error::Adapter { source };
-        if !self.simulated.definition.objects.contains_key(T::KIND) {
-            return Ok(());
-        }
-        let want: T::Want =
-            serde_json::from_value(want).map_err(|error| at("a wish")(error.into()))?;
-        let tokens = ["create", "delete"].map(|verb| format!("prism-{}-{verb}", T::KIND));
-        let made = self.account.create::<T>(&want, &tokens[0], &Permitted).await.map_err(failed)?;
-        self.account.read::<T>(made.id(), self.region).await.map_err(failed)?;
-        self.account.list::<T>("if-judged", self.region).await.map_err(failed)?;
-        let gone = self.account.delete::<T>(made.id(), self.region, &tokens[1], &Permitted);
-        gone.await.map_err(failed)
-    }
 }
 
 /// The catalogs that no controller needs yet, by the requests of the library.
