@@ -34,6 +34,10 @@ pub struct SandboxWebhook {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SandboxDelivery {
+    /// Headers of this one besides.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub headers: BTreeMap<Name, Text>,
     /// What stands behind the address, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<Free>,

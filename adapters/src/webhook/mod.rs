@@ -135,14 +135,20 @@ pub enum WebhookError {
 }
 
 /// What a delivery says, if it comes from the provider and is not old at that time. It does not know
-/// what came before, nor fetches keys: an [`Account`](crate::account::Account) does both.
+/// what came before, nor fetches keys (`published` is such a set, as JSON): an
+/// [`Account`](crate::account::Account) does both.
 pub fn verify(
     definition: &Compiled,
     secrets: &BTreeMap<String, SecretString>,
+    published: Option<&Json>,
     delivery: &Delivery<'_>,
     now: DateTime<Utc>,
 ) -> Result<Event, WebhookError> {
-    Verifier::open(definition, secrets).verify(definition, delivery, now)
+    let verifier = Verifier::open(definition, secrets);
+    if let Some(published) = published {
+        verifier.published().take(published);
+    }
+    verifier.verify(definition, delivery, now)
 }
 
 /// The secrets of an account that verify deliveries, and what it got before.

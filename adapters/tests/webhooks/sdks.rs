@@ -36,7 +36,7 @@ impl Signed {
         let secrets = secrets.map(|(key, value)| (key.clone(), value.as_str().into())).collect();
         let now = DateTime::from_timestamp(self.at, 0).expect("a time");
         let delivery = Delivery { url: &self.url, headers: &headers, body: self.body.as_bytes() };
-        verify(definition, &secrets, &delivery, now).map(drop)
+        verify(definition, &secrets, None, &delivery, now).map(drop)
     }
 }
 

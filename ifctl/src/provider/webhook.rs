@@ -32,6 +32,9 @@ pub(crate) struct Captured {
     /// command line.
     #[arg(long = "secret")]
     secrets: Vec<String>,
+    /// The provider's published keys (JWKS), where tokens are verified by them.
+    #[arg(long)]
+    keys: Option<PathBuf>,
     /// When it came; now when absent.
     #[arg(long)]
     at: Option<DateTime<Utc>>,
@@ -58,7 +61,15 @@ pub(crate) fn run(definition: &Compiled, captured: &Captured) -> Result<(), Box<
     }
     let delivery = Delivery { url: &captured.url, headers: &headers, body: &body };
     let now = captured.at.unwrap_or_else(|| SystemClock.now());
-    let event = verify(definition, &secrets, &delivery, now)?;
+    let published = match &captured.keys {
+        None => None,
+        Some(file) => {
+            let said = |error: &dyn Error| format!("read {}: {error}", file.display());
+            let text = fs::read_to_string(file).map_err(|error| said(&error))?;
+            Some(serde_json::from_str(&text).map_err(|error| said(&error))?)
+        }
+    };
+    let event = verify(definition, &secrets, published.as_ref(), &delivery, now)?;
     let signed = event.signed.map(|at| format!(", signed {} s before", (now - at).num_seconds()));
     let kind = event.kind.unwrap_or_else(|| "event".to_owned());
     let id = event.id.map(|id| format!(" {id}")).unwrap_or_default();

@@ -90,7 +90,7 @@ impl Deliver<'_> {
         vars.set("query", &Json::Object(query)).set("form", &Json::Object(form));
         vars.set("event", &event);
         // What is signed may name other headers; the signature is in none of it.
-        let unsigned = self.headers(kind, "")?;
+        let unsigned = self.headers(delivery, kind, "")?;
         let named = unsigned.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         vars.set("headers", &Json::Object(named));
         let text = match &self.webhook.text {
@@ -101,7 +101,7 @@ impl Deliver<'_> {
         Ok(Delivered {
             method: if kind.is_some() { "POST" } else { "GET" },
             url,
-            headers: self.headers(kind, &signature)?,
+            headers: self.headers(delivery, kind, &signature)?,
             body,
             gives: delivery.gives.clone(),
             reply: delivery.reply.clone(),
@@ -119,6 +119,7 @@ impl Deliver<'_> {
 
     fn headers(
         &self,
+        delivery: &CompiledDelivery,
         kind: Option<&str>,
         signature: &str,
     ) -> Result<Vec<(String, String)>, EvaluationError> {
@@ -126,7 +127,7 @@ impl Deliver<'_> {
         vars.set("signature", &Json::from(signature));
         let mut headers = Vec::new();
         headers.extend(kind.map(|kind| ("content-type".to_owned(), kind.to_owned())));
-        for (name, template) in &self.simulated.headers {
+        for (name, template) in self.simulated.headers.iter().chain(&delivery.headers) {
             let value = template.render_text(&vars, ToOwned::to_owned)?;
             headers.extend(value.map(|value| (name.to_ascii_lowercase(), value)));
         }

@@ -150,7 +150,10 @@ pub(crate) fn delete(
     name: &str,
     spec: &CompiledSandboxObject,
 ) -> Result<Done, Failure> {
-    let id = call.id()?;
+    let id = match call.id() {
+        Ok(id) => id,
+        Err(unnamed) => told_by_step(call, name, spec)?.ok_or(unnamed)?,
+    };
     let (now, phase) = (call.now, call.world.phase);
     let deletion = {
         let mut things = call.account.things();
@@ -170,6 +173,24 @@ pub(crate) fn delete(
         call.world.ledger.write(entry(call, name, Effect::Delete, &thing, (&item, &answer)))
     });
     Ok((answer, effect))
+}
+
+/// The identity of the thing that a step before the request told by another name.
+fn told_by_step(
+    call: &Call<'_>,
+    name: &str,
+    spec: &CompiledSandboxObject,
+) -> Result<Option<String>, Failure> {
+    let Some(told) = call.captures.any_below("steps") else { return Ok(None) };
+    let all = call.account.things().entry(name.to_owned()).or_default().all();
+    for thing in all {
+        let item = show(call, spec).item(&thing)?;
+        let mut values = item.as_object().into_iter().flat_map(|item| item.values());
+        if values.any(|value| plain(value) == told) {
+            return Ok(Some(thing.key.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// The thing of that identity, as long as it is shown.

@@ -75,12 +75,14 @@ fn check_action(
         let reason = "a stream that began cannot be repeated: its pieces would come twice";
         problems.push(problem(&format!("{path}.key"), reason.to_owned()));
     }
-    check_repetition(contract, action, path, problems);
+    let webhook = compiled.webhook.as_ref();
+    let told = webhook.is_some_and(|webhook| webhook.outputs.contains_key("reference"));
+    check_repetition((contract, told), action, path, problems);
 }
 
 /// What an effect is when it is asked for twice.
 fn check_repetition(
-    contract: &ActionContract,
+    (contract, told): (&ActionContract, bool),
     action: &CompiledAction,
     path: &str,
     problems: &mut Vec<Problem>,
@@ -96,7 +98,8 @@ fn check_repetition(
     }
     let reason = match (action.keyed, action.call.sends_token()) {
         (true, false) => "true, but the call does not send `token`",
-        (false, true) if action.call.resolve.is_none() => {
+        // Events may come back with it.
+        (false, true) if action.call.resolve.is_none() && !told => {
             "false, but the call sends `token`: set it to true, or `resolve` by it"
         }
         _ => return,

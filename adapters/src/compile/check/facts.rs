@@ -8,8 +8,8 @@ use infrafabric_definition::{
 };
 use serde_json::Value as Json;
 
-use super::problem;
 use super::scope::{Place, Root, check_template};
+use super::{operations, paths, problem};
 use crate::compile::definition::{Compiled, Problem};
 use crate::compile::template::Template;
 
@@ -71,6 +71,13 @@ fn check_endpoint(url: &Template, path: &str, parameters: &[&str], problems: &mu
     problems.push(problem(path, reason));
 }
 
+/// Whether a key of the Secret is put into the body of an operation.
+fn fills(compiled: &Compiled, key: &str) -> bool {
+    let all = operations::operations(compiled).into_values();
+    let mut templates = all.flat_map(|operation| &operation.secret_fields);
+    templates.any(|(_, template)| paths(template).iter().any(|path| path[1..] == [key]))
+}
+
 fn check_auth(compiled: &Compiled, problems: &mut Vec<Problem>) {
     let spec = compiled.spec();
     let auth = &spec.auth;
@@ -104,8 +111,11 @@ fn check_auth(compiled: &Compiled, problems: &mut Vec<Problem>) {
         problems.push(problem("spec.auth.secret", words.to_owned()));
     }
     let optional = usize::from(auth.scheme == Scheme::AwsSigv4);
-    if auth.optional_secret.len() > optional {
-        let reason = format!("the scheme takes {optional} optional keys");
+    let own = auth.optional_secret.iter().filter(|key| !fills(compiled, key.as_str()));
+    if own.count() > optional {
+        let reason = format!(
+            "the scheme takes {optional} optional keys; others are what a `secretFields` uses"
+        );
         problems.push(problem("spec.auth.optionalSecret", reason));
     }
     if auth.scheme == Scheme::AwsSigv4 && auth.service.is_none() {

@@ -145,7 +145,7 @@ pub(super) fn check(
 }
 
 /// The operations by name.
-fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperation> {
+pub(super) fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperation> {
     let objects = compiled.objects.values().flat_map(|object| {
         let parts = object.parts.iter().flat_map(|part| [Some(&part.create), part.delete.as_ref()]);
         let verbs = [&object.create, &object.read, &object.list, &object.delete];
@@ -287,7 +287,8 @@ impl Checker<'_> {
                 place.with("scope", Root::Keys(vec!["mark"]))
             } else if matches!(verb, Verb::Resolve | Verb::Asked) {
                 // What was asked for is looked for among what there is.
-                place.with("want", Root::Want(inputs)).with("token", Root::Value)
+                let place = place.with("want", Root::Want(inputs)).with("token", Root::Value);
+                if verb == Verb::Asked { place.with("id", Root::Value) } else { place }
             } else if key == Some("item") && matches!(verb, Verb::Create | Verb::Act) {
                 place.with("want", Root::Want(inputs))
             } else if key == Some("item") && matches!(verb, Verb::Read | Verb::Aimed) {

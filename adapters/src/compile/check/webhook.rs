@@ -117,6 +117,10 @@ fn check_simulated(compiled: &Compiled, webhook: &CompiledWebhook, problems: &mu
     }
     for (i, delivery) in simulated.deliveries.iter().enumerate() {
         let path = format!("{path}.deliveries[{i}]");
+        for (name, header) in &delivery.headers {
+            let place = place().with("signature", Root::Value);
+            check_template(header, &format!("{path}.headers.{name}"), &place, problems);
+        }
         let parts =
             [("query", &delivery.query), ("json", &delivery.json), ("form", &delivery.form)];
         for (key, tree) in parts {

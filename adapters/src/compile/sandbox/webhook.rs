@@ -1,6 +1,8 @@
 //! What the simulated provider delivers, with its templates compiled.
 
-use infrafabric_definition::{Free, SandboxWebhook};
+use std::collections::BTreeMap;
+
+use infrafabric_definition::{Free, Name, SandboxWebhook, Text};
 use serde_json::Value as Json;
 
 use super::{CompiledAnswer, answer};
@@ -26,6 +28,8 @@ pub struct CompiledSandboxWebhook {
 /// One delivery.
 #[derive(Debug)]
 pub struct CompiledDelivery {
+    /// Its headers besides.
+    pub headers: Vec<(String, Template)>,
     /// What stands behind the address.
     pub query: Option<Tree>,
     /// A JSON body.
@@ -44,18 +48,16 @@ impl CompiledSandboxWebhook {
         path: &str,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let mut headers = Vec::new();
-        for (key, value) in &spec.headers {
-            let place = format!("{path}.headers.{key}");
-            headers.extend(text_template(value, &place, problems).map(|t| (key.0.clone(), t)));
-        }
+        let common = headers(&spec.headers, path, problems);
         let mut deliveries = Vec::new();
         for (i, given) in spec.deliveries.iter().enumerate() {
+            let own = headers(&given.headers, &format!("{path}.deliveries[{i}]"), problems);
             let mut part = |part: &Option<Free>, key: &str| {
                 let place = format!("{path}.deliveries[{i}].{key}");
                 part.as_ref().and_then(|part| tree(&part.0, &place, problems))
             };
             deliveries.push(CompiledDelivery {
+                headers: own,
                 query: part(&given.query, "query"),
                 json: part(&given.json, "json"),
                 form: part(&given.form, "form"),
@@ -66,10 +68,23 @@ impl CompiledSandboxWebhook {
         let keys = spec.keys.as_ref();
         Some(Self {
             url: text_template(&spec.url, &format!("{path}.url"), problems)?,
-            headers,
+            headers: common,
             key: spec.key.as_ref().map(|key| key.0.clone()),
             keys: keys.map(|keys| answer(keys, &format!("{path}.keys"), problems)),
             deliveries,
         })
     }
+}
+
+fn headers(
+    given: &BTreeMap<Name, Text>,
+    path: &str,
+    problems: &mut Problems,
+) -> Vec<(String, Template)> {
+    let mut headers = Vec::new();
+    for (key, value) in given {
+        let place = format!("{path}.headers.{key}");
+        headers.extend(text_template(value, &place, problems).map(|t| (key.0.clone(), t)));
+    }
+    headers
 }

@@ -80,7 +80,17 @@ pub(crate) const OFFICIAL: [Official; 17] = [
         definition: "slack",
         descriptions: &[("", "chat/slack-web-openapi-v2.json")],
         region: "",
-        unjudged: &[],
+        unjudged: &[
+            (
+                "/files.getUploadURLExternal",
+                "uploads in three steps are newer than the description",
+            ),
+            (
+                "/files.completeUploadExternal",
+                "uploads in three steps are newer than the description",
+            ),
+            ("/upload/v1/", "no description is about the host of files"),
+        ],
     },
     Official {
         definition: "discord",
@@ -140,7 +150,10 @@ pub(crate) const OFFICIAL: [Official; 17] = [
         definition: "stripe",
         descriptions: &[("", "payments/stripe-trimmed.prism.json")],
         region: "",
-        unjudged: &[],
+        unjudged: &[
+            ("/v1/checkout/sessions", "they were trimmed away from the description here"),
+            ("/payment_methods?", "a customer's were trimmed away from the description here"),
+        ],
     },
 ];
 
