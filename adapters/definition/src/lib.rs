@@ -10,6 +10,7 @@ mod action;
 mod auth;
 mod class;
 mod deliveries;
+mod events;
 mod extend;
 mod object;
 mod operation;
@@ -21,6 +22,7 @@ pub use action::{ActionRule, ActionSpec};
 pub use auth::{Algorithm, Auth, Carrier, Encoding, Scheme, Sign};
 pub use class::{Class, ErrorRule, Scope};
 pub use deliveries::{SandboxDelivery, SandboxWebhook};
+pub use events::Events;
 pub use extend::{Given, extended};
 pub use object::{Catalog, Child, Find, Identity, ListScope, ObjectSpec, Part, Rest};
 pub use operation::{AnswerFormat, FormStyle, Method, Operation, OperationError, Step, Wait};
@@ -99,6 +101,9 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub catalogs: BTreeMap<Name, Catalog>,
+    /// Where a device pushes what happens, when that is not where it takes requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
     /// How its deliveries are told from forgeries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,

@@ -156,7 +156,7 @@ pub struct SandboxAction {
     /// The answer.
     #[serde(default)]
     pub answer: SandboxAnswer,
-    /// What the device pushes when it was done, as `{type, data}` over `req`.
+    /// What the device pushes when that changed it: `{type, data}` or a list of them, over what `answer` sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Free>,
     /// The answers of the steps before its call, each a list of its things.

@@ -2,6 +2,7 @@
 //! stands where it has a value, every path is in the simulated provider's answers.
 
 mod actions;
+mod events;
 mod facts;
 mod operations;
 mod scope;
@@ -46,6 +47,7 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
         }
     }
     webhook::check(compiled, &contract, problems);
+    events::check(compiled, problems);
     check_sandbox_names(compiled, problems);
 }
 

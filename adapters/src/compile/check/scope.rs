@@ -333,10 +333,6 @@ fn check_sandbox_action(
     for (name, value) in &action.sets {
         check_tree(value, &format!("{path}.sets.{name}"), &before(), problems);
     }
-    if let Some(event) = &action.event {
-        let place = Place::default().open(&["req"]);
-        check_tree(event, &format!("{path}.event"), &place, problems);
-    }
     if let Some((_, Some(filter))) = &action.of {
         let place = request().open(&["item"]);
         check_template(filter, &format!("{path}.where"), &place, problems);
@@ -344,6 +340,9 @@ fn check_sandbox_action(
     let after =
         before().open(&["item", "items"]).with("seq", Root::Value).with("created", Root::Value);
     check_answer(&action.answer, &format!("{path}.answer"), &after, problems);
+    if let Some(event) = &action.event {
+        check_tree(event, &format!("{path}.event"), &after, problems);
+    }
     let steps = action.steps.iter().map(|(name, list)| (format!("{path}.steps.{name}"), list));
     let resolve = action.resolve.iter().map(|list| (format!("{path}.resolve"), list));
     for (path, list) in steps.chain(resolve) {
