@@ -36,6 +36,9 @@ pub struct AccountOptions {
     /// Replaces the host part of every endpoint of the definition (a proxy, a private API, a
     /// simulator): requests go to this base URL.
     pub endpoint: Option<String>,
+    /// Replaces the port where a device pushes events, if that is one of its own (vMix): one that is
+    /// forwarded, or a simulator's.
+    pub events_port: Option<u16>,
     /// The account's default region.
     pub region: Option<String>,
     /// What the definition's `parameters` ask for.
@@ -54,6 +57,7 @@ impl Default for AccountOptions {
     fn default() -> Self {
         Self {
             endpoint: None,
+            events_port: None,
             region: None,
             parameters: BTreeMap::new(),
             secrets: BTreeMap::new(),

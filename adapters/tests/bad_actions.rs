@@ -161,6 +161,72 @@ fn actions_that_cannot_work_are_refused() {
             "    show: {call: {rpc: Show, get:",
             "several methods",
         ),
+        (
+            "production/obs-studio.yaml",
+            "  sandbox:\n",
+            "  events: {vmix: 8099}\n  sandbox:\n",
+            "spec.events: has no meaning: obs pushes on the socket that takes its requests",
+        ),
+        (
+            "production/vmix.yaml",
+            "events: {vmix: 8099}",
+            "events: {vmix: 8099, homeAssistant: /api/websocket}",
+            "spec.events: expected one of homeAssistant, vmix",
+        ),
+        (
+            "production/vmix.yaml",
+            "events: {vmix: 8099}",
+            "events: {vmix: 0}",
+            "spec.events.vmix: expected a port, 1 to 65535",
+        ),
+        (
+            "production/vmix.yaml",
+            "events: {vmix: 8099}",
+            "events: {vmix: other-host:8099}",
+            "spec.events.vmix",
+        ),
+        (
+            "production/vmix.yaml",
+            "events: {vmix: 8099}",
+            "events: {homeAssistant: /api/websocket}",
+            "spec.events.homeAssistant: lets in by a token: it needs the scheme bearer",
+        ),
+        (
+            "production/vmix.yaml",
+            "  events: {vmix: 8099}",
+            "  # none",
+            "spec.sandbox.actions.show.event: has no meaning: spec.events does not say where",
+        ),
+        (
+            "production/home-assistant.yaml",
+            "homeAssistant: /api/websocket",
+            "homeAssistant: ws://elsewhere.example/api",
+            "spec.events.homeAssistant: expected a plain path such as /api/websocket",
+        ),
+        (
+            "production/home-assistant.yaml",
+            "homeAssistant: /api/websocket",
+            "homeAssistant: '//elsewhere.example/api'",
+            "spec.events.homeAssistant: expected a plain path",
+        ),
+        (
+            "production/home-assistant.yaml",
+            "homeAssistant: /api/websocket",
+            "socket: /api/websocket",
+            "unknown field `socket`",
+        ),
+        (
+            "production/home-assistant.yaml",
+            "event: {type: state_changed, data: {entity_id: '${req.entity_id}', new_state",
+            "event: {kind: state_changed, data: {entity_id: '${req.entity_id}', new_state",
+            "spec.sandbox.actions.switch.event: expected a map of type and data",
+        ),
+        (
+            "production/home-assistant.yaml",
+            "state: '${now.lit}', attributes: {friendly_name: Intro}}}}",
+            "state: '${then.lit}', attributes: {friendly_name: Intro}}}}",
+            "spec.sandbox.actions.show.event[0].data.new_state.state: unknown variable `then`",
+        ),
     ];
     for (file, from, to, wanted) in table {
         let text = changed(file, from, to);

@@ -61,3 +61,23 @@ fn the_pipeline_sends_in_one_place() {
     assert_eq!(names, ["send.rs"]);
     assert_eq!(text(&sources[0]).matches("clippy::disallowed_methods").count(), 1);
 }
+
+/// Connections that stay are opened beside that place, and nowhere else.
+#[test]
+fn only_the_pipeline_opens_connections() {
+    let source = workspace().join("adapters/src");
+    let mut sources = Vec::new();
+    files(&source, ".rs", &mut sources);
+    let opens = |path: &PathBuf| {
+        let text = text(path);
+        let tests = path.ends_with("tests.rs");
+        !tests
+            && ["TcpStream::connect", "connect_async", "client_async"]
+                .iter()
+                .any(|call| text.contains(call))
+    };
+    sources.retain(opens);
+    sources.sort();
+    let socket = source.join("pipeline/socket");
+    assert_eq!(sources, [socket.join("vmix.rs"), socket.join("web.rs")]);
+}

@@ -30,6 +30,7 @@ pub(super) fn open(
         definition: Arc::clone(&definition),
         parameters,
         replacement: endpoint,
+        events_port: options.events_port,
         credentials,
         timeout: options.timeout,
         clock: Arc::clone(&options.clock),

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::Account;
 use super::actions::Act;
 use crate::alike::alike;
-use crate::compile::Transport;
 use crate::contract::production::{Look, SceneState, SceneWant};
 use crate::error::AdapterError;
 use crate::pipeline::DeviceEvent;
@@ -146,14 +145,10 @@ impl Account {
     /// What the device pushes from now on. The account must be kept: with it the connection ends.
     ///
     /// # Errors
-    /// Class `Unsupported` where the provider pushes nothing, `Unavailable` when it cannot be reached.
+    /// Class `Unsupported` where the provider pushes nothing, `Auth` when it refuses the credentials,
+    /// `Unavailable` when it cannot be reached.
     pub async fn events(&self) -> Result<DeviceEvents, AdapterError> {
-        let verify = &self.definition.verify;
-        if verify.transport != Transport::Socket {
-            let (provider, message) = (self.definition.name(), "it pushes no events");
-            return Err(AdapterError::new(Class::Unsupported, provider, "events", message));
-        }
-        self.pipeline.events(verify).await.map(DeviceEvents)
+        self.pipeline.events().await.map(DeviceEvents)
     }
 
     /// Makes a device do what it shall. What it does is read first, so that nothing is told twice, and

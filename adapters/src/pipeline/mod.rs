@@ -11,6 +11,7 @@ mod call;
 mod capability;
 mod classify;
 mod cost;
+mod device;
 mod endpoint;
 mod form;
 mod metrics;
@@ -66,7 +67,7 @@ use stage::Trail;
 use tokens::{Token, Tokens};
 
 use crate::clock::Clock;
-use crate::compile::{Compiled, CompiledOperation, Transport, Vars};
+use crate::compile::{Compiled, Transport, Vars};
 use crate::error::AdapterError;
 
 /// The largest body that is read.
@@ -88,6 +89,7 @@ pub(crate) struct Pipeline {
     skew: Skew,
     tokens: Tokens,
     socket: Socket,
+    events_port: Option<u16>,
 }
 
 /// What a pipeline is made from.
@@ -95,6 +97,7 @@ pub(crate) struct Parts {
     pub(crate) definition: Arc<Compiled>,
     pub(crate) parameters: Json,
     pub(crate) replacement: Option<String>,
+    pub(crate) events_port: Option<u16>,
     pub(crate) credentials: Credentials,
     pub(crate) timeout: Duration,
     pub(crate) clock: Arc<dyn Clock>,
@@ -119,6 +122,7 @@ impl Pipeline {
             skew: Skew::default(),
             tokens: Tokens::default(),
             socket: Socket::default(),
+            events_port: parts.events_port,
         }
     }
 
@@ -288,37 +292,6 @@ impl Pipeline {
         };
         admission.settle(&result);
         result
-    }
-
-    /// Makes a request on the account's socket.
-    async fn on_socket(
-        &self,
-        call: &Ready<'_>,
-        deadline: tokio::time::Instant,
-    ) -> Result<send::Received, send::SendFailure> {
-        let (request, kind) = (&call.request, call.operation.path.text.trim_start_matches('/'));
-        let mut url = request.url.clone();
-        url.set_path(&request.base_path);
-        url.set_query(None);
-        let password = self.credentials.password();
-        // A connection is large, and few calls make one.
-        Box::pin(self.socket.call(&url, password, (kind, &request.body), deadline)).await
-    }
-
-    /// What the device pushes from now on, connected first.
-    pub(crate) async fn events(
-        &self,
-        operation: &CompiledOperation,
-    ) -> Result<tokio::sync::broadcast::Receiver<Option<DeviceEvent>>, AdapterError> {
-        let inputs = Inputs::default();
-        let call =
-            Call { name: "events", operation: Some(operation), inputs, effect: None, events: None };
-        let ready = self.ready(&call)?;
-        let mut url = ready.request.url.clone();
-        url.set_path(&ready.request.base_path);
-        let events = self.socket.events();
-        let opened = Box::pin(self.socket.open(&url, self.credentials.password())).await;
-        opened.map(|()| events).map_err(|reason| ready.error(Class::Unavailable, reason))
     }
 
     /// The access token, where the scheme has one, and whether it was fetched just now.

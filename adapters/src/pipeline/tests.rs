@@ -53,6 +53,7 @@ fn pipeline(url: &str) -> Pipeline {
         definition,
         parameters: json!({}),
         replacement: Some(url.to_owned()),
+        events_port: None,
         credentials,
         timeout: Duration::from_secs(20),
         clock: Arc::new(SystemClock),

@@ -162,6 +162,7 @@ fn open(
             timeout: context.call_deadline,
             clock: Arc::clone(&context.clock),
             metrics: Arc::clone(&context.metrics.pipeline),
+            ..AccountOptions::default()
         },
     )?;
     let refusal =
