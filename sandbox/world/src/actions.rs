@@ -15,6 +15,7 @@ use crate::exchange::{Call, Done};
 use crate::ledger::{Delivery, Effect, LedgerEntry, without_secrets};
 use crate::objects::{self, absent, sorted};
 use crate::provider::Said;
+use crate::pushed::push;
 use crate::sigv4::hex;
 use crate::thing::{Deletion, Thing};
 use crate::vars::{self, Show};
@@ -77,6 +78,7 @@ fn carry_out(
             return Err(Failure::Class(rule.class, rule.message.clone()));
         }
     }
+    let mut changed = true;
     if let Some(thing) = &thing
         && !spec.sets.is_empty()
     {
@@ -85,6 +87,7 @@ fn carry_out(
             now[key] = tree.render(&vars)?.unwrap_or(Json::Null);
         }
         vars.set("now", &now);
+        changed = now != *thing.now();
         thing.set_now(now);
     }
     let seq = match (&thing, does) {
@@ -119,6 +122,10 @@ fn carry_out(
         vars.set_exact("items", &Json::Array(among(call, kind, filter.as_ref())?));
     }
     let answer = Answer::render(&spec.answer, &vars, call.format())?;
+    // A device that is told what it does already pushes nothing.
+    if let Some(event) = spec.event.as_ref().filter(|_| changed) {
+        push(call, event, &vars)?;
+    }
     let entry = does.is_effect().then(|| entry(call, name, does, thing.as_deref(), &answer));
     Ok((answer, entry.map(|entry| call.world.ledger.write(entry))))
 }

@@ -97,7 +97,12 @@ fn overview(shared: &Shared) -> Json {
         .iter()
         .map(|fault| json!({"name": fault.name, "params": fault.params, "about": fault.about}))
         .collect();
-    json!({"definitions": providers, "faults": faults})
+    let ports: BTreeMap<String, u16> = shared
+        .providers()
+        .iter()
+        .filter_map(|provider| Some((provider.name().to_owned(), provider.events_port?)))
+        .collect();
+    json!({"definitions": providers, "faults": faults, "eventsPorts": ports})
 }
 
 fn set_fault(shared: &Shared, body: &[u8]) -> Result<Answer, Answer> {

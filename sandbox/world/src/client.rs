@@ -1,5 +1,6 @@
 //! A client of the admin API, for the demo, the CLI and tests.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -68,6 +69,12 @@ struct Released {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Overview {
+    events_ports: BTreeMap<String, u16>,
+}
+
+#[derive(Deserialize)]
 struct Account {
     account: String,
 }
@@ -83,6 +90,12 @@ impl WorldClient {
         let address = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         let address = address.and_then(|address| address.parse().ok());
         address.map(Self::new).ok_or_else(|| ClientError::Url(url.to_owned()))
+    }
+
+    /// The port where the simulated provider of a definition pushes events, if it has one of its own.
+    pub async fn events_port(&self, definition: &str) -> Result<Option<u16>, ClientError> {
+        let overview: Overview = self.ask(Method::GET, "", None).await?;
+        Ok(overview.events_ports.get(definition).copied())
     }
 
     /// Sets a fault and gives its id.

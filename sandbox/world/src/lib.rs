@@ -1,7 +1,8 @@
 //! Simulated provider accounts: every definition's `sandbox:` section, served on loopback.
 //!
 //! A provider is at `{world}/p/{definition}`; the admin API is beneath `{world}/_world/`. Requests
-//! are matched against the definition's own operations, so nothing here knows a provider.
+//! are matched against the definition's own operations, so nothing here knows a provider; what devices
+//! push is in the protocols that definitions name.
 //!
 //! *Invariants*: no lock is held across an await; what the ledger holds happened; no credential is
 //! stored outside [`Account`](provider::Account) or shown anywhere.
@@ -18,6 +19,7 @@ mod deliver;
 mod exchange;
 mod fault;
 mod form;
+mod home_assistant;
 mod ledger;
 mod login;
 mod objects;
@@ -26,6 +28,7 @@ mod oci;
 mod ovh;
 mod plan;
 mod provider;
+mod pushed;
 mod received;
 mod recorder;
 mod rehearsal;
@@ -37,6 +40,8 @@ mod signature;
 mod sigv4;
 mod thing;
 mod vars;
+mod vmix;
+mod websocket;
 mod xml;
 
 pub use client::{ClientError, WorldClient, bring};

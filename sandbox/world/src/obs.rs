@@ -6,70 +6,24 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::{SinkExt as _, StreamExt as _};
-use http::{HeaderValue, Request, Response, header};
-use hyper::body::Incoming;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use infrafabric_adapters::compile::Vars;
-use infrafabric_definition::Scheme;
+use http::Request;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::answer::{Answer, Outgoing};
 use crate::exchange::exchange;
 use crate::provider::{Account, Provider};
+use crate::pushed;
 use crate::received::Received;
 use crate::server::Shared;
+use crate::websocket::{Socket, hang_up, next, send};
 
 /// What obs-websocket of Debian 12 has: no newer fields.
 const VERSION: &str = "5.1.0";
 const SALT: &str = "lM1GncleQOaCu9lT1yeUZhFYnqhsLLP1G5lAGo3ixaI=";
 const CHALLENGE: &str = "+IxH4CnCiqpX1rM9scsNynZzbOe4KhDeYcTNS3PDaeY=";
 
-/// Whether a request wants to become a socket that the provider has.
-pub(crate) fn wants(provider: &Provider, request: &Request<Incoming>) -> bool {
-    let upgrade = request.headers().get(header::UPGRADE).and_then(|value| value.to_str().ok());
-    provider.compiled.spec().auth.scheme == Scheme::Obs
-        && upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
-}
-
-/// Switches the connection and serves it.
-pub(crate) fn switch(
-    shared: Arc<Shared>,
-    provider: Arc<Provider>,
-    mut request: Request<Incoming>,
-) -> Response<Outgoing> {
-    let key = request.headers().get("sec-websocket-key").cloned();
-    let Some(key) = key else { return Answer::empty(400).into_response() };
-    let upgraded = hyper::upgrade::on(&mut request);
-    // It ends with its connection.
-    tokio::spawn(async move {
-        if let Ok(upgraded) = upgraded.await {
-            let io = TokioIo::new(upgraded);
-            let stream = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-            serve(&shared, &provider, stream).await;
-        }
-    });
-    let mut response = Answer::empty(101).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
-        headers.insert("sec-websocket-accept", accept);
-    }
-    response
-}
-
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
-async fn serve(shared: &Shared, provider: &Arc<Provider>, mut socket: Socket) {
+pub(crate) async fn serve(shared: &Shared, provider: &Arc<Provider>, mut socket: Socket) {
+    let mut events = provider.pushed.subscribe();
     let hello = json!({"op": 0, "d": {
         "obsWebSocketVersion": VERSION, "rpcVersion": 1,
         "authentication": {"challenge": CHALLENGE, "salt": SALT},
@@ -93,16 +47,28 @@ async fn serve(shared: &Shared, provider: &Arc<Provider>, mut socket: Socket) {
     if send(&mut socket, &identified).await.is_none() {
         return;
     }
-    while let Some(message) = next(&mut socket).await {
-        if message["op"] != 6 {
-            return hang_up(&mut socket, 4006, "unknown op code").await;
-        }
-        // A lost answer is a lost connection.
-        let Some(answers) = answer(shared, provider, &account, &message["d"]).await else { return };
-        for one in answers {
-            if send(&mut socket, &one).await.is_none() {
-                return;
+    loop {
+        let said = tokio::select! {
+            message = next(&mut socket) => {
+                let Some(message) = message else { return };
+                if message["op"] != 6 {
+                    return hang_up(&mut socket, 4006, "unknown op code").await;
+                }
+                // A lost answer is a lost connection.
+                let answer = answer(shared, provider, &account, &message["d"]).await;
+                let Some(answer) = answer else { return };
+                answer
             }
+            pushed = pushed::next(&mut events) => match pushed {
+                Some(pushed) if pushed.account == account.digest => json!({"op": 5, "d": {
+                    "eventType": pushed.kind, "eventIntent": 0, "eventData": pushed.data,
+                }}),
+                Some(_) => continue,
+                None => return,
+            },
+        };
+        if send(&mut socket, &said).await.is_none() {
+            return;
         }
     }
 }
@@ -117,21 +83,20 @@ fn let_in(provider: &Provider, proof: &str) -> Option<Arc<Account>> {
     })
 }
 
-/// What goes back for a request: its answer, and the event of what it did.
+/// What goes back for a request.
 async fn answer(
     shared: &Shared,
     provider: &Arc<Provider>,
     account: &Account,
     asked: &Json,
-) -> Option<Vec<Json>> {
+) -> Option<Json> {
     let kind = asked["requestType"].as_str().unwrap_or_default();
     let body = Bytes::from(asked["requestData"].to_string());
     let path = format!("/{kind}");
     let request = Request::post(&path).header("content-type", "application/json").body(());
     let (parts, ()) = request.ok()?.into_parts();
-    let mut received = Received::new(parts, path.clone(), body);
+    let mut received = Received::new(parts, path, body);
     received.session = Some(account.digest.clone());
-    let req = received.req.clone();
     let answer = exchange(shared, provider, received).await?;
     let mut said: Option<Json> = serde_json::from_slice(&answer.body).ok();
     if answer.body.is_empty() {
@@ -150,41 +115,5 @@ async fn answer(
         response["requestStatus"] =
             json!({"result": false, "code": code, "comment": said["comment"]});
     }
-    let mut all = Vec::new();
-    if answer.status == 200 {
-        all.extend(event(provider, &path, &req));
-    }
-    all.push(json!({"op": 7, "d": response}));
-    Some(all)
-}
-
-/// What is pushed when that was done.
-fn event(provider: &Provider, path: &str, req: &Json) -> Option<Json> {
-    let mut actions = provider.compiled.actions.iter();
-    let (name, _) = actions.find(|(_, action)| action.call.path.text == path)?;
-    let event = provider.sandbox()?.actions.get(name)?.event.as_ref()?;
-    let mut vars = Vars::default();
-    vars.set("req", req);
-    let event = event.render(&vars).ok().flatten()?;
-    let said = json!({"eventType": event["type"], "eventIntent": 0, "eventData": event["data"]});
-    Some(json!({"op": 5, "d": said}))
-}
-
-async fn next(socket: &mut Socket) -> Option<Json> {
-    while let Some(Ok(message)) = socket.next().await {
-        if let Message::Text(text) = message {
-            return serde_json::from_str(&text).ok();
-        }
-    }
-    None
-}
-
-async fn send(socket: &mut Socket, message: &Json) -> Option<()> {
-    socket.send(Message::text(message.to_string())).await.ok()
-}
-
-async fn hang_up(socket: &mut Socket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-    // It may have hung up first.
-    let _ = socket.close(Some(frame)).await;
+    Some(json!({"op": 7, "d": response}))
 }

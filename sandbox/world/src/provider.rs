@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::answer::Answer;
+use crate::pushed::{self, Events};
 use crate::route::Routes;
 use crate::service_account;
 use crate::sigv4::hex;
@@ -25,6 +26,10 @@ pub(crate) struct Provider {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) routes: Routes,
     pub(crate) accounts: Arc<RwLock<Accounts>>,
+    /// What its devices push.
+    pub(crate) pushed: Events,
+    /// The port of its own where it pushes, if it has one.
+    pub(crate) events_port: Option<u16>,
     seq: Arc<AtomicU64>,
 }
 
@@ -65,8 +70,10 @@ impl Provider {
         let routes = Routes::new(&compiled);
         let accounts = before.map(|b| Arc::clone(&b.accounts)).unwrap_or_default();
         let seq = before.map(|b| Arc::clone(&b.seq)).unwrap_or_default();
+        let pushed = before.map_or_else(pushed::events, |b| b.pushed.clone());
+        let events_port = before.and_then(|b| b.events_port);
         let secrets = sandbox.accepts.clone();
-        let provider = Self { compiled, routes, accounts, seq };
+        let provider = Self { compiled, routes, accounts, pushed, events_port, seq };
         provider.add_account(secrets);
         Some(provider)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -25,10 +25,10 @@ use crate::client::WorldClient;
 use crate::exchange::exchange;
 use crate::fault::Faults;
 use crate::ledger::{Ledger, Unmatched};
-use crate::obs;
 use crate::provider::Provider;
 use crate::received::{Received, decode};
 use crate::recorder::{Exchange, Recorder};
+use crate::{vmix, websocket};
 
 /// The largest request body that is read.
 const BODY: usize = 16 * 1024 * 1024;
@@ -96,6 +96,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    /// Changes, or is closed, when the world stops.
+    pub(crate) stopped: watch::Receiver<bool>,
+    ip: IpAddr,
     recorder: Option<Arc<Recorder>>,
     providers: RwLock<BTreeMap<String, Arc<Provider>>>,
 }
@@ -110,12 +113,15 @@ impl World {
         let listen = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let (stop, stopped) = watch::channel(false);
         let shared = Shared {
             phase: options.phase,
             latency: options.latency,
             clock: options.clock,
             ledger: Ledger::default(),
             faults: Faults::default(),
+            stopped: stopped.clone(),
+            ip: address.ip(),
             recorder: options.recorder,
             providers: RwLock::default(),
         };
@@ -124,7 +130,6 @@ impl World {
                 tracing::info!(definition = definition.name(), "no sandbox section, not simulated");
             }
         }
-        let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(serve(listener, Arc::new(shared), stopped));
         Ok(Self { address, stop, task })
     }
@@ -174,9 +179,12 @@ impl Shared {
         let name = definition.name().to_owned();
         let mut providers = self.providers.write().unwrap_or_else(PoisonError::into_inner);
         let provider = Provider::new(definition, providers.get(&name).map(Arc::as_ref));
-        let simulated = provider.is_some();
-        providers.extend(provider.map(|provider| (name, Arc::new(provider))));
-        simulated
+        let Some(mut provider) = provider else { return false };
+        if provider.events_port.is_none() {
+            provider.events_port = vmix::listen(&provider, self.ip, self.stopped.clone());
+        }
+        providers.insert(name, Arc::new(provider));
+        true
     }
 }
 
@@ -218,8 +226,10 @@ async fn handle(
 ) -> Result<Response<Outgoing>, Withheld> {
     let name = request.uri().path().strip_prefix("/p/").map(|rest| rest.split('/').next());
     let socket = name.flatten().and_then(|name| shared.provider(&decode(name)));
-    if let Some(provider) = socket.filter(|provider| obs::wants(provider, &request)) {
-        return Ok(obs::switch(shared, provider, request));
+    if let Some(provider) = socket
+        && let Some(speaks) = websocket::wanted(&provider, &request)
+    {
+        return Ok(websocket::switch(shared, provider, request, speaks));
     }
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY).collect().await.map(Collected::to_bytes) else {

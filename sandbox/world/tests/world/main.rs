@@ -7,6 +7,7 @@ mod aws;
 mod credentials;
 mod definitions;
 mod deliveries;
+mod events;
 mod example;
 mod faults;
 mod formats;
