@@ -17,7 +17,7 @@ use infrafabric_adapters::contract;
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::file::FileJournal;
 use infrafabric_adapters::journal::{Journal, Unrecorded};
-use infrafabric_world::{World, WorldOptions};
+use infrafabric_world::{World, WorldClient, WorldOptions};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
@@ -213,6 +213,11 @@ async fn open(
             let own = World::start(WorldOptions { definitions, ..WorldOptions::default() }).await?;
             world.insert(own).url()
         };
+        if given.verb == "events" {
+            // A simulated device that has a port of its own for them has any that is free.
+            let client = WorldClient::from_url(&url)?;
+            options.events_port = client.events_port(definition.name()).await?;
+        }
         options.endpoint = Some(format!("{url}/p/{}", definition.name()));
         tell(&format!(
             "{}: its simulator answers; --secret KEY=FILE asks a real account",

@@ -42,6 +42,7 @@ pub(super) fn show(definition: &Compiled, source: &str) -> String {
         let about = known.map_or("", |known| known.about);
         lines.push(("action", format!("{name}: {about}{}", repetition(known, action))));
     }
+    lines.extend(pushes(spec).map(|is| ("events", is)));
     if let Some(webhook) = &spec.webhook {
         let keys: Vec<&str> = webhook.secret.iter().map(Name::as_str).collect();
         lines.push(("webhook", format!("verified by the Secret's {}", keys.join(", "))));
@@ -53,6 +54,13 @@ pub(super) fn show(definition: &Compiled, source: &str) -> String {
         let _ = writeln!(text, "{what:<15} {is}");
         text
     })
+}
+
+/// Where a device pushes what happens, if that is not where it takes requests.
+fn pushes(spec: &Definition) -> Option<String> {
+    let events = spec.events.as_ref()?;
+    let path = events.home_assistant.as_ref().map(|path| format!("pushed on the websocket {path}"));
+    path.or_else(|| Some(format!("pushed on port {}, without credentials", events.vmix?)))
 }
 
 const CLOUD: &str = "| provider | authentication: Secret keys | machine | catalogs | prices | a lost create | requests | checked |";
