@@ -15,6 +15,8 @@ use crate::tools;
 
 const START: Duration = Duration::from_mins(2);
 const ANSWER: Duration = Duration::from_secs(30);
+/// Longer than the client lets a device be silent without an answer.
+const QUIET: Duration = Duration::from_secs(16);
 
 /// Asks it.
 pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
@@ -23,13 +25,14 @@ pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
     let home = Home::start(&bin, temporary.path())?;
     home.look(report)?;
     home.stage(report)?;
-    home.refusals(report)
+    home.refusals(report)?;
+    home.events(report)
 }
 
 struct Home {
     folder: PathBuf,
     port: u16,
-    _running: Running,
+    running: Running,
 }
 
 impl Home {
@@ -40,7 +43,7 @@ impl Home {
         let mut hass = Command::new(bin.join("hass"));
         hass.args(["--skip-pip", "-c"]).arg(folder);
         let running = Running::start("hass", &mut hass, &folder.join("hass.log"))?;
-        let home = Self { folder: folder.to_owned(), port, _running: running };
+        let home = Self { folder: folder.to_owned(), port, running };
         let began = Instant::now();
         while home.ask("GET", "/manifest.json", &[], "").map_or(0, |(status, _)| status) != 200 {
             if began.elapsed() > START {
@@ -85,6 +88,11 @@ impl Home {
     }
 
     fn tell(&self, token: &str, verb: &str, arguments: &[&str]) -> Result<Said, Error> {
+        run(&mut self.command(token, verb, arguments)?, ANSWER)
+    }
+
+    /// The CLI, on the real device.
+    fn command(&self, token: &str, verb: &str, arguments: &[&str]) -> Result<Command, Error> {
         let mut command = Command::new(tools::built("ifctl")?);
         command
             .args(["provider", "try", "home-assistant", verb])
@@ -92,7 +100,7 @@ impl Home {
             .arg(format!("--secret=token={}", self.folder.join(token).display()))
             .arg(format!("--journal={}", self.folder.join("journal.jsonl").display()))
             .args(arguments);
-        run(&mut command, ANSWER)
+        Ok(command)
     }
 
     fn state(&self) -> Result<Value, Error> {
@@ -143,6 +151,50 @@ impl Home {
         let said = self.tell("wrong", "verify", &[])?;
         let refused = !said.success && said.all.contains("401") && !said.all.contains("not-it");
         report.check("a wrong token is refused and not shown", refused, &said.all);
+        let said = self.tell("wrong", "events", &["--seconds", "5"])?;
+        let told = said.all.contains("the token is refused");
+        let refused = !said.success && told && !said.all.contains("not-it");
+        report.check("nor does it listen to anything", refused, &said.all);
+        Ok(())
+    }
+
+    /// What it pushes; the last question, since it ends with the device.
+    fn events(self, report: &mut Report) -> Result<(), Error> {
+        let log = self.folder.join("events.log");
+        let mut watch = self.command("token", "events", &["--seconds", "120"])?;
+        let watching = Running::start("the events", &mut watch, &log)?;
+        let text = || fs::read_to_string(&log).unwrap_or_default();
+        let pushed = |state: &str| {
+            text().lines().filter_map(|line| serde_json::from_str(line).ok()).any(|event: Value| {
+                let data = &event["data"];
+                let light = data["entity_id"] == "light.studio_key";
+                event["kind"] == "state_changed" && light && data["new_state"]["state"] == state
+            })
+        };
+        let both = || pushed("on") && pushed("off");
+        let (mut on, began) = (false, Instant::now());
+        // It listens at some time after it was started.
+        while !both() && began.elapsed() < ANSWER {
+            on = !on;
+            let want = json!({"entity": "light.studio_key", "on": on}).to_string();
+            let said = self.tell("token", "switch", &["--want", &want])?;
+            if !said.success {
+                report.check("a light is switched while somebody listens", false, &said.all);
+                return Ok(());
+            }
+        }
+        report.check("it pushes each state that changed", both(), &text());
+        // Its keepalive: longer than a silence may last, and still there.
+        std::thread::sleep(QUIET);
+        let kept = !text().contains("hung up");
+        report.check("a silent device that answers is kept", kept, &text());
+        drop(self.running);
+        let began = Instant::now();
+        while !text().contains("hung up") && began.elapsed() < ANSWER {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        report.check("who listens learns that it is gone", text().contains("hung up"), &text());
+        drop(watching);
         Ok(())
     }
 }
