@@ -15,13 +15,13 @@ use super::value::{to_cel, to_json};
 pub(super) type Function = fn(&[Cel]) -> Result<Cel, ExecutionError>;
 
 /// Functions beyond CEL's standard library and its strings extension, by name.
-pub const FUNCTIONS: [&str; 17] = [
+pub const FUNCTIONS: [&str; 16] = [
     "list", "flatten", "keyed", "pairs", "base64", "json", "uuid", "link", "fields", "major",
-    "minor", "hash", "dict", "distinct", "sha256", "ports", "parse",
+    "minor", "hash", "dict", "sha256", "ports", "parse",
 ];
 
 /// What each of them does.
-pub(super) const BUILT_IN: [(&str, Function); 17] = [
+pub(super) const BUILT_IN: [(&str, Function); 16] = [
     ("list", list),
     ("flatten", flatten),
     ("keyed", keyed),
@@ -35,7 +35,6 @@ pub(super) const BUILT_IN: [(&str, Function); 17] = [
     ("minor", minor),
     ("hash", hash),
     ("dict", dict),
-    ("distinct", distinct),
     ("sha256", sha256),
     ("ports", ports),
     ("parse", parse),
@@ -215,20 +214,6 @@ fn hash(args: &[Cel]) -> Result<Cel, ExecutionError> {
     let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);
     let short: String = digest.iter().take(22).map(letter).collect();
     Ok(Cel::String(Arc::new(short)))
-}
-
-/// `distinct(x)`: the elements of a list without those that were there before.
-fn distinct(args: &[Cel]) -> Result<Cel, ExecutionError> {
-    let [Cel::List(items)] = args else {
-        return Err(ExecutionError::function_error("distinct", "takes one list"));
-    };
-    let mut seen: Vec<Cel> = Vec::new();
-    for item in items.iter() {
-        if !seen.contains(item) {
-            seen.push(item.clone());
-        }
-    }
-    Ok(Cel::List(Arc::new(seen)))
 }
 
 /// `sha256(s)`: in hexadecimal.

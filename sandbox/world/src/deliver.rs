@@ -94,7 +94,11 @@ impl Deliver<'_> {
         let named = unsigned.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         vars.set("headers", &Json::Object(named));
         let text = match &self.webhook.text {
-            Some(text) => text.render(&vars)?.as_ref().map(plain).unwrap_or_default(),
+            Some(text) => match text.render(&vars)? {
+                // Of texts that would all be believed, one is signed.
+                Some(Json::Array(texts)) => texts.first().map(plain).unwrap_or_default(),
+                text => text.as_ref().map(plain).unwrap_or_default(),
+            },
             None => body.clone(),
         };
         let signature = self.sign(&text).unwrap_or_default();
