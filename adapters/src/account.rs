@@ -105,11 +105,15 @@ impl Account {
         self.definition.capabilities()
     }
 
-    /// Proves the credentials by the definition's authenticated read.
+    /// Proves the credentials by the definition's authenticated read. A provider without one
+    /// ([`Definition::unproven`](infrafabric_definition::Definition::unproven)) is asked nothing.
     pub async fn verify(&self) -> Result<(), AdapterError> {
+        if self.definition.verify.is_none() {
+            return Ok(());
+        }
         let call = Call {
             name: "verify",
-            operation: Some(&self.definition.verify),
+            operation: self.definition.verify.as_ref(),
             inputs: self.inputs(""),
             effect: None,
             events: None,

@@ -12,6 +12,8 @@ use crate::condition::Condition;
 pub mod reason {
     /// An authenticated read succeeded with the credentials in use.
     pub const VERIFIED: &str = "CredentialsVerified";
+    /// The provider offers nothing that proves credentials without an effect: they are taken as they are.
+    pub const UNPROVEN: &str = "CredentialsUnproven";
     /// No definition of that name is built in or applied; the message lists near names.
     pub const UNKNOWN_TYPE: &str = "UnknownType";
     /// The Secret does not exist.

@@ -21,7 +21,7 @@ impl Given {
 }
 
 /// What a whole definition must have, and an extension need not.
-const WHOLE: [&str; 7] = ["title", "domain", "docs", "checked", "endpoint", "auth", "verify"];
+const WHOLE: [&str; 6] = ["title", "domain", "docs", "checked", "endpoint", "auth"];
 
 impl JsonSchema for Given {
     fn schema_name() -> Cow<'static, str> {
@@ -45,6 +45,9 @@ impl JsonSchema for Given {
             json!([{
                 "rule": format!("has(self.extends) || ({has})"),
                 "message": format!("without `extends`, a definition has {}", WHOLE.join(", ")),
+            }, {
+                "rule": "has(self.extends) || has(self.verify) != has(self.unproven)",
+                "message": "without `extends`, a definition has verify or unproven",
             }]),
         );
         schema

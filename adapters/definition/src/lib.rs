@@ -88,7 +88,11 @@ pub struct Definition {
     #[schemars(length(max = 64))]
     pub errors: Vec<ErrorRule>,
     /// An authenticated read that proves the credentials.
-    pub verify: Operation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Operation>,
+    /// Why there is no such read, where there is none: people are told so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<Text>,
     /// The kinds of thing the provider can keep for us, by contract name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]

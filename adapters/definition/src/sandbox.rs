@@ -27,6 +27,7 @@ pub struct Sandbox {
     /// The body of every error answer, over `error.status`, `error.code`, `error.message`.
     pub error: SandboxAnswer,
     /// The answer of `verify`.
+    #[serde(default)]
     pub verify: SandboxAnswer,
     /// How its things behave.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

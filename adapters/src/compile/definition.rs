@@ -36,8 +36,8 @@ pub struct Compiled {
     pub token: Option<CompiledOperation>,
     /// What authentication writes by templates.
     pub auth: CompiledAuth,
-    /// The authenticated read.
-    pub verify: CompiledOperation,
+    /// The authenticated read, if there is one.
+    pub verify: Option<CompiledOperation>,
     /// The objects by contract name.
     pub objects: BTreeMap<String, CompiledObject>,
     /// The actions by contract name.
@@ -243,13 +243,9 @@ impl Compiled {
             CompiledOperation::compile("auth.token", token, AnswerFormat::Json, path, problems)
         });
         let auth = auth(&spec, problems);
-        let verify = CompiledOperation::compile(
-            "verify",
-            &spec.verify,
-            spec.answer,
-            "spec.verify",
-            problems,
-        );
+        let verify = spec.verify.as_ref().and_then(|verify| {
+            CompiledOperation::compile("verify", verify, spec.answer, "spec.verify", problems)
+        });
         let mut objects = BTreeMap::new();
         for (key, value) in &spec.objects {
             objects.insert(key.0.clone(), object(key, &value.expanded(), &spec, problems));
@@ -276,7 +272,7 @@ impl Compiled {
             errors,
             token,
             auth,
-            verify: verify?,
+            verify,
             objects,
             actions,
             catalogs,
@@ -329,7 +325,7 @@ impl Compiled {
     /// Every operation that the definition declares, sorted: `machine.create`, `sizes.list`,
     /// `verify`.
     pub fn capabilities(&self) -> Vec<String> {
-        let mut names = vec![self.verify.name.clone()];
+        let mut names: Vec<String> = self.verify.iter().map(|verify| verify.name.clone()).collect();
         for object in self.objects.values() {
             let operations = [&object.create, &object.read, &object.list, &object.delete];
             let held = object.children.iter().flat_map(|c| [&c.list, &c.create, &c.delete]);

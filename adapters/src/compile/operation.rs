@@ -324,10 +324,11 @@ impl CompiledOperation {
     }
 }
 
-/// Whether a text could read `want` or `id`: what the answer alone says is not carried along.
+/// Whether a text could read `want`, `id` or `token`: what the answer alone says is not carried along.
 fn reads_request(text: &Text) -> bool {
     let words = text.0.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '"')));
-    words.into_iter().any(|word| word == "id" || word.split('.').next() == Some("want"))
+    let mut words = words.into_iter();
+    words.any(|word| matches!(word, "id" | "token") || word.split('.').next() == Some("want"))
 }
 
 /// A read before the request of `name`.

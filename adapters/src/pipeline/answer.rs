@@ -41,10 +41,21 @@ pub(crate) struct Answer {
     pub(crate) address: Option<Url>,
     /// What the steps before it gave.
     pub(crate) steps: Json,
-    /// `want` and `id` of the request, where what it is read as needs them.
-    pub(crate) asked: Option<Box<(Json, Option<String>)>>,
+    /// What was asked, where what it is read as needs that.
+    pub(crate) asked: Option<Box<Asked>>,
     /// Whether it says what became of a call whose own answer was lost.
     pub(crate) resolved: bool,
+}
+
+/// What a request was made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// `want`.
+    pub(crate) want: Json,
+    /// `id`.
+    pub(crate) id: Option<String>,
+    /// `token`.
+    pub(crate) token: Option<String>,
 }
 
 impl Answer {
@@ -60,8 +71,8 @@ impl Answer {
         vars.set("status", &Json::from(self.status));
         vars.set("headers", &self.headers);
         vars.set("body", &self.body);
-        if let Some((want, id)) = self.asked.as_deref() {
-            vars.set("want", want).set("id", &json!(id));
+        if let Some(Asked { want, id, token }) = self.asked.as_deref() {
+            vars.set("want", want).set("id", &json!(id)).set("token", &json!(token));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use infrafabric_definition::Class;
 use serde_json::Value as Json;
 
-use super::answer::Answer;
+use super::answer::{Answer, Asked};
 use super::request::{Inputs, Request};
 use crate::compile::{Compiled, CompiledOperation};
 use crate::error::AdapterError;
@@ -59,8 +59,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) definition: &'a Compiled,
     pub(crate) operation: &'a CompiledOperation,
     pub(crate) request: Request,
-    /// `want` and `id`, where what the answer is read as needs them.
-    pub(crate) asked: Option<Box<(Json, Option<String>)>>,
+    /// What was asked, where what the answer is read as needs that.
+    pub(crate) asked: Option<Box<Asked>>,
     pub(crate) effect: Option<Effect<'a>>,
     pub(crate) events: Option<&'a Events<'a>>,
 }

@@ -33,11 +33,12 @@ impl Pipeline {
             AdapterError::new(class, self.definition.name(), "events", message)
         };
         // It is where the credentials are proven.
-        let (verify, inputs) = (Some(&self.definition.verify), Inputs::default());
+        let silent = || fail(Class::Unsupported, "it pushes no events".to_owned());
+        let verify = Some(self.definition.verify.as_ref().ok_or_else(silent)?);
+        let inputs = Inputs::default();
         let call = Call { name: "events", operation: verify, inputs, effect: None, events: None };
         let ready = self.ready(&call)?;
         let device = self.device(&ready).map_err(|message| fail(Class::Invalid, message))?;
-        let silent = || fail(Class::Unsupported, "it pushes no events".to_owned());
         let device = device.ok_or_else(silent)?;
         let events = Box::pin(self.socket.events(&device)).await;
         events.map_err(|refusal| fail(refusal.class(), refusal.text()))

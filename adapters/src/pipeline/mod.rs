@@ -47,6 +47,7 @@ pub use socket::DeviceEvent;
 pub use stage::{ORDER, Stage};
 pub use xml::{XmlError, to_json as read_xml};
 
+use answer::Asked;
 pub(crate) use answer::{Answer, headers};
 pub(crate) use auth::{Credentials, hash};
 pub(crate) use call::{Call, Effect};
@@ -398,7 +399,10 @@ impl Pipeline {
                         .because(error)
                 })?;
         let reads = operation.item_reads_request;
-        let asked = reads.then(|| Box::new((call.inputs.want.clone(), call.inputs.id.clone())));
+        let asked = reads.then(|| {
+            let Inputs { want, id, token, .. } = &call.inputs;
+            Box::new(Asked { want: want.clone(), id: id.clone(), token: token.clone() })
+        });
         let (effect, events) = (call.effect, call.events);
         Ok(Ready { definition, operation, request, asked, effect, events })
     }

@@ -79,7 +79,10 @@ pub(crate) async fn run(definition: Arc<Compiled>, given: &Try) -> Result<(), Bo
     let (account, _world) = open(&definition, given, real).await?;
     if given.verb == "verify" {
         account.verify().await?;
-        say("the credentials are good");
+        match &definition.spec().unproven {
+            None => say("the credentials are good"),
+            Some(why) => say(&format!("nothing says whether the credentials are good: {why}")),
+        }
         return Ok(());
     }
     if definition.catalogs.contains_key(&given.verb) {

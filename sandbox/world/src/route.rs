@@ -104,7 +104,7 @@ impl Target {
     pub(crate) fn operation<'a>(&self, compiled: &'a Compiled) -> Option<&'a CompiledOperation> {
         match self {
             Self::Token => compiled.token.as_ref(),
-            Self::Verify => Some(&compiled.verify),
+            Self::Verify => compiled.verify.as_ref(),
             Self::Keys => compiled.webhook.as_ref()?.keys.as_ref().map(|(keys, _)| keys),
             Self::Catalog(name) => Some(&compiled.catalogs.get(name)?.list),
             Self::Object(name, verb) => verb.of(compiled.objects.get(name)?),

@@ -27,7 +27,7 @@ pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
 }
 
 /// A stand-in at its address, as the CLI is told.
-struct Double<'a> {
+pub(crate) struct Double<'a> {
     folder: &'a Path,
     definition: &'static str,
     endpoint: String,
@@ -36,7 +36,7 @@ struct Double<'a> {
 }
 
 impl<'a> Double<'a> {
-    fn new(
+    pub(crate) fn new(
         folder: &'a Path,
         definition: &'static str,
         endpoint: String,
@@ -51,7 +51,7 @@ impl<'a> Double<'a> {
         Ok(Self { folder, definition, endpoint, secrets: files, _running: None })
     }
 
-    fn tell(&self, verb: &str, id: &str, want: &Value) -> Result<Said, Error> {
+    pub(crate) fn tell(&self, verb: &str, id: &str, want: &Value) -> Result<Said, Error> {
         let mut command = Command::new(tools::built("ifctl")?);
         command
             .args(["provider", "try", self.definition, verb, "--id", id])
@@ -67,7 +67,7 @@ impl<'a> Double<'a> {
     }
 
     /// Does one thing, which must give this.
-    fn gives(
+    pub(crate) fn gives(
         &self,
         report: &mut Report,
         (verb, id, want): (&str, &str, Value),
@@ -83,7 +83,7 @@ impl<'a> Double<'a> {
         Ok(result)
     }
 
-    fn refuses(
+    pub(crate) fn refuses(
         &self,
         report: &mut Report,
         (verb, want): (&str, Value),
@@ -96,7 +96,7 @@ impl<'a> Double<'a> {
     }
 }
 
-fn started(
+pub(crate) fn started(
     name: &str,
     command: &mut Command,
     (port, folder): (u16, &Path),
@@ -200,6 +200,23 @@ fn payments(report: &mut Report, folder: &Path) -> Result<(), Error> {
         [("capture", some.clone()), ("void", json!({})), ("refund", some), ("sync", json!({}))]
     {
         stripe.gives(report, (verb, "pi_123", want), &[])?;
+    }
+    let customer = json!({"customer": "cus_123"});
+    let setup = json!({"customer": "cus_123", "reference": "seat-7", "currency": "EUR", "returnUrl": "https://example.com/back"});
+    let pass = json!({"customer": "cus_123", "method": "pm_123", "amount": 900, "currency": "EUR", "every": "1 month",
+        "description": "Season pass", "reference": "season-7", "product": "prod_123"});
+    let bank = json!({"amount": 5000, "currency": "EUR", "description": "Box office", "reference": "payout-7"});
+    for (verb, id, want) in [
+        ("saveMethod", "", setup),
+        ("methods", "", json!({"customer": "cus_123", "limit": 10})),
+        ("forgetMethod", "pm_123", customer.clone()),
+        ("subscribe", "", pass),
+        ("syncSubscription", "sub_123", customer.clone()),
+        ("cancel", "sub_123", customer),
+        ("payout", "", bank),
+        ("syncPayout", "po_123", json!({})),
+    ] {
+        stripe.gives(report, (verb, id, want), &[])?;
     }
     drop(running);
     Ok(())

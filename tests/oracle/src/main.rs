@@ -14,6 +14,7 @@ mod error;
 mod home_assistant;
 mod http;
 mod kube;
+mod litellm;
 mod manifests;
 mod moto;
 mod obs;
@@ -21,6 +22,7 @@ mod prism;
 mod process;
 mod recorder;
 mod report;
+mod sdks;
 mod simulated;
 mod site;
 mod suites;
@@ -64,6 +66,10 @@ enum Part {
     Doubles,
     /// A real Home Assistant, told by the CLI what to do; minutes to install.
     HomeAssistant,
+    /// A real LiteLLM proxy before aimock, asked by the CLI; minutes to install.
+    Litellm,
+    /// The vendors' own verifiers, of what the simulated providers deliver.
+    Sdks,
     /// A real OBS Studio, headless, told by the CLI what to do.
     Obs,
     /// The CRDs and example manifests on a real kube-apiserver, built from Go modules.
@@ -79,11 +85,13 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Boto,
         Self::Moto,
         Self::Described,
         Self::Doubles,
+        Self::Sdks,
+        Self::Litellm,
         Self::Obs,
         Self::HomeAssistant,
         Self::Prism,
@@ -99,6 +107,8 @@ impl Part {
             Self::Described => "described",
             Self::Doubles => "doubles",
             Self::HomeAssistant => "home-assistant",
+            Self::Litellm => "litellm",
+            Self::Sdks => "sdks",
             Self::Obs => "obs",
             Self::Prism => "prism",
             Self::Kube => "kube",
@@ -115,6 +125,8 @@ impl Part {
             Self::Described => described::ask(report),
             Self::Doubles => doubles::ask(report),
             Self::HomeAssistant => home_assistant::ask(report),
+            Self::Litellm => litellm::ask(report),
+            Self::Sdks => sdks::ask(report),
             Self::Obs => obs::ask(report),
             Self::Prism => prism::ask(report),
             Self::Kube => kube::ask(report),

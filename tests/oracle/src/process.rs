@@ -25,9 +25,14 @@ pub(crate) struct Said {
 
 /// Runs a program to its end, but not longer than `limit`.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Said, Error> {
+    run_on(command, Stdio::null(), limit)
+}
+
+/// The same with something to read.
+pub(crate) fn run_on(command: &mut Command, input: Stdio, limit: Duration) -> Result<Said, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -47,7 +47,8 @@ impl Simulated {
 
     /// Its operations as the ledger names them.
     pub(crate) fn operations(&self) -> Vec<String> {
-        let mut names = vec!["verify".to_owned()];
+        let verify = self.definition.verify.as_ref();
+        let mut names: Vec<String> = verify.map(|_| "verify".to_owned()).into_iter().collect();
         for (kind, object) in &self.definition.objects {
             let object = object.expanded();
             for (verb, operation) in [
@@ -57,7 +58,10 @@ impl Simulated {
                 ("delete", &object.delete),
             ] {
                 let Some(operation) = operation else { continue };
-                let steps = operation.steps.iter().map(|step| &step.name);
+                // One that asks as the list does is taken for the list.
+                let listed = object.list.as_ref().and_then(|list| list.get.as_ref());
+                let steps = operation.steps.iter().filter(|step| step.get.as_ref() != listed);
+                let steps = steps.map(|step| &step.name);
                 names.extend(steps.map(|step| format!("{kind}.{verb}.{step}")));
                 names.push(format!("{kind}.{verb}"));
             }

