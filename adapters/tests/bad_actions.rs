@@ -18,6 +18,66 @@ fn changed(file: &str, from: &str, to: &str) -> String {
 fn actions_that_cannot_work_are_refused() {
     let table = [
         (
+            "chat/slack.yaml",
+            "message: Message,",
+            "message: Massage,",
+            "spec.webhook.as.kind.message: unknown state `Massage`, expected one of Message, Command",
+        ),
+        (
+            "chat/line.yaml",
+            "author: ",
+            "auther: ",
+            "spec.webhook.as.auther: unknown name `auther`, expected one of kind, id, target, author",
+        ),
+        (
+            "chat/whatsapp-cloud.yaml",
+            "secret: verifyToken, ",
+            "",
+            "spec.webhook.handshake: `token` and the Secret's key `secret` that it must equal come together",
+        ),
+        (
+            "chat/microsoft-teams.yaml",
+            "algorithm: jwt",
+            "algorithm: sha256",
+            "spec.webhook.keys: has no meaning: only `jwt` is verified by keys",
+        ),
+        (
+            "chat/slack.yaml",
+            "  verify: {get: /auth.test}",
+            "",
+            "spec.verify: missing: an authenticated read that changes nothing",
+        ),
+        (
+            "chat/microsoft-teams-workflow.yaml",
+            "  unproven: ",
+            "  verify: {get: /}\n  unproven: ",
+            "spec.verify: beside `unproven`: one of them",
+        ),
+        (
+            "sip/twilio.yaml",
+            "Password: '${secret.sipPassword}'",
+            "Password: '${secret.sipPasword}'",
+            "secretFields.Password: unknown `secret.sipPasword`, expected one of secret.apiKey",
+        ),
+        (
+            "sip/twilio.yaml",
+            "optionalSecret: [sipPassword]",
+            "optionalSecret: [sipPassword, other]",
+            "spec.auth.optionalSecret: the scheme takes 0 optional keys",
+        ),
+        (
+            "sip/voip-ms.yaml",
+            "steps: [{name: account, get: ",
+            "steps: [{name: account, post: ",
+            "spec.objects.trunk.delete.steps[0].post: sends something",
+        ),
+        (
+            "ai/openai.yaml",
+            "    kind: ${event.type}",
+            "    kind: ${event.type}\n    as: {kind: Message}",
+            "spec.webhook.as: has no meaning: the domain's contract has no events",
+        ),
+        (
             "chat/telegram.yaml",
             "    delete: {call",
             "    erase: {call",

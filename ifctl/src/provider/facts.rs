@@ -23,6 +23,9 @@ pub(super) fn show(definition: &Compiled, source: &str) -> String {
     }
     lines.push(("authentication", spec.auth.scheme.as_str().to_owned()));
     lines.push(("Secret keys", keys(spec)));
+    if let Some(why) = &spec.unproven {
+        lines.push(("not proven", why.0.clone()));
+    }
     for (name, parameter) in &spec.parameters {
         let default = parameter.default.as_ref().map(|text| format!(" (default {text})"));
         let default = default.unwrap_or_default();
@@ -46,6 +49,10 @@ pub(super) fn show(definition: &Compiled, source: &str) -> String {
     if let Some(webhook) = &spec.webhook {
         let keys: Vec<&str> = webhook.secret.iter().map(Name::as_str).collect();
         lines.push(("webhook", format!("verified by the Secret's {}", keys.join(", "))));
+        if let Some(handshake) = &webhook.handshake {
+            let by = handshake.secret.as_ref().map(|key| format!(", proven by the Secret's {key}"));
+            lines.push(("", format!("with a handshake{}", by.unwrap_or_default())));
+        }
     }
     lines.push(("prices", prices(definition).to_owned()));
     lines.push(("digest", definition.digest().to_owned()));
@@ -63,7 +70,7 @@ fn pushes(spec: &Definition) -> Option<String> {
     path.or_else(|| Some(format!("pushed on port {}, without credentials", events.vmix?)))
 }
 
-const CLOUD: &str = "| provider | authentication: Secret keys | machine | catalogs | prices | a lost create | requests | checked |";
+const CLOUD: &str = "| provider | authentication: Secret keys | machine | keeps besides | catalogs | prices | a lost create | requests | checked |";
 
 const ACTIONS: &str = "| provider | authentication: Secret keys | keyed | found | in doubt when lost | asks | keeps, offers | webhook | requests | checked |";
 
@@ -96,19 +103,22 @@ pub(super) fn matrix(all: &[impl AsRef<Compiled>]) -> String {
             let verbs = all.iter().filter_map(|name| name.strip_prefix(prefix));
             verbs.collect::<Vec<_>>().join(", ")
         };
+        let kept = definition.objects.keys().map(String::as_str).filter(|kind| *kind != "machine");
+        let kept: Vec<&str> = kept.collect();
         let catalogs: Vec<&str> = definition.catalogs.keys().map(String::as_str).collect();
         let lost = definition.objects.get("machine").map_or(String::new(), |machine| {
             format!("{}, {}", found_by(machine.find, machine.keyed), span(machine.lag))
         });
         let _ = writeln!(
             text,
-            "| [{}]({}) `{}` | {}: {} | {} | {} | {} | {lost} | {} | {} |",
+            "| [{}]({}) `{}` | {}: {} | {} | {} | {} | {} | {lost} | {} | {} |",
             spec.title,
             spec.docs,
             definition.name(),
             spec.auth.scheme.as_str(),
             keys(spec),
             of("machine."),
+            kept.join(", "),
             catalogs.join(", "),
             prices(definition),
             rate(spec),
@@ -154,10 +164,19 @@ fn actions_row(definition: &Compiled) -> String {
         named(&|known, action| effect(known) && !action.keyed && !found(action)),
         named(&|known, _| !effect(known)),
         kept.join(", "),
-        if spec.webhook.is_some() { "signed" } else { "" },
+        told(spec),
         rate(spec),
         spec.checked,
     )
+}
+
+/// What its deliveries are worth.
+fn told(spec: &Definition) -> &'static str {
+    match &spec.webhook {
+        None => "",
+        Some(webhook) if webhook.outputs.is_empty() => "signed",
+        Some(_) => "signed, typed events",
+    }
 }
 
 fn keys(spec: &Definition) -> String {

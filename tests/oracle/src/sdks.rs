@@ -5,6 +5,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::cache::checkout;
 use crate::error::{Error, at};
 use crate::process::{run, run_on};
@@ -47,19 +49,25 @@ pub(crate) fn ask(report: &mut Report) -> Result<(), Error> {
         let what = format!("{vendor}: the vendor's verifier believes what its simulator signs");
         report.check(&what, believed, &said.all);
     }
-    let changed = all.replace("\\\"", "\\\" ");
-    fs::write(&file, changed).map_err(at(&file))?;
+    let changed: Vec<String> = all.lines().map(longer).collect();
+    fs::write(&file, changed.join("\n")).map_err(at(&file))?;
     let said = judge()?;
-    let json = ["slack", "stripe", "line", "openai", "telnyx", "discord", "whatsapp-cloud"];
-    let refused = json
-        .iter()
-        .all(|vendor| !said.out.lines().any(|line| line.starts_with(&format!("ok {vendor}"))));
+    let refused = !said.out.lines().any(|line| line.starts_with("ok "));
     report.check("control: they refuse what was changed", refused, &said.all);
     let kept = scripts.join("webhooks.json");
     fs::copy(&kept, &file).map_err(at(&kept))?;
     let said = judge()?;
     report.check("the deliveries that are kept as data are believed", said.success, &said.all);
     Ok(())
+}
+
+/// The same delivery with something more in its body.
+fn longer(line: &str) -> String {
+    let mut delivery: Value = serde_json::from_str(line).unwrap_or_default();
+    let body = delivery["body"].as_str().unwrap_or_default();
+    let more = if body.starts_with('{') { " " } else { "&Body=x" };
+    delivery["body"] = Value::from(format!("{body}{more}"));
+    delivery.to_string()
 }
 
 /// A handshake that is a GET has no signature.

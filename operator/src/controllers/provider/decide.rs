@@ -101,7 +101,7 @@ fn deletion(provider: &Provider, observed: &Observed) -> Decision {
 fn unknown_type(name: &str, known: &[String]) -> String {
     let near = alike(name, known.iter());
     let hint = if near.is_empty() {
-        format!("none of the {} that are is like it: `ifctl provider list`", known.len())
+        format!("none of the {} there are is like it: `ifctl provider list`", known.len())
     } else {
         format!("did you mean {}?", near.join(", "))
     };
@@ -220,7 +220,7 @@ mod tests {
         );
         let said = unknown_type("hetzner", &known);
         assert!(
-            said.ends_with("none of the 3 that are is like it: `ifctl provider list`"),
+            said.ends_with("none of the 3 there are is like it: `ifctl provider list`"),
             "{said}"
         );
     }
