@@ -45,6 +45,14 @@ fn whole(float: f64) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
 }
 
+/// A key as JSON has it. Nearly all are texts, which need no formatting.
+fn name(key: &Key) -> String {
+    match key {
+        Key::String(text) => text.as_ref().clone(),
+        other => other.to_string(),
+    }
+}
+
 /// The value as JSON; `None` when it is absent (null, an empty optional) or has no JSON form.
 pub(crate) fn to_json(cel: &Cel) -> Option<Json> {
     match cel {
@@ -63,7 +71,7 @@ pub(crate) fn to_json(cel: &Cel) -> Option<Json> {
             let mut entries: Vec<(String, Json)> = map
                 .map
                 .iter()
-                .filter_map(|(key, value)| Some((key.to_string(), to_json(value)?)))
+                .filter_map(|(key, value)| Some((name(key), to_json(value)?)))
                 .collect();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             Some(Json::Object(Map::from_iter(entries)))

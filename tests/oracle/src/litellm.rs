@@ -66,7 +66,7 @@ fn configured(upstream: u16) -> Value {
     json!({
         "model_list": [
             model("gpt-4o-mini", "openai/gpt-4o-mini", format!("{url}/v1")),
-            model("claude", "anthropic/claude-3-5-sonnet-20240620", url.clone()),
+            model("metered", "groq/llama-3.1-8b-instant", format!("{url}/v1")),
             model("emb", "openai/text-embedding-3-small", format!("{url}/v1")),
             {"model_name": "limited", "litellm_params": {"model": "openai/gpt-4o-mini",
                 "api_key": "sk-x", "mock_response": "litellm.RateLimitError"}},
@@ -75,7 +75,7 @@ fn configured(upstream: u16) -> Value {
         ],
         "general_settings": {"master_key": KEY},
         "router_settings": {"provider_budget_config":
-            {"anthropic": {"budget_limit": 0.000_000_001, "time_period": "1d"}}},
+            {"groq": {"budget_limit": 0.000_000_001, "time_period": "1d"}}},
         "litellm_settings": {"telemetry": false, "num_retries": 0},
     })
 }
@@ -117,12 +117,12 @@ fn refusals(report: &mut Report, litellm: &Double<'_>) -> Result<(), Error> {
 /// The first answer of that provider uses its budget up; the next one is refused.
 fn budget(report: &mut Report, litellm: &Double<'_>) -> Result<(), Error> {
     let said = [("text", json!("Hello there!"))];
-    litellm.gives(report, ("complete", "", want("claude")), &said)?;
+    litellm.gives(report, ("complete", "", want("metered")), &said)?;
     let mut last = String::new();
     for _ in 0..10 {
         // It counts a while after it answered.
         std::thread::sleep(Duration::from_secs(1));
-        let said = litellm.tell("complete", "", &want("claude"))?;
+        let said = litellm.tell("complete", "", &want("metered"))?;
         last = said.all;
         if !said.success {
             break;
