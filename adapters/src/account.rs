@@ -130,17 +130,24 @@ impl Account {
     }
 
     /// Takes a delivery: what it says, if it comes from the provider and is not old, and whether it came
-    /// before ([`Event::repeated`]; by its id, or else by signature and body, among the newest 4096 that
-    /// this process got). Public keys are fetched when a token names one that is not known. Who could
+    /// before ([`Event::repeated`]; by signature and body, and by its id, among the newest 4096 that this
+    /// account got since it was opened). Public keys are fetched when a token names one that is not known. Who could
     /// not act on it says so by [`Account::forget_delivery`], so that it may come again.
     ///
     /// # Errors
     /// Why it is not to be believed. Who got it answers 401 or 403 and acts on nothing; 503 after
-    /// [`WebhookError::Keys`].
+    /// [`WebhookError::Keys`] and [`WebhookError::UnknownKey`], so that it comes again.
     pub async fn receive(&self, delivery: &Delivery<'_>) -> Result<Event, WebhookError> {
         let verify = || self.verify_webhook(delivery);
         let mut event = match verify() {
-            Err(WebhookError::UnknownKey) if self.fetch_keys().await? => verify()?,
+            Err(WebhookError::UnknownKey) => {
+                // Who waited for another's question looks again before asking one of his own.
+                let _one = self.verifier.fetching.lock().await;
+                match verify() {
+                    Err(WebhookError::UnknownKey) if self.fetch_keys().await? => verify()?,
+                    other => other?,
+                }
+            }
             other => other?,
         };
         event.repeated = event.reply.is_none() && self.verifier.note(&event);
@@ -156,7 +163,7 @@ impl Account {
     async fn fetch_keys(&self) -> Result<bool, WebhookError> {
         let keys = self.definition.webhook.as_ref().and_then(|webhook| webhook.keys.as_ref());
         let Some((operation, _)) = keys else { return Ok(false) };
-        if !self.verifier.published().claim(self.pipeline.now()) {
+        if !self.verifier.published().is_due(self.pipeline.now()) {
             return Ok(false);
         }
         let call = Call {
@@ -166,11 +173,16 @@ impl Account {
             effect: None,
             events: None,
         };
-        let answer = self.pipeline.run(call).await.map_err(|error| {
-            self.verifier.published().release();
-            WebhookError::Keys(Box::new(error))
-        })?;
-        self.verifier.published().take(&answer.body);
+        let answer = self.pipeline.run(call).await;
+        // A question that nobody waited for to its end was none.
+        let now = self.pipeline.now();
+        match answer {
+            Ok(answer) => self.verifier.published().renew(&answer.body, now),
+            Err(error) => {
+                self.verifier.published().failed(now);
+                return Err(WebhookError::Keys(Box::new(error)));
+            }
+        }
         Ok(true)
     }
 

@@ -1,6 +1,7 @@
 //! Definitions that change another one: dialects of a shared protocol.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,7 @@ impl JsonSchema for Given {
                 // What an extension leaves out its base has.
                 if key != "required" {
                     strip(&mut value);
+                    explain_once(&mut value, &mut HashSet::new());
                     schema.insert(key, value);
                 }
             }
@@ -51,6 +53,43 @@ impl JsonSchema for Given {
             }]),
         );
         schema
+    }
+}
+
+/// Leaves the text of each set of properties where it stands first: an operation is one in many places, and
+/// clients load the whole schema.
+fn explain_once(schema: &mut Json, seen: &mut HashSet<String>) {
+    match schema {
+        Json::Object(map) => {
+            // `kubectl explain` begins with how a thing is made.
+            let is_first = |key: &str| matches!(key, "objects" | "create" | "additionalProperties");
+            let mut keys: Vec<String> = map.keys().cloned().collect();
+            keys.sort_by_key(|key| !is_first(key));
+            if map.get("properties").is_some_and(|all| !seen.insert(all.to_string())) {
+                map.entry("properties").and_modify(silence);
+                return;
+            }
+            for key in keys {
+                map.entry(key).and_modify(|value| explain_once(value, seen));
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| explain_once(item, seen)),
+        _ => {}
+    }
+}
+
+/// Takes every `description` out of a schema.
+fn silence(schema: &mut Json) {
+    match schema {
+        Json::Object(map) => {
+            // A property of that name is a map.
+            if map.get("description").is_some_and(Json::is_string) {
+                map.remove("description");
+            }
+            map.values_mut().for_each(silence);
+        }
+        Json::Array(items) => items.iter_mut().for_each(silence),
+        _ => {}
     }
 }
 

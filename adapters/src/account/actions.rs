@@ -108,6 +108,7 @@ impl Account {
         };
         wish::check(domain, known.inputs, want)
             .map_err(|refusal| refused(refusal.class, refusal.message))?;
+        self.hold_cards(name, &json!({"id": act.id}))?;
         if known.does.aim().is_some() && act.id.is_empty() {
             let kind = known.does.aim().unwrap_or_default();
             return Err(refused(Class::Invalid, format!("which {kind}? `id` is missing")));

@@ -35,6 +35,9 @@ impl Account {
     ) -> Result<Settled, AdapterError> {
         let children = self.object(T::KIND).map_or(&[][..], |spec| &spec.children);
         let want = json!(want);
+        self.named(T::KIND, act.id)?;
+        self.hold_cards(T::KIND, &want)?;
+        self.hold_machines(T::KIND, &want)?;
         let mut settled = Settled::default();
         for child in children {
             let done = self.settle_child(child, &want, act).await?;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::Account;
 use crate::compile::{CompiledObject, CompiledOperation, Vars};
 use crate::contract::parse::{Outputs, ParseError};
+use crate::contract::wish;
 use crate::error::AdapterError;
 use crate::journal::{Journal, JournalError};
 use crate::pipeline::{Answer, Call, Effect, Inputs};
@@ -61,6 +62,8 @@ impl Account {
 
     /// Makes a thing, after its parts.
     pub(super) async fn make(&self, wish: Wish<'_>, deed: Deed<'_>) -> Result<Shown, AdapterError> {
+        self.hold_cards(&format!("{}.create", wish.kind), wish.want)?;
+        self.hold_machines(wish.kind, wish.want)?;
         let spec = self.object(wish.kind);
         let operation = spec.and_then(|spec| spec.create.as_ref());
         let mut inputs = Inputs {
@@ -137,6 +140,7 @@ impl Account {
         place: (&str, &str),
         deed: Deed<'_>,
     ) -> Result<(), AdapterError> {
+        self.named(&format!("{kind}.delete"), place.0)?;
         let spec = self.object(kind);
         if spec.is_some_and(|spec| spec.children.iter().any(|child| child.outlives)) {
             Box::pin(self.clear_children(kind, place, deed)).await?;
@@ -160,6 +164,7 @@ impl Account {
         want: Option<Json>,
         deed: Deed<'_>,
     ) -> Result<(), AdapterError> {
+        self.named(name, id)?;
         let deletes = want.is_none();
         let inputs = Inputs {
             id: Some(id.to_owned()),
@@ -177,6 +182,34 @@ impl Account {
         };
         let call = Call { name, operation, inputs, effect: Some(effect), events: None };
         self.pipeline.run(call).await.map(drop)
+    }
+
+    /// Refuses what could be a card's number.
+    pub(super) fn hold_cards(&self, name: &str, want: &Json) -> Result<(), AdapterError> {
+        wish::hold_cards(self.definition.spec().domain, want).map_err(|refusal| {
+            let provider = self.definition.name();
+            AdapterError::new(refusal.class, provider, name, refusal.message)
+        })
+    }
+
+    /// Refuses machines that nothing would put behind the thing: who asked for them believes them safe.
+    pub(super) fn hold_machines(&self, kind: &str, want: &Json) -> Result<(), AdapterError> {
+        let some = want["machines"].as_array().is_some_and(|machines| !machines.is_empty());
+        if !some || self.object(kind).is_none_or(CompiledObject::takes_machines) {
+            return Ok(());
+        }
+        let provider = self.definition.name();
+        let message = format!("{provider} puts no machines behind a {kind} here: leave them out");
+        Err(AdapterError::new(Class::Unsupported, provider, kind, message))
+    }
+
+    /// Refuses an effect on nothing: without an identity a path or a filter may mean everything.
+    pub(super) fn named(&self, name: &str, id: &str) -> Result<(), AdapterError> {
+        if !id.is_empty() {
+            return Ok(());
+        }
+        let message = "which one? its identity is empty";
+        Err(AdapterError::new(Class::Invalid, self.definition.name(), name, message))
     }
 
     /// Makes what must be there before the thing; whether there is such a thing.

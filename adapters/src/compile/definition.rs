@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::action::CompiledAction;
 use super::check;
+use super::expression::Expression;
 use super::operation::{CompiledOperation, condition, text_template, tree};
 use super::sandbox::CompiledSandbox;
 use super::template::{Template, Tree};
@@ -103,6 +104,21 @@ pub struct CompiledObject {
     pub verbs: BTreeMap<String, CompiledOperation>,
     /// The contract's outputs by name; `state` is a map.
     pub outputs: BTreeMap<String, Tree>,
+}
+
+impl CompiledObject {
+    /// Whether `want.machines` is read by anything.
+    pub fn takes_machines(&self) -> bool {
+        let reads = |template: &Template| {
+            let mut paths = template.expressions().flat_map(Expression::paths);
+            paths.any(|path| path.starts_with(&["want".to_owned(), "machines".to_owned()]))
+        };
+        let mut created = false;
+        if let Some(create) = &self.create {
+            create.request_templates("", &mut |_, template| created |= reads(template));
+        }
+        created || self.children.iter().any(|child| reads(&child.of))
+    }
 }
 
 /// A thing that another one needs.

@@ -252,7 +252,10 @@ impl CompiledOperation {
             name: name.to_owned(),
             transport: if rpc { Transport::Socket } else { Transport::Http },
             method,
-            item_reads_request: operation.item.as_ref().is_some_and(reads_request),
+            item_reads_request: [&operation.item, &operation.items]
+                .into_iter()
+                .flatten()
+                .any(reads_request),
             endpoint: operation.endpoint.as_ref().map(|name| name.0.clone()),
             anonymous: operation.anonymous,
             headers,

@@ -392,7 +392,8 @@ impl Credentials {
     }
 
     fn value(&self, i: usize) -> &str {
-        self.values.get(i).map_or("", |value| value.expose_secret())
+        // Optional ones are for what names them.
+        self.values.iter().take(self.required).nth(i).map_or("", |value| value.expose_secret())
     }
 }
 

@@ -260,7 +260,7 @@ impl Pipeline {
             let now = self.skew.apply(self.clock.now());
             self.credentials
                 .fill(call.operation, &call.request, &mut request)
-                .map_err(|error| call.error(Class::Auth, error.to_string()).because(error))?;
+                .map_err(|error| call.error(Class::Invalid, error.to_string()).because(error))?;
             if !call.operation.anonymous {
                 self.credentials
                     .apply(&self.definition, &call.request, &mut request, now, used.as_deref())
@@ -398,6 +398,10 @@ impl Pipeline {
                     AdapterError::new(error.class(), definition.name(), call.name, message)
                         .because(error)
                 })?;
+        self.credentials.fields(operation).map_err(|error| {
+            let message = error.to_string();
+            AdapterError::new(Class::Invalid, definition.name(), call.name, message).because(error)
+        })?;
         let reads = operation.item_reads_request;
         let asked = reads.then(|| {
             let Inputs { want, id, token, .. } = &call.inputs;

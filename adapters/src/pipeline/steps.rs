@@ -27,6 +27,9 @@ impl Pipeline {
             let operation = &step.operation;
             let sends = effect.filter(|_| operation.sends());
             let token = sends.map(|effect| format!("{} {}", effect.token, step.name));
+            if token.is_some() {
+                inputs.token.clone_from(&token);
+            }
             let effect = sends.zip(token.as_deref()).map(|(effect, token)| Effect {
                 token,
                 external_id: None,

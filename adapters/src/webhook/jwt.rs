@@ -18,27 +18,42 @@ use super::proof::same;
 const MOST_KEYS: usize = 64;
 /// How long nobody asks again for keys that did not have the one that was named: forged tokens name any.
 const PAUSE: TimeDelta = TimeDelta::minutes(5);
+/// The same after a question that failed.
+const FAILED: TimeDelta = TimeDelta::seconds(30);
+/// How long keys are believed: one that was taken back is no longer among those that are asked for then.
+const OLD: TimeDelta = TimeDelta::hours(24);
 
 /// The keys that a provider publishes.
 #[derive(Default)]
 pub(crate) struct Published {
     keys: HashMap<String, (Vec<u8>, Vec<u8>)>,
-    asked: Option<DateTime<Utc>>,
+    renewed: Option<DateTime<Utc>>,
+    /// Not asked for before.
+    next: Option<DateTime<Utc>>,
 }
 
 impl Published {
-    /// Whether they may be asked for now; who is told so asks.
-    pub(crate) fn claim(&mut self, now: DateTime<Utc>) -> bool {
-        let due = self.asked.is_none_or(|asked| now - asked > PAUSE || asked > now);
-        if due {
-            self.asked = Some(now);
-        }
-        due
+    /// Whether they may be asked for now.
+    pub(crate) fn is_due(&self, now: DateTime<Utc>) -> bool {
+        // A clock that was set back does not silence us.
+        self.next.is_none_or(|next| now >= next || next - now > PAUSE)
     }
 
-    /// They could not be had: the next one may ask.
-    pub(crate) fn release(&mut self) {
-        self.asked = None;
+    /// They were asked for, and these came.
+    pub(crate) fn renew(&mut self, set: &Json, now: DateTime<Utc>) {
+        self.take(set);
+        self.renewed = Some(now);
+        self.next = Some(now + PAUSE);
+    }
+
+    /// They could not be had.
+    pub(crate) fn failed(&mut self, now: DateTime<Utc>) {
+        self.next = Some(now + FAILED);
+    }
+
+    fn key(&self, name: &str, now: DateTime<Utc>) -> Option<&(Vec<u8>, Vec<u8>)> {
+        let fresh = self.renewed.is_none_or(|renewed| now - renewed < OLD);
+        self.keys.get(name).filter(|_| fresh)
     }
 
     /// Takes a set as it is published.
@@ -49,7 +64,11 @@ impl Published {
         let keys = keys.filter_map(|key| {
             Some((key.get("kid")?.as_str()?.to_owned(), (bytes(key, "n")?, bytes(key, "e")?)))
         });
-        self.keys = keys.take(MOST_KEYS).collect();
+        let keys: HashMap<_, _> = keys.take(MOST_KEYS).collect();
+        // An answer without keys says nothing of those that are known.
+        if !keys.is_empty() {
+            self.keys = keys;
+        }
     }
 }
 
@@ -90,7 +109,7 @@ pub(super) fn verify(
     if header.alg != "RS256" {
         return Err(WebhookError::Forged);
     }
-    let (n, e) = published.keys.get(&header.kid).ok_or(WebhookError::UnknownKey)?;
+    let (n, e) = published.key(&header.kid, now).ok_or(WebhookError::UnknownKey)?;
     let signed = format!("{head}.{body}");
     RsaPublicKeyComponents { n, e }
         .verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &decode(tail)?)

@@ -62,6 +62,8 @@ pub struct Event {
     /// Whether the account got it before. Who acted on it then answers as before, and does nothing.
     pub repeated: bool,
     mark: Mark,
+    /// Of its id, which may stand where nothing is signed: it only ever adds to what is known.
+    named: Option<Mark>,
 }
 
 impl Event {
@@ -157,6 +159,8 @@ pub(crate) struct Verifier {
     greeting: Option<SecretString>,
     published: Mutex<Published>,
     memory: Mutex<Memory>,
+    /// Held by who asks for keys.
+    pub(crate) fetching: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Verifier {
@@ -180,6 +184,7 @@ impl Verifier {
             greeting: greeting.and_then(|name| held(name.as_str())).map(|(_, value)| value),
             published: Mutex::default(),
             memory: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
         }
     }
 
@@ -196,40 +201,44 @@ impl Verifier {
         let body = std::str::from_utf8(delivery.body).map_err(|_| WebhookError::Binary)?;
         let (mut vars, event) = variables(delivery, body);
         let greets = webhook.handshake.as_ref();
-        let greets = match greets {
-            Some(handshake) => greeted(handshake, &vars)?.then_some(handshake),
-            None => None,
-        };
+        let greets = greets.filter(|handshake| greeted(handshake, &vars));
         if let Some(handshake @ CompiledHandshake { token: Some((token, name)), .. }) = greets {
             self.hold_token(evaluate("handshake.token", token, &vars)?.as_ref(), name)?;
             let mark = Mark::of(&[delivery.url.as_bytes(), body.as_bytes()]);
-            let event = Event::new(event, mark);
+            // The token says nothing of a body.
+            let event = Event::new(Json::Null, mark);
             return Ok(Event { reply: Some(reply(handshake, &vars)?), ..event });
         }
-        let (signed, mark) = self.proven((spec, webhook), &vars, body, now)?;
+        let (signed, mark) = self.proven((spec, webhook), &vars, (delivery.url, body), now)?;
         // It is genuine, whatever it says of itself.
         let text = |template: &Option<Template>| {
             let said = template.as_ref()?.render(&vars).ok().flatten();
             said.as_ref().map(plain).filter(|said| !said.is_empty())
         };
         let (id, kind) = (text(&webhook.id), text(&webhook.kind));
-        let mark = id.as_ref().map_or(mark, |id| Mark::of(&[id.as_bytes()]));
+        let named = id.as_ref().map(|id| Mark::of(&[id.as_bytes()]));
         let reply = greets.map(|handshake| reply(handshake, &vars)).transpose()?;
         let events = match greets {
             Some(_) => Vec::new(),
             None => events(definition, webhook, &mut vars, &event)?,
         };
-        Ok(Event { id, kind, signed, events, reply, ..Event::new(event, mark) })
+        Ok(Event { id, kind, signed, events, reply, named, ..Event::new(event, mark) })
     }
 
     /// Notes that an event came; whether it came before.
     pub(crate) fn note(&self, event: &Event) -> bool {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).note(event.mark)
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        // What came again names nothing new.
+        memory.note(event.mark) || event.named.is_some_and(|named| memory.note(named))
     }
 
     /// Forgets that an event came.
     pub(crate) fn forget(&self, event: &Event) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).forget(event.mark);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.forget(event.mark);
+        if let Some(named) = event.named {
+            memory.forget(named);
+        }
     }
 
     /// The published keys that verify tokens.
@@ -251,7 +260,7 @@ impl Verifier {
         &self,
         (spec, webhook): (&Webhook, &CompiledWebhook),
         vars: &Vars,
-        body: &str,
+        (delivered, body): (&str, &str),
         now: DateTime<Utc>,
     ) -> Result<(Option<DateTime<Utc>>, Mark), WebhookError> {
         let keys = self.bytes(spec)?;
@@ -263,12 +272,13 @@ impl Verifier {
         if given.iter().all(String::is_empty) {
             return Err(WebhookError::Unsigned);
         }
-        let mark = Mark::of(&[given[0].as_bytes(), body.as_bytes()]);
         if spec.algorithm == Proof::Jwt {
             let issuer = webhook.keys.as_ref().map_or("", |(_, issuer)| issuer.as_str());
             let published = self.published();
             let at = jwt::verify(&published, &given[0], issuer, &keys, (now, webhook.tolerance))?;
-            return Ok((at, mark));
+            drop(published);
+            let mark = Mark::of(&[given[0].as_bytes(), body.as_bytes()]);
+            return if holds(webhook, vars)? { Ok((at, mark)) } else { Err(WebhookError::Forged) };
         }
         let texts = match &webhook.text {
             None => vec![body.to_owned()],
@@ -277,13 +287,17 @@ impl Verifier {
                 one => vec![plain(&one)],
             },
         };
-        let right = |key: &Vec<u8>| {
-            let by = |text: &String| given.iter().any(|g| proves(spec, key, text.as_bytes(), g));
-            texts.iter().any(by)
+        let right = |key: &Vec<u8>, text: &String| {
+            given.iter().any(|given| proves(spec, key, text.as_bytes(), given))
         };
-        if !keys.iter().any(right) || !holds(webhook, vars)? {
+        let proven = texts.iter().find(|text| keys.iter().any(|key| right(key, text)));
+        let proven = proven.ok_or(WebhookError::Forged)?;
+        if !holds(webhook, vars)? {
             return Err(WebhookError::Forged);
         }
+        // By what was signed, however the signature is written; of what is not signed by all of it.
+        let address = if spec.algorithm == Proof::Token { delivered.as_bytes() } else { &[] };
+        let mark = Mark::of(&[proven.as_bytes(), body.as_bytes(), address]);
         Ok((signed(webhook, vars, now)?, mark))
     }
 
@@ -312,6 +326,7 @@ impl Event {
             reply: None,
             repeated: false,
             mark,
+            named: None,
         }
     }
 }
@@ -333,8 +348,10 @@ fn holds(webhook: &CompiledWebhook, vars: &Vars) -> Result<bool, WebhookError> {
 }
 
 /// Whether the provider only makes sure that somebody is there.
-fn greeted(handshake: &CompiledHandshake, vars: &Vars) -> Result<bool, WebhookError> {
-    Ok(evaluate("handshake.when", &handshake.when, vars)? == Some(Json::Bool(true)))
+fn greeted(handshake: &CompiledHandshake, vars: &Vars) -> bool {
+    // What cannot be said of a delivery is not so.
+    let when = handshake.when.render(vars).ok().flatten();
+    when == Some(Json::Bool(true))
 }
 
 fn reply(handshake: &CompiledHandshake, vars: &Vars) -> Result<Reply, WebhookError> {
@@ -365,7 +382,7 @@ fn events(
     };
     let items = match &webhook.items {
         None => vec![event.clone()],
-        Some(items) => match evaluate("items", items, vars)? {
+        Some(items) => match items.render(vars).ok().flatten() {
             Some(Json::Array(items)) => items,
             Some(one) => vec![one],
             None => Vec::new(),
@@ -398,9 +415,9 @@ fn signed(
 /// Seconds or milliseconds since 1970, or RFC 3339.
 fn time(text: &str) -> Option<DateTime<Utc>> {
     /// As seconds it is the year 5138.
-    const MILLIS: i64 = 100_000_000_000;
+    const MILLIS: u64 = 100_000_000_000;
     match text.parse::<i64>() {
-        Ok(seconds) if seconds.abs() < MILLIS => DateTime::from_timestamp(seconds, 0),
+        Ok(seconds) if seconds.unsigned_abs() < MILLIS => DateTime::from_timestamp(seconds, 0),
         Ok(millis) => DateTime::from_timestamp_millis(millis),
         Err(_) => Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()),
     }
@@ -411,12 +428,12 @@ fn variables(delivery: &Delivery<'_>, body: &str) -> (Vars, Json) {
     let kind = delivery.headers.get(http::header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    let form = if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        texts(form_urlencoded::parse(delivery.body))
-    } else {
-        Json::Object(Map::new())
-    };
-    let event = serde_json::from_str(body).unwrap_or_else(|_| {
+    // The type is not signed: what reads as JSON is no form, whatever it says.
+    let json = serde_json::from_str::<Json>(body).ok().filter(|json| !json.is_number());
+    let form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") && json.is_none();
+    let form =
+        if form { texts(form_urlencoded::parse(delivery.body)) } else { Json::Object(Map::new()) };
+    let event = json.unwrap_or_else(|| {
         if form.as_object().is_some_and(Map::is_empty) { Json::Null } else { form.clone() }
     });
     let query = Url::parse(delivery.url).map(|url| texts(url.query_pairs()));

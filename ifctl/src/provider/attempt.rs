@@ -155,7 +155,7 @@ fn advice(error: &AdapterError, token: &str, real: bool) -> String {
         let _ = write!(
             text,
             "; it may have happened. Look at the provider first; `--token {token}` repeats this very \
-             attempt where the provider honours tokens"
+             attempt where the provider honours tokens, and for as long as it does (Mollie an hour, Stripe a day)"
         );
     }
     text

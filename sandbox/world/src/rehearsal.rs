@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use infrafabric_adapters::account::{Account, Act};
+use infrafabric_adapters::compile::CompiledObject;
 use infrafabric_adapters::contract::ai::{Collection, CollectionWant, Metric};
 use infrafabric_adapters::contract::cloud::{
     Firewall, FixedAddress, LoadBalancer, Network, SshKey,
@@ -122,12 +123,18 @@ impl Stage<'_> {
             {"protocol": "udp", "ports": "8000-9000", "sources": ["0.0.0.0/0"]},
             {"protocol": "icmp", "ports": "", "sources": ["0.0.0.0/0"]},
         ]);
-        let full = want(json!({"rules": rules, "machines": machines}));
+        let definition = self.account.definition();
+        let takes = |kind: &str| {
+            let object = definition.objects.get(kind);
+            object.is_some_and(CompiledObject::takes_machines)
+        };
+        let some = |kind: &str| if takes(kind) { machines } else { &[] };
+        let full = want(json!({"rules": rules, "machines": some("firewall")}));
         self.keep::<Firewall>(&full, &want(json!({"rules": [], "machines": []}))).await;
         let address = want(json!({}));
         self.keep::<FixedAddress>(&address, &address).await;
         let forwards = json!([{"protocol": "tcp", "port": 443, "targetPort": 8443}]);
-        let full = want(json!({"forwards": forwards, "machines": machines}));
+        let full = want(json!({"forwards": forwards, "machines": some("loadBalancer")}));
         self.keep::<LoadBalancer>(&full, &want(json!({"forwards": [], "machines": []}))).await;
     }
 

@@ -56,6 +56,17 @@ fn check_action(
         check_template(must, &format!("{path}.rules[{i}].must"), &place(), problems);
         check_template(message, &format!("{path}.rules[{i}].message"), &place(), problems);
     }
+    if let Some(at) = action.call.steps.iter().position(|step| step.operation.sends()) {
+        let place = format!("{path}.call.steps[{at}].post");
+        if !contract.does.is_effect() {
+            let reason = format!("sends something, and `{}` only asks", contract.name);
+            problems.push(problem(&place, reason));
+        } else if action.keyed {
+            let reason =
+                "sends something before a call with `key`: its repetition would be another";
+            problems.push(problem(&place, reason.to_owned()));
+        }
+    }
     match (&action.delta, contract.streams) {
         (Some(delta), true) => {
             let event = Place::default().with("event", Root::Data(&Shape::Any));

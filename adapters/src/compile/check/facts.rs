@@ -32,6 +32,10 @@ pub(super) fn check(compiled: &Compiled, problems: &mut Vec<Problem>) {
     let parameters: Vec<&str> = spec.parameters.keys().map(Name::as_str).collect();
     check_endpoint(&compiled.endpoint, "spec.endpoint", &parameters, problems);
     for (name, further) in &compiled.endpoints {
+        if further.region.is_some() && spec.auth.scheme != Scheme::AwsSigv4 {
+            let reason = "has no meaning: only aws-sigv4 signs a region".to_owned();
+            problems.push(problem(&format!("spec.endpoints.{name}.region"), reason));
+        }
         check_endpoint(&further.url, &format!("spec.endpoints.{name}.url"), &parameters, problems);
     }
     let reason = match (&spec.verify, &spec.unproven) {

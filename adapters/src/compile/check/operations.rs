@@ -8,7 +8,8 @@ use super::scope::{Place, Root, check_template};
 use super::shape::{Shape, Shapes};
 use super::{paths, problem, unknown};
 use crate::compile::definition::{Compiled, CompiledChild, CompiledPart, Problem};
-use crate::compile::operation::{BodyTemplate, CompiledOperation};
+use crate::compile::operation::{BodyTemplate, CompiledOperation, Transport};
+use crate::compile::template::Tree;
 use crate::contract::{self, ActionContract, DomainContract, Field};
 
 /// Headers that the pipeline alone writes.
@@ -291,6 +292,8 @@ impl Checker<'_> {
                 // What was asked for is looked for among what there is.
                 let place = place.with("want", Root::Want(inputs)).with("token", Root::Value);
                 if verb == Verb::Asked { place.with("id", Root::Value) } else { place }
+            } else if key == Some("items") && matches!(verb, Verb::Find | Verb::Among) {
+                place.with("want", Root::Want(inputs))
             } else if key == Some("item") && matches!(verb, Verb::Create | Verb::Act) {
                 place.with("want", Root::Want(inputs)).with("token", Root::Value)
             } else if key == Some("item") && matches!(verb, Verb::Read | Verb::Aimed) {
@@ -310,8 +313,17 @@ impl Checker<'_> {
             return;
         }
         let path = format!("{path}.secretFields");
-        if !matches!(operation.body, BodyTemplate::Json(_) | BodyTemplate::Form(_)) {
-            let reason = "has no meaning: the body is neither `json` nor `form`".to_owned();
+        let map = |tree: &Tree| matches!(tree, Tree::Map(_));
+        let fits = match &operation.body {
+            BodyTemplate::Json(tree) | BodyTemplate::Form(tree) => map(tree),
+            _ => false,
+        };
+        if !fits || operation.transport == Transport::Socket {
+            let reason = "has no meaning: the body is no map of `json` or `form`".to_owned();
+            self.problems.push(problem(&path, reason));
+        }
+        if operation.anonymous || operation.name == "auth.token" {
+            let reason = "cannot be: no credentials go with this request".to_owned();
             self.problems.push(problem(&path, reason));
         }
         let scheme = self.compiled.spec().auth.scheme;

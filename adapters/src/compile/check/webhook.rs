@@ -50,6 +50,9 @@ fn check_proof(
     if matches!(spec.algorithm, Proof::Token | Proof::Jwt) && spec.text.is_some() {
         add("spec.webhook.text", "has no meaning: nothing of the delivery is signed");
     }
+    if spec.algorithm == Proof::Jwt && spec.timestamp.is_some() {
+        add("spec.webhook.timestamp", "has no meaning: the token says when it was written");
+    }
     match (spec.algorithm == Proof::Jwt, &webhook.keys) {
         (true, None) => {
             add("spec.webhook.keys", "missing: the published keys that verify the token");

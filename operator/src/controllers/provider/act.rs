@@ -102,7 +102,14 @@ async fn verify(
         Some(account) => Ok(account),
         None => open(provider, observed, context).map(Arc::new),
     };
+    // Where nothing proves them, a refusal of what they were used for stands until they change.
+    let refused = observed.refused
+        && unproven(observed).is_some()
+        && last.as_ref().is_some_and(|last| last.inputs == inputs);
     let result = match opened {
+        Ok(_) if refused => {
+            Err(not_asked(provider, Class::Auth, "the provider refused them when they were used"))
+        }
         Ok(open) => open.account.verify().await.map(|()| open),
         Err(error) => Err(error),
     };
@@ -136,6 +143,23 @@ async fn verify(
     }
 }
 
+/// A verification that failed without a request.
+fn not_asked(provider: &Provider, class: Class, message: &str) -> AdapterError {
+    AdapterError {
+        class,
+        scope: infrafabric_definition::Scope::Account,
+        provider: provider.spec.type_.clone(),
+        operation: "verify".to_owned(),
+        status: None,
+        code: None,
+        request_id: None,
+        message: message.to_owned(),
+        retry_after: None,
+        sent: false,
+        source: None,
+    }
+}
+
 fn open(
     provider: &Provider,
     observed: &Observed,
@@ -144,19 +168,8 @@ fn open(
     let (Some((definition, _)), SecretSeen::Here { values, .. }) =
         (&observed.definition, &observed.secret)
     else {
-        return Err(AdapterError {
-            class: Class::Unavailable,
-            scope: infrafabric_definition::Scope::Account,
-            provider: provider.spec.type_.clone(),
-            operation: "verify".to_owned(),
-            status: None,
-            code: None,
-            request_id: None,
-            message: "the definition or the Secret vanished".to_owned(),
-            retry_after: None,
-            sent: false,
-            source: None,
-        });
+        let message = "the definition or the Secret vanished";
+        return Err(not_asked(provider, Class::Unavailable, message));
     };
     let account = Account::open(
         Arc::clone(definition),

@@ -520,7 +520,9 @@ async fn a_firewall_holds_what_is_wanted_and_nothing_else() {
                 "labels": {}, "rules": rules, "machines": machines});
             serde_json::from_value(want).expect("a wish")
         };
-        let full = wish(json!([rule("22"), rule("8000-9000")]), json!([machine.id]));
+        let behind = definition.objects["firewall"].takes_machines();
+        let machines = if behind { json!([machine.id]) } else { json!([]) };
+        let full = wish(json!([rule("22"), rule("8000-9000")]), machines.clone());
         let wall = account.create::<Firewall>(&full, "token-2", &Open);
         let wall = as_time_goes_by(&world, wall).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         world.advance(Duration::from_mins(1));
@@ -534,7 +536,14 @@ async fn a_firewall_holds_what_is_wanted_and_nothing_else() {
         let (made, removed) = settle(&full, "t-1").await;
         assert!(made >= 2 && removed == 0, "{name}: {made} made, {removed} removed");
         assert_eq!(settle(&full, "t-2").await, (0, 0), "{name}: asked again");
-        let other = wish(json!([rule("22"), rule("443")]), json!([machine.id]));
+        let other = wish(json!([rule("22"), rule("443")]), machines);
+        if !behind {
+            // Who asked for it believes them safe.
+            let unsafe_ = wish(json!([rule("22")]), json!([machine.id]));
+            let act = Act { region: &region, ..Act::new("t-9", &Open).at(&wall.id) };
+            let refused = account.settle::<Firewall>(&unsafe_, act).await.expect_err("refused");
+            assert_eq!((refused.class, refused.sent), (Class::Unsupported, false), "{refused}");
+        }
         assert_eq!(settle(&other, "t-3").await, (1, 1), "{name}: one rule is another");
         let read = account.read_machine(&machine.id, &region).await;
         assert!(read.expect("read").is_some(), "{name}: the machine stays");
