@@ -66,7 +66,7 @@ fn configured(upstream: u16) -> Value {
     json!({
         "model_list": [
             model("gpt-4o-mini", "openai/gpt-4o-mini", format!("{url}/v1")),
-            model("metered", "groq/llama-3.1-8b-instant", format!("{url}/v1")),
+            model("metered", "mistral/mistral-small-latest", format!("{url}/v1")),
             model("emb", "openai/text-embedding-3-small", format!("{url}/v1")),
             {"model_name": "limited", "litellm_params": {"model": "openai/gpt-4o-mini",
                 "api_key": "sk-x", "mock_response": "litellm.RateLimitError"}},
@@ -75,7 +75,7 @@ fn configured(upstream: u16) -> Value {
         ],
         "general_settings": {"master_key": KEY},
         "router_settings": {"provider_budget_config":
-            {"groq": {"budget_limit": 0.000_000_001, "time_period": "1d"}}},
+            {"mistral": {"budget_limit": 0.000_000_001, "time_period": "1d"}}},
         "litellm_settings": {"telemetry": false, "num_retries": 0},
     })
 }
