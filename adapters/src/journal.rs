@@ -42,6 +42,9 @@ pub enum JournalError {
     /// Somebody else wrote the object: look again before acting.
     #[error("record the intent: the object changed meanwhile")]
     Changed,
+    /// The token stands for another request already: this one needs a token of its own.
+    #[error("record the intent: its token stands for another request")]
+    Differs,
     /// The right to act is lost (lease gone, global stop, shutting down).
     #[error("keep the right to act: {0}")]
     Forbidden(String),

@@ -460,7 +460,7 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
                 "      create:\n",
                 "      parts: [{name: room, create: {put: '/rooms/${want.name}'}}]\n      create:\n",
             ),
-            "spec.objects.machine.identity.find: by `tag`, but what has parts is addressed by its name",
+            "spec.objects.machine.identity.find: what has parts is addressed by its name: find it by `name`",
         ),
         (
             bench(

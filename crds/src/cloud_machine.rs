@@ -5,7 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
-use crate::engine::{Active, Attempt, Candidate, DeletionPolicy, Failover, Operation, WitnessRef};
+use chrono::{DateTime, Utc};
+
+use crate::engine::{
+    Active, Attempt, Candidate, DeletionPolicy, Failover, Forgotten, Import, Management, OnDrift,
+    Operation, WitnessRef,
+};
 
 /// Why a CloudMachine is or is not Ready.
 pub mod reason {
@@ -19,8 +24,14 @@ pub mod reason {
     pub const WAITING: &str = "WaitingForProvider";
     /// The answer to an effect was lost; the provider's list is asked before anything else happens.
     pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
-    /// Several things carry this object's marks; a person must delete all but one.
+    /// Several things carry this object's marks, or are what `import` says; a person must say which one.
     pub const AMBIGUOUS: &str = "SeveralFound";
+    /// What carries this object's marks is not what was asked for; a person must take or delete it.
+    pub const ANOTHER: &str = "AnotherFound";
+    /// Nothing at the provider is what `import` says, or it belongs to another object.
+    pub const NOT_IMPORTED: &str = "NotImported";
+    /// Effects are stopped by the ConfigMap `infrafabric-stop`; reads go on.
+    pub const STOPPED: &str = "EffectsStopped";
     /// No offering fits the spec, or a reference in it is missing.
     pub const INVALID: &str = "InvalidSpec";
     /// The machine exists and does not run.
@@ -29,6 +40,8 @@ pub mod reason {
     pub const LOST: &str = "MachineGone";
     /// The machine is being deleted.
     pub const DELETING: &str = "Deleting";
+    /// Of `Drifted`: the machine is no longer as it was made, or not as the spec wants it.
+    pub const DIFFERS: &str = "DiffersFromSpec";
     /// `spec.suspend` is set.
     pub const SUSPENDED: &str = "Suspended";
 }
@@ -66,9 +79,34 @@ pub mod reason {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
     {
-        "rule": "has(self.size) != has(self.requirements)",
+        "rule": "self.management != 'Full' ? !(has(self.size) && has(self.requirements)) : has(self.size) != has(self.requirements)",
         "message": "give either size or requirements, not both and not neither",
         "fieldPath": ".requirements"
+    },
+    {
+        "rule": "self.management != 'Full' || has(self.image)",
+        "message": "image is required: nothing is made without one",
+        "fieldPath": ".image"
+    },
+    {
+        "rule": "(self.management == 'Full') != has(self.import)",
+        "message": "import says what ObserveOnly looks at and Adopt takes over, and goes with no other management",
+        "fieldPath": ".import"
+    },
+    {
+        "rule": "!has(self.import) || size(self.providers) == 1",
+        "message": "what is imported is at one provider: name that one alone",
+        "fieldPath": ".providers"
+    },
+    {
+        "rule": "has(self.import) == has(oldSelf.import) && (!has(self.import) || self.import == oldSelf.import)",
+        "message": "import is immutable: make another CloudMachine",
+        "fieldPath": ".import"
+    },
+    {
+        "rule": "self.management == oldSelf.management || (oldSelf.management == 'ObserveOnly' && self.management == 'Adopt')",
+        "message": "management can only go from ObserveOnly to Adopt",
+        "fieldPath": ".management"
     },
     {
         "rule": "has(self.size) == has(oldSelf.size) && (!has(self.size) || self.size == oldSelf.size)",
@@ -94,11 +132,6 @@ pub mod reason {
         "rule": "has(self.userData) == has(oldSelf.userData) && (!has(self.userData) || self.userData == oldSelf.userData)",
         "message": "userData is immutable: it is read at the first boot only; make another CloudMachine",
         "fieldPath": ".userData"
-    },
-    {
-        "rule": "has(self.tags) == has(oldSelf.tags) && (!has(self.tags) || self.tags == oldSelf.tags)",
-        "message": "tags are immutable: they are given at the creation only; make another CloudMachine",
-        "fieldPath": ".tags"
     }
 ]))]
 pub struct CloudMachineSpec {
@@ -114,6 +147,19 @@ pub struct CloudMachineSpec {
     /// What happens to the machine when the object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// What the operator may do with the machine.
+    #[serde(default)]
+    pub management: Management,
+    /// The existing machine that `ObserveOnly` looks at and `Adopt` takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Import>,
+    /// What is done when the machine is no longer as it was made.
+    #[serde(default)]
+    pub on_drift: OnDrift,
+    /// How often an hour `onDrift: Correct` changes it back.
+    #[serde(default = "four")]
+    #[schemars(range(min = 1, max = 60))]
+    pub max_corrections_per_hour: u32,
     /// Nothing is done while true; a deletion waits too.
     #[serde(default)]
     pub suspend: bool,
@@ -129,6 +175,7 @@ pub struct CloudMachineSpec {
     #[schemars(length(min = 1, max = 63))]
     pub region: Option<String>,
     /// A distribution and version (`ubuntu-24.04`), or the provider's or your own image by its id there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(
         length(min = 1, max = 253),
         extend("x-kubernetes-validations" = [{
@@ -149,7 +196,8 @@ pub struct CloudMachineSpec {
     /// cloud-init user data, read at the first boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<UserData>,
-    /// Tags at the provider, besides the operator's own marks.
+    /// Tags at the provider, besides the operator's own marks. A change is made where the provider can
+    /// change tags; others are left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -162,6 +210,10 @@ pub struct CloudMachineSpec {
         ])
     )]
     pub tags: Vec<String>,
+}
+
+fn four() -> u32 {
+    4
 }
 
 /// What a machine must have at least.
@@ -244,7 +296,7 @@ pub struct CloudMachineStatus {
     /// The generation that `conditions` speak of; -1 before the first look.
     #[serde(default = "never")]
     pub observed_generation: i64,
-    /// `Ready`, `Witnessed`; `Reconciling` and `Stalled` while true.
+    /// `Ready`, `Witnessed`; `Reconciling`, `Stalled` and `Drifted` while true.
     #[serde(default)]
     #[schemars(
         length(max = 8),
@@ -268,6 +320,13 @@ pub struct CloudMachineStatus {
     /// An effect that was about to happen when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
+    /// The last operation that nothing came of, until another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<Forgotten>,
+    /// When drift was corrected, within the last hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 60), extend("x-kubernetes-list-type" = "atomic"))]
+    pub corrections: Vec<DateTime<Utc>>,
     /// Candidates that did not serve, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "atomic"))]
@@ -298,6 +357,8 @@ impl Default for CloudMachineStatus {
             addresses: Vec::new(),
             active: None,
             operation: None,
+            forgotten: None,
+            corrections: Vec::new(),
             attempts: Vec::new(),
             attempt: 0,
             witness: None,

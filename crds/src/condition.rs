@@ -14,6 +14,10 @@ pub const STALLED: &str = "Stalled";
 /// The newest provider operation of this object is in the witness log; the message carries its
 /// index and leaf hash.
 pub const WITNESSED: &str = "Witnessed";
+/// The thing is no longer as it was made. Present only while true.
+pub const DRIFTED: &str = "Drifted";
+/// At the provider are things with our marks that belong to no object. Present only while true.
+pub const LEFTOVERS: &str = "Leftovers";
 
 /// One aspect of an object's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -83,7 +87,10 @@ pub fn clear(conditions: &mut Vec<Condition>, type_: &str) {
 
 /// `Ready` first, as people read.
 fn order(type_: &str) -> usize {
-    [READY, RECONCILING, STALLED, WITNESSED].iter().position(|t| *t == type_).unwrap_or(usize::MAX)
+    [READY, RECONCILING, STALLED, DRIFTED, LEFTOVERS, WITNESSED]
+        .iter()
+        .position(|t| *t == type_)
+        .unwrap_or(usize::MAX)
 }
 
 fn bounded(message: &str) -> String {

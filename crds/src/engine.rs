@@ -86,6 +86,63 @@ pub enum DeletionPolicy {
     Orphan,
 }
 
+/// What the operator may do with the thing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Management {
+    /// It makes it, keeps it and removes it.
+    #[default]
+    Full,
+    /// It looks at one that exists and never touches it.
+    ObserveOnly,
+    /// It takes one that exists, marks it as its own where the provider can, and from then on does with it
+    /// as with one that it made.
+    Adopt,
+}
+
+/// Which existing thing is looked at or taken over. What it says must be true of exactly one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.externalId) != has(self.tag) && (!has(self.name) || has(self.tag))",
+    "message": "give externalId, or tag and perhaps name"
+}]))]
+pub struct Import {
+    /// The provider's identity of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub external_id: Option<String>,
+    /// A tag that it carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 50), regex(pattern = r"^[a-z0-9][a-z0-9:_-]*$"))]
+    pub tag: Option<String>,
+    /// The name that it has besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
+}
+
+/// What is done when the thing is no longer as it was made: its tags, or that it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnDrift {
+    /// The condition `Drifted` says what differs.
+    #[default]
+    Report,
+    /// It is changed back, as often an hour as `maxCorrectionsPerHour` allows.
+    Correct,
+}
+
+/// An operation that nothing came of, as far as anybody knows: asked again as it was, it has its token again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Forgotten {
+    /// Its idempotency token.
+    #[schemars(length(max = 64))]
+    pub token: String,
+    /// Keyed digest of its request.
+    #[schemars(length(max = 64))]
+    pub request_digest: String,
+}
+
 /// The thing in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -107,6 +164,17 @@ pub struct Active {
     pub external_id: String,
     /// When it was made or adopted.
     pub since: DateTime<Utc>,
+    /// When it was last told to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<DateTime<Utc>>,
+    /// The tags of the spec that it was given last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 50)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub tags: Vec<String>,
     /// Price per hour while it runs, as a decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
@@ -124,7 +192,7 @@ pub struct Operation {
     /// The idempotency token of this attempt.
     #[schemars(length(max = 64))]
     pub token: String,
-    /// `create` or `delete`.
+    /// `create`, `update`, `start` or `delete`.
     #[schemars(length(max = 16))]
     pub verb: String,
     /// The Provider's name.
@@ -137,6 +205,10 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub size: Option<String>,
+    /// The size's identity, where requests take that and not its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub size_id: Option<String>,
     /// The image asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]

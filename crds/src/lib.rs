@@ -36,6 +36,10 @@ pub const RECONCILE_ANNOTATION: &str = "infrafabric.io/reconcile-requested-at";
 /// `"true"` lets go of an object without touching the provider.
 pub const DETACH_ANNOTATION: &str = "infrafabric.io/detach";
 
+/// `adopt=<id>` or `forget` says what became of an operation whose outcome is unknown; it is taken off
+/// when it was acted on.
+pub const RESOLVE_ANNOTATION: &str = "infrafabric.io/resolve";
+
 /// All CustomResourceDefinitions, as they are installed.
 pub fn all() -> Vec<CustomResourceDefinition> {
     [ProviderDefinition::crd(), Provider::crd(), CloudMachine::crd()].map(schema::finish).into()

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controllers::provider::decide::Verification;
 use crate::engine::accounts::Accounts;
+use crate::engine::halt::Halt;
+use crate::engine::orphans::Orphans;
 use crate::metrics::Metrics;
 use crate::trust::Trust;
 use crate::witness::Witness;
@@ -43,6 +45,10 @@ pub struct Context {
     pub recorder: Recorder,
     /// Metrics.
     pub metrics: Metrics,
+    /// Objects that went while what they made stayed.
+    pub orphans: Orphans,
+    /// Whether effects are stopped for all.
+    pub halt: Halt,
     /// Cancelled when no further effect may start.
     pub stop: CancellationToken,
     /// Whether a ProviderDefinition may take a built-in's name.
@@ -114,6 +120,17 @@ impl Context {
         let _ = self.wake_definitions.unbounded_send(ObjectRef::new(name));
     }
 
+    /// Asks for a look at every machine each time that effects are stopped or go on.
+    pub async fn wake_on_halt(&self) {
+        let mut halt = self.halt.clone();
+        while halt.changed().await {
+            for machine in self.machines.state() {
+                // The controller is gone only when the process ends.
+                let _ = self.wake_machines.unbounded_send(ObjectRef::from_obj(&*machine));
+            }
+        }
+    }
+
     /// Asks for a look at every machine that may use the Provider.
     pub fn wake_machines_of(&self, provider: &ObjectRef<Provider>) {
         for machine in self.machines.state() {
@@ -126,7 +143,10 @@ impl Context {
     }
 }
 
-/// The newest resourceVersion that this process wrote of each object.
+/// How many objects' newest writes are remembered at once: so many can be under way, and a few more.
+const REMEMBERED: usize = 65_536;
+
+/// The newest resourceVersion that this process wrote of each object whose watch has not shown it yet.
 #[derive(Default)]
 pub struct OwnWrites {
     newest: Mutex<HashMap<String, u64>>,
@@ -136,7 +156,22 @@ impl OwnWrites {
     /// Remembers a write.
     pub fn wrote(&self, object: &impl ResourceExt) {
         let (Some(uid), Some(version)) = (object.uid(), version(object)) else { return };
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, version);
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.len() >= REMEMBERED
+            && let Some(oldest) = newest.iter().min_by_key(|(_, version)| **version)
+        {
+            // Its object is gone, or its event has come long ago.
+            let oldest = oldest.0.clone();
+            newest.remove(&oldest);
+        }
+        newest.insert(uid, version);
+    }
+
+    /// Forgets an object that is gone: no event of it comes any more.
+    pub fn forget(&self, object: &impl ResourceExt) {
+        if let Some(uid) = object.uid() {
+            self.newest.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        }
     }
 
     /// Whether a copy is older than our newest write; forgets the write once the copy caught up.

@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::context::{Context, OwnWrites};
 use crate::controllers::{cloud_machine, provider, provider_definition};
 use crate::engine::accounts::Accounts;
+use crate::engine::halt::{self, Halt};
+use crate::engine::orphans::Orphans;
 use crate::health::{self, Readiness};
 use crate::installation::{self, InstallationError};
 use crate::metrics::Metrics;
@@ -139,6 +141,7 @@ struct Controllers {
     machines: Controller<CloudMachine>,
     providers: Controller<Provider>,
     definitions: Controller<ProviderDefinition>,
+    watch: halt::Watch,
 }
 
 impl Controllers {
@@ -154,15 +157,17 @@ impl Controllers {
         let (wake_machines, machines) = controller::<CloudMachine>(&client, stop);
         let (wake_providers, providers) = controller::<Provider>(&client, stop);
         let (wake_definitions, definitions) = controller::<ProviderDefinition>(&client, stop);
+        let (halt, watch) = Halt::new(client.clone(), &options.namespace);
         let reporter = Reporter { controller: "infrafabric".to_owned(), instance: None };
         let context = Context {
             recorder: Recorder::new(client.clone(), reporter),
-            client,
             registry,
             accounts: Accounts::default(),
             witness,
             clock: Arc::new(SystemClock),
             actor: format!("operator/{installation}"),
+            orphans: Orphans::new(client.clone(), &options.namespace),
+            halt,
             installation,
             trust: options.trust,
             metrics,
@@ -176,13 +181,21 @@ impl Controllers {
             machines: machines.store(),
             providers: providers.store(),
             own_writes: OwnWrites::default(),
+            client,
         };
-        (Self { machines, providers, definitions }, Arc::new(context))
+        (Self { machines, providers, definitions, watch }, Arc::new(context))
     }
 
     /// Runs all until their triggers end and what is under way is done.
     async fn run(self, context: Arc<Context>) {
         let stop = &context.stop;
+        tokio::spawn(self.watch.run());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = context.halt.clone().known() => {}
+        }
+        let waking = Arc::clone(&context);
+        tokio::spawn(async move { waking.wake_on_halt().await });
         let store = self.machines.store();
         let machines = self
             .machines

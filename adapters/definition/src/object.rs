@@ -164,6 +164,9 @@ pub enum Find {
     Tag,
     /// By its name.
     Name,
+    /// By nothing: the provider's list does not tell whose a thing is. Where the create has a `key`, it is
+    /// asked again with the same token; else a lost answer waits for a person.
+    None,
 }
 
 /// Where one list call looks.

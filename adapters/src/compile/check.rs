@@ -188,17 +188,14 @@ fn check_state(tree: &Tree, states: &[&str], path: &str, problems: &mut Vec<Prob
     }
 }
 
-fn check_identity(object: &CompiledObject, path: &str, problems: &mut Vec<Problem>) {
-    let Some(create) = &object.create else { return };
-    let place = format!("{path}.identity");
-    let mut wants = Vec::new();
-    create.request_templates("", &mut |_, template| {
-        wants.extend(paths(template).into_iter().filter(|path| path[0] == "want"));
-    });
-    let (find, input, output) = match object.find {
-        Find::Tag => ("tag", "marks", "marks"),
-        Find::Name => ("name", "name", "name"),
-    };
+/// What a thing is found by is sent with the create and shown by the list.
+fn check_found(
+    object: &CompiledObject,
+    (find, input, output): (&str, &str, &str),
+    wants: &[super::expression::Path],
+    place: &str,
+    problems: &mut Vec<Problem>,
+) {
     if !wants.iter().any(|path| path.get(1).is_some_and(|name| name == input)) {
         let reason = format!("by `{find}`, but the create does not send `want.{input}`");
         problems.push(problem(&format!("{place}.find"), reason));
@@ -207,8 +204,25 @@ fn check_identity(object: &CompiledObject, path: &str, problems: &mut Vec<Proble
         let reason = format!("by `{find}`, but `as` does not give `{output}`");
         problems.push(problem(&format!("{place}.find"), reason));
     }
+}
+
+fn check_identity(object: &CompiledObject, path: &str, problems: &mut Vec<Problem>) {
+    let Some(create) = &object.create else { return };
+    let place = format!("{path}.identity");
+    let mut wants = Vec::new();
+    create.request_templates("", &mut |_, template| {
+        wants.extend(paths(template).into_iter().filter(|path| path[0] == "want"));
+    });
+    let by = match object.find {
+        Find::Tag => Some(("tag", "marks", "marks")),
+        Find::Name => Some(("name", "name", "name")),
+        Find::None => None,
+    };
+    if let Some(by) = by {
+        check_found(object, by, &wants, &place, problems);
+    }
     if !object.parts.is_empty() && object.find != Find::Name {
-        let reason = "by `tag`, but what has parts is addressed by its name".to_owned();
+        let reason = "what has parts is addressed by its name: find it by `name`".to_owned();
         problems.push(problem(&format!("{place}.find"), reason));
     }
     let reason = match (object.keyed, create.repeatable()) {

@@ -74,7 +74,7 @@ impl<'a> Record<'a> {
 /// A journal's refusal says nothing about the provider: never a class that blames it.
 fn refused(call: &Ready<'_>, error: JournalError) -> AdapterError {
     let class = match &error {
-        JournalError::Changed => Class::Conflict,
+        JournalError::Changed | JournalError::Differs => Class::Conflict,
         JournalError::Forbidden(_) | JournalError::Write(_) => Class::Policy,
     };
     call.error(class, error.to_string()).because(error)

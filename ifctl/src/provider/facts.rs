@@ -194,6 +194,8 @@ fn found_by(find: Find, keyed: bool) -> String {
     let find = match find {
         Find::Tag => "marks",
         Find::Name => "name",
+        Find::None if keyed => return "key".to_owned(),
+        Find::None => return "never: a person decides".to_owned(),
     };
     if keyed { format!("key, {find}") } else { find.to_owned() }
 }

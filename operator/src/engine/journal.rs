@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use infrafabric_adapters::clock::Clock;
 use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
-use infrafabric_crds::engine::{Operation, WitnessRef};
+use infrafabric_crds::engine::{Forgotten, Operation, WitnessRef};
 use tokio_util::sync::CancellationToken;
 
+use super::halt::Halt;
 use crate::witness::{Cost, Entry, ObjectId, Phase, Receipt, Witness};
 
 /// Writes the intent into the object, with the resourceVersion that was decided on.
@@ -32,6 +33,10 @@ pub struct ObjectJournal<'a> {
     pub witness: &'a Witness,
     /// The clock.
     pub clock: &'a dyn Clock,
+    /// An earlier operation that this one may be again: its token stands for one request only.
+    pub forgotten: Option<Forgotten>,
+    /// Whether effects are stopped for all.
+    pub halt: Halt,
     /// Cancelled when no further effect may start.
     pub stop: CancellationToken,
     /// The operator's identity in the log.
@@ -95,6 +100,13 @@ impl ObjectJournal<'_> {
 impl Journal for ObjectJournal<'_> {
     async fn intent(&self, intent: &Intent) -> Result<(), JournalError> {
         let digest = self.witness.digest(&intent.request);
+        // What is made of several things has its token in each request; the first one stands for all.
+        let is_first = self.receipts().intent.is_none();
+        let forgotten =
+            self.forgotten.as_ref().filter(|earlier| is_first && earlier.token == intent.token);
+        if forgotten.is_some_and(|earlier| earlier.request_digest != digest) {
+            return Err(JournalError::Differs);
+        }
         let operation = Operation { request_digest: digest, ..self.operation.clone() };
         self.writer.write(&operation).await?;
         let receipt = self.append(self.entry(intent, Phase::Intent)).await?;
@@ -105,6 +117,9 @@ impl Journal for ObjectJournal<'_> {
     async fn permit(&self) -> Result<(), JournalError> {
         if self.stop.is_cancelled() {
             return Err(JournalError::Forbidden("the operator is stopping".to_owned()));
+        }
+        if let Some(why) = self.halt.why() {
+            return Err(JournalError::Forbidden(why));
         }
         Ok(())
     }

@@ -6,7 +6,10 @@
 pub mod accounts;
 pub mod catalogs;
 pub mod failover;
+pub mod halt;
 pub mod journal;
 pub mod naming;
 pub mod observation;
+pub mod orphans;
 pub mod placement;
+pub mod recovery;

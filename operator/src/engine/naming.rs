@@ -35,7 +35,7 @@ impl Owner {
     /// a backup has another UID and the same name.
     pub fn name_mark(&self) -> String {
         let key = [&self.installation, &self.kind, &self.namespace, &self.name].map(String::as_str);
-        format!("if-obj:{}", &hex(&Sha256::digest(key.join("\0").as_bytes()))[..32])
+        format!("{NAME_PREFIX}{}", &hex(&Sha256::digest(key.join("\0").as_bytes()))[..32])
     }
 
     /// All marks, the installation's first. Each has at most 50 characters from `[a-z0-9:_-]`.
@@ -82,6 +82,17 @@ impl Owner {
 }
 
 const UID_PREFIX: &str = "if-uid:";
+const NAME_PREFIX: &str = "if-obj:";
+
+/// Whether a mark says which object a thing belongs to.
+pub fn names_an_object(mark: &str) -> bool {
+    mark.starts_with(UID_PREFIX) || mark.starts_with(NAME_PREFIX)
+}
+
+/// Whether a tag is one of ours.
+pub fn is_mark(tag: &str) -> bool {
+    tag.starts_with("if:") || names_an_object(tag)
+}
 
 /// The mark of everything that an installation makes.
 pub fn installation_mark(installation: &str) -> String {
@@ -95,8 +106,12 @@ pub fn uid_of(marks: &[String]) -> Option<&str> {
 
 /// The idempotency token of an attempt: 64 hex characters, the same whenever it is derived again.
 pub fn token(owner: &Owner, provider: &str, verb: &str, attempt: u32) -> String {
-    let attempt = attempt.to_string();
-    let key = [&owner.installation, &owner.uid, provider, verb, &attempt].map(|part| part as &str);
+    token_at(owner, provider, verb, &attempt.to_string())
+}
+
+/// The idempotency token of an effect that is told from others by a moment and not by a number.
+pub fn token_at(owner: &Owner, provider: &str, verb: &str, moment: &str) -> String {
+    let key = [&owner.installation, &owner.uid, provider, verb, moment].map(|part| part as &str);
     hex(&Sha256::digest(key.join("\0").as_bytes()))
 }
 

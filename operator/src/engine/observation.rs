@@ -1,7 +1,7 @@
 //! One list call observes a whole account (or a region of it); only objects whose thing changed
 //! are woken.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ struct State {
 struct Interest {
     object: ObjectRef<CloudMachine>,
     in_transition: bool,
+    signs: Vec<String>,
 }
 
 /// What a list showed.
@@ -76,11 +77,7 @@ impl Snapshot {
         let mut machines = HashMap::with_capacity(list.len());
         let mut by_sign: HashMap<String, Vec<String>> = HashMap::with_capacity(list.len());
         for machine in list {
-            let sign = match find {
-                Find::Tag => naming::uid_of(&machine.marks).map(ToOwned::to_owned),
-                Find::Name => machine.name.as_deref().map(str::to_ascii_lowercase),
-            };
-            if let Some(sign) = sign {
+            for sign in signs_of(find, &machine) {
                 by_sign.entry(sign).or_default().push(machine.id.clone());
             }
             machines.insert(machine.id.clone(), machine);
@@ -93,23 +90,51 @@ impl Snapshot {
         self.machines.get(id)
     }
 
-    /// The living machines that are the object's: by its UID mark, or by the name that was made from
-    /// its UID where the definition says that nothing else can be found.
+    /// The living machines that are the object's: by its UID mark; where there is none, by the mark of
+    /// its name, as when the object came back from a backup with another UID; or by the name that was made
+    /// from its UID where the definition says that nothing else can be found.
     pub fn of_object(&self, owner: &Owner) -> Vec<&Machine> {
-        let ids = self.by_sign.get(&sign(self.find, owner));
-        ids.into_iter()
-            .flatten()
-            .filter_map(|id| self.machines.get(id))
-            .filter(|machine| !matches!(machine.state, MachineState::Gone | MachineState::Deleting))
-            .collect()
+        let of = |sign: String| -> Vec<&Machine> {
+            self.signed(&sign).filter(|machine| is_living(machine)).collect()
+        };
+        let mut found = signs(self.find, owner).into_iter().map(of);
+        found.find(|machines| !machines.is_empty()).unwrap_or_default()
+    }
+
+    /// The living machines that carry the mark of an installation.
+    pub fn marked(&self, mark: &str) -> impl Iterator<Item = &Machine> {
+        let living = self.machines.values().filter(|machine| is_living(machine));
+        living.filter(move |machine| machine.marks.iter().any(|has| has == mark))
+    }
+
+    fn signed(&self, sign: &str) -> impl Iterator<Item = &Machine> {
+        let ids = self.by_sign.get(sign).into_iter().flatten();
+        ids.filter_map(|id| self.machines.get(id))
     }
 }
 
-/// By what an object's machines are recognised in a list.
-fn sign(find: Find, owner: &Owner) -> String {
+fn is_living(machine: &Machine) -> bool {
+    !matches!(machine.state, MachineState::Gone | MachineState::Deleting)
+}
+
+/// By what an object's machines are recognised in a list, the surest first.
+fn signs(find: Find, owner: &Owner) -> Vec<String> {
     match find {
-        Find::Tag => owner.uid.to_ascii_lowercase(),
-        Find::Name => owner.thing_name(),
+        Find::Tag => vec![owner.uid_mark(), owner.name_mark()],
+        Find::Name => vec![owner.thing_name()],
+        Find::None => Vec::new(),
+    }
+}
+
+/// What a machine in a list is recognised by.
+fn signs_of(find: Find, machine: &Machine) -> Vec<String> {
+    match find {
+        Find::Tag => {
+            let marks = machine.marks.iter().filter(|mark| naming::names_an_object(mark));
+            marks.cloned().collect()
+        }
+        Find::Name => machine.name.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        Find::None => Vec::new(),
     }
 }
 
@@ -135,9 +160,9 @@ impl Observer {
         in_transition: bool,
     ) {
         let scope = self.scope(region);
-        let interest = Interest { object, in_transition };
-        let sign = sign(self.shared.find(), owner);
-        let before = lock(&scope.state).interests.insert(sign, interest);
+        let signs = signs(self.shared.find(), owner);
+        let interest = Interest { object, in_transition, signs };
+        let before = lock(&scope.state).interests.insert(owner.uid.clone(), interest);
         if in_transition && !before.is_some_and(|before| before.in_transition) {
             scope.changed.notify_one();
         }
@@ -145,10 +170,9 @@ impl Observer {
 
     /// Says that an object no longer has a machine here.
     pub fn forget(&self, owner: &Owner) {
-        let sign = sign(self.shared.find(), owner);
         let scopes: Vec<_> = lock(&self.shared.scopes).values().cloned().collect();
         for scope in scopes {
-            lock(&scope.state).interests.remove(&sign);
+            lock(&scope.state).interests.remove(&owner.uid);
         }
     }
 
@@ -173,12 +197,28 @@ impl Observer {
         self.shared.list(&scope).await
     }
 
-    fn scope(&self, region: &str) -> Arc<Scope> {
+    /// Of these regions, those that must be asked to see what is in all of them.
+    pub fn scopes(&self, regions: impl IntoIterator<Item = String>) -> Vec<String> {
+        let keyed = regions.into_iter().map(|region| (self.key(&region), region));
+        keyed.collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+
+    /// By what machines are recognised here.
+    pub fn find(&self) -> Find {
+        self.shared.find()
+    }
+
+    /// Where a region is listed: by itself, or with the whole account.
+    fn key(&self, region: &str) -> String {
         let object = self.shared.account.definition().objects.get("machine");
-        let key = match object.map(|object| object.scope) {
+        match object.map(|object| object.scope) {
             Some(ListScope::Region) => region.to_owned(),
             Some(ListScope::Account) | None => String::new(),
-        };
+        }
+    }
+
+    fn scope(&self, region: &str) -> Arc<Scope> {
+        let key = self.key(region);
         let mut scopes = lock(&self.shared.scopes);
         if let Some(scope) = scopes.get(&key) {
             return Arc::clone(scope);
@@ -210,12 +250,12 @@ impl Shared {
         let snapshot = Arc::new(Snapshot::new(asked_at, self.find(), list));
         let mut state = lock(&scope.state);
         let before = state.newest.replace(Arc::clone(&snapshot));
-        for (sign, interest) in &state.interests {
-            let seen = |snapshot: &Snapshot| -> Vec<Machine> {
-                let ids = snapshot.by_sign.get(sign).into_iter().flatten();
-                ids.filter_map(|id| snapshot.machines.get(id)).cloned().collect()
+        for interest in state.interests.values() {
+            let differs = |before: &Arc<Snapshot>| {
+                let signs = interest.signs.iter();
+                signs.into_iter().any(|sign| !before.signed(sign).eq(snapshot.signed(sign)))
             };
-            let changed = before.as_ref().is_none_or(|before| seen(before) != seen(&snapshot));
+            let changed = before.as_ref().is_none_or(differs);
             if changed {
                 // The controller is gone only when the process ends.
                 let _ = self.wake.unbounded_send(interest.object.clone());

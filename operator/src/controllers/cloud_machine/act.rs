@@ -1,18 +1,20 @@
 //! Performs one decision. Only this module makes an [`Acted`], so that status cannot claim what did
 //! not happen.
 
-use infrafabric_adapters::contract::cloud::Machine;
+use infrafabric_adapters::contract::cloud::{Machine, MachineVerb};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::JournalError;
-use infrafabric_crds::engine::{Operation, WitnessRef};
-use infrafabric_crds::{CloudMachine, FINALIZER};
+use infrafabric_crds::engine::{DeletionPolicy, Operation, WitnessRef};
+use infrafabric_crds::{CloudMachine, DETACH_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION};
 use infrafabric_definition::Class;
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
+use serde_json::json;
 use thiserror::Error;
 
 use super::decide::{Decision, Hold};
+use super::drift::{Change, ChangeVerb};
 use super::effect::Effect;
 use super::observe::Observed;
 use super::want::{user_data, want};
@@ -44,8 +46,16 @@ pub(super) enum What {
     Unknown { message: String },
     /// A candidate did not serve.
     Failed { place: Place, failure: Failure, duration_ms: u64, attempt: Option<u32> },
-    /// A machine of ours was found and taken.
-    Adopted { machine: Box<Machine> },
+    /// A machine of ours was found and taken; where, unless an operation says so.
+    Adopted { machine: Box<Machine>, at: Option<Place> },
+    /// The token stands for another request: the next attempt has another one.
+    Outdated { attempt: u32 },
+    /// Nothing was sent, and nothing will be: the right to act was gone.
+    Withdrawn { why: String },
+    /// A change of the machine was accepted.
+    Changed { change: Change },
+    /// A change has happened whose end nobody wrote down.
+    Settled,
     /// An open operation made nothing.
     Forgotten { operation: Box<Operation> },
     /// The machine's deletion was accepted.
@@ -68,6 +78,15 @@ pub enum ActError {
     /// The finalizer could not be written.
     #[error("write the finalizer of CloudMachine {name}")]
     Finalizer {
+        /// The object.
+        name: String,
+        /// What the API said.
+        #[source]
+        source: kube::Error,
+    },
+    /// The annotation could not be taken off.
+    #[error("take the annotation {RESOLVE_ANNOTATION} off CloudMachine {name}")]
+    Annotation {
         /// The object.
         name: String,
         /// What the API said.
@@ -110,7 +129,25 @@ pub async fn act(
             let place = Place { provider, region, size: None };
             plain(What::Failed { place, failure, duration_ms: 0, attempt: None })
         }
-        Decision::Adopt(found) => plain(What::Adopted { machine: found }),
+        Decision::Adopt(found) => plain(What::Adopted { machine: found, at: None }),
+        Decision::Take { candidate, machine: found } => {
+            let seen = &observed.candidates[candidate];
+            let place = Place {
+                provider: seen.name.clone(),
+                region: found.region.clone().or(seen.region.clone().ok()).unwrap_or_default(),
+                size: found.size.clone(),
+            };
+            plain(What::Adopted { machine: found, at: Some(place) })
+        }
+        Decision::Repeat(operation) => repeat(machine, observed, operation, context).await?,
+        Decision::Change { change, external_id } => {
+            self::change(machine, observed, change, &external_id, context).await?
+        }
+        Decision::Changed => plain(What::Settled),
+        Decision::DropAnswer => {
+            drop_answer(machine, context).await?;
+            plain(What::Superseded)
+        }
         Decision::Forget(operation) => forget(machine, observed, operation, context).await?,
         Decision::Delete { external_id } => {
             delete(machine, observed, &external_id, context).await?
@@ -146,9 +183,19 @@ async fn release(
     }
     let held = machine.finalizers().iter().any(|name| name == FINALIZER);
     if held {
+        if stays(machine) {
+            // What stays at the provider is nobody's leftover.
+            let object =
+                format!("{}/{}", machine.namespace().unwrap_or_default(), machine.name_any());
+            let uid = machine.uid().unwrap_or_default();
+            if let Err(error) = context.orphans.add(&uid, &object).await {
+                tracing::warn!(%error, object, "not written down that its machine stays");
+            }
+        }
         tracing::info!(k8s.name = machine.name_any(), why, "released");
         let removed = finalizer::remove(&api(machine, context), machine).await;
-        written(machine, removed, context)?;
+        removed.map_err(|source| ActError::Finalizer { name: machine.name_any(), source })?;
+        context.own_writes.forget(machine);
     }
     // Who waits for the last user of a Provider looks again.
     for candidate in &machine.spec.providers {
@@ -157,6 +204,32 @@ async fn release(
         let _ = context.wake_providers.unbounded_send(provider);
     }
     Ok(Acted::plain(What::Released))
+}
+
+/// Whether the object goes and what it made stays.
+fn stays(machine: &CloudMachine) -> bool {
+    let status = machine.status.as_ref();
+    let made = status.is_some_and(|status| status.active.is_some() || status.operation.is_some());
+    let detached = machine.annotations().get(DETACH_ANNOTATION).is_some_and(|v| v == "true");
+    made && (detached || machine.spec.deletion_policy == DeletionPolicy::Orphan)
+}
+
+/// Takes off what a person said about an operation that is not open any more.
+async fn drop_answer(machine: &CloudMachine, context: &Context) -> Result<(), ActError> {
+    let patch = json!({"metadata": {
+        "resourceVersion": machine.resource_version(),
+        "annotations": {RESOLVE_ANNOTATION: null},
+    }});
+    let name = machine.name_any();
+    let patched =
+        api(machine, context).patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await;
+    match patched {
+        Ok(written) => context.own_writes.wrote(&written),
+        // Somebody changed the object: its event comes.
+        Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {}
+        Err(source) => return Err(ActError::Annotation { name, source }),
+    }
+    Ok(())
 }
 
 /// Who the machine belongs to, as marks and log entries name it.
@@ -201,6 +274,7 @@ async fn create(
         provider: provider.clone(),
         region: offering.region.clone(),
         size: Some(offering.size.clone()),
+        size_id: offering.size_id.clone(),
         image: Some(offering.image.clone()),
         request_digest: String::new(),
         started_at: context.now(),
@@ -220,7 +294,141 @@ async fn create(
         }
         Err(error) => {
             account.refusal.note(error.class);
-            failed(error, place, duration_ms, Some(attempt))?
+            match failed(error, place, duration_ms, Some(attempt))? {
+                // Something of it was made before: it is found, or removed.
+                What::Withdrawn { why } if effect.has_outcome() => What::Unknown { message: why },
+                other => other,
+            }
+        }
+    };
+    Ok(effect.acted(what))
+}
+
+/// Asks again for what an open operation asked for, with the same token: where nothing else tells what
+/// became of it, the provider answers with what it made the first time.
+async fn repeat(
+    machine: &CloudMachine,
+    observed: &Observed,
+    open: Operation,
+    context: &Context,
+) -> Result<Acted, ActError> {
+    let Some(account) = &observed.account else { return Ok(Acted::plain(What::Superseded)) };
+    let unknown = |why: String| {
+        let message = format!("the answer of {} to create was lost; {why}", open.provider);
+        Acted::plain(What::Unknown { message })
+    };
+    let user_data = match user_data(machine, context).await {
+        Ok(user_data) => user_data,
+        Err(failure) => return Ok(unknown(failure.message)),
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let offering = Offering {
+        region: open.region.clone(),
+        size: text(&open.size),
+        size_id: open.size_id.clone(),
+        image: text(&open.image),
+        price_per_hour: None,
+        currency: None,
+    };
+    let want = want(machine, &owner(machine, context), offering, user_data);
+    let effect = Effect::again(machine, account, open.clone(), context);
+    let made = account.account.create_machine(&want, &open.token, &effect.journal()).await;
+    let duration_ms = effect.elapsed_ms();
+    let error = match made {
+        Ok(made) => {
+            let what = What::Created { operation: Box::new(open), machine: Box::new(made) };
+            return Ok(effect.acted(what));
+        }
+        Err(error) => error,
+    };
+    account.refusal.note(error.class);
+    let journal = error.source.as_ref().and_then(|source| source.downcast_ref::<JournalError>());
+    if let Some(JournalError::Differs) = journal {
+        return Ok(unknown(format!(
+            "asked again it would be another request, so the provider cannot tell; look there for what it made at {} and say which it is, or that there is none: the annotation {RESOLVE_ANNOTATION}",
+            open.started_at.format("%Y-%m-%d %H:%M:%S UTC")
+        )));
+    }
+    let what = match error.class {
+        // The key's own answer: nothing was made.
+        Class::Capacity | Class::Quota | Class::OutOfCredit | Class::Invalid | Class::Policy
+            if error.sent =>
+        {
+            let place = Place {
+                provider: open.provider.clone(),
+                region: open.region.clone(),
+                size: open.size.clone(),
+            };
+            let failure = Failure::from(&error);
+            What::Failed { place, failure, duration_ms, attempt: Some(open.attempt) }
+        }
+        _ => What::Unknown {
+            message: format!(
+                "the answer of {} to create was lost; asked again: {error}",
+                open.provider
+            ),
+        },
+    };
+    Ok(effect.acted(what))
+}
+
+/// Changes the machine in use.
+async fn change(
+    machine: &CloudMachine,
+    observed: &Observed,
+    change: Change,
+    external_id: &str,
+    context: &Context,
+) -> Result<Acted, ActError> {
+    let status = machine.status.clone().unwrap_or_default();
+    let (Some(account), Some(active)) = (&observed.account, &status.active) else {
+        return Ok(Acted::plain(What::Superseded));
+    };
+    let owner = owner(machine, context);
+    let verb = change.verb.as_str();
+    // Two changes are two effects, and one that is asked again after a crash is the same one.
+    let open = status.operation.as_ref().filter(|operation| operation.verb == verb);
+    let started_at = open.map_or_else(|| context.now(), |operation| operation.started_at);
+    let moment = started_at.timestamp_millis().to_string();
+    let operation = Operation {
+        token: naming::token_at(&owner, &active.provider, verb, &moment),
+        verb: verb.to_owned(),
+        provider: active.provider.clone(),
+        region: active.region.clone(),
+        size: None,
+        size_id: None,
+        image: None,
+        request_digest: String::new(),
+        started_at,
+        attempt: status.attempt.max(1),
+        witness_index: None,
+        price_per_hour: None,
+        currency: None,
+    };
+    let place =
+        Place { provider: active.provider.clone(), region: active.region.clone(), size: None };
+    let told = match &change.verb {
+        ChangeVerb::Start => MachineVerb::Start,
+        ChangeVerb::Update(tags) => {
+            MachineVerb::Update { marks: owner.marks(), tags: tags.clone() }
+        }
+    };
+    let effect = Effect::new(machine, account, operation, context);
+    let token = effect.operation.token.clone();
+    let changed = account
+        .account
+        .change_machine(&told, external_id, &active.region, &token, &effect.journal())
+        .await;
+    let duration_ms = effect.elapsed_ms();
+    let what = match changed {
+        Ok(()) => What::Changed { change },
+        Err(error) => {
+            account.refusal.note(error.class);
+            match failed(error, place, duration_ms, None)? {
+                // It is told again: the same change twice is one change.
+                What::Unknown { message } => What::Held(super::decide::unsettled(&status, message)),
+                other => other,
+            }
         }
     };
     Ok(effect.acted(what))
@@ -236,6 +444,12 @@ fn failed(
     let journal = error.source.as_ref().and_then(|source| source.downcast_ref::<JournalError>());
     match journal {
         Some(JournalError::Changed) => return Ok(What::Superseded),
+        Some(JournalError::Differs) => {
+            return Ok(What::Outdated { attempt: attempt.unwrap_or_default() });
+        }
+        Some(JournalError::Forbidden(why)) if !error.sent => {
+            return Ok(What::Withdrawn { why: why.clone() });
+        }
         Some(_) if !error.sent => return Err(ActError::Journal { source: Box::new(error) }),
         _ => {}
     }
@@ -291,6 +505,7 @@ async fn delete(
         provider: active.provider.clone(),
         region: active.region.clone(),
         size: None,
+        size_id: None,
         image: None,
         request_digest: String::new(),
         started_at: context.now(),

@@ -4,12 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
 use infrafabric_crds::cloud_machine::{State, reason};
 use infrafabric_crds::condition::{self, Condition};
-use infrafabric_crds::engine::{Attempt, DeletionPolicy, Operation};
+use infrafabric_crds::engine::{Attempt, DeletionPolicy, Management, Operation};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINALIZER};
 
+use super::drift::{self, Change};
 use super::observe::{Found, Observed, Seen};
 use crate::engine::failover::{self, Failure, Refusal, Standing};
 use crate::engine::placement::Offering;
+use crate::engine::recovery::{Answer, Case, Question, Verdict, recover};
 
 /// How long a deletion is given before it is asked for again.
 const DELETE_AGAIN: TimeDelta = TimeDelta::seconds(60);
@@ -44,6 +46,26 @@ pub enum Decision {
     },
     /// Take the one machine that an open operation made.
     Adopt(Box<Machine>),
+    /// Take a machine that was there before: it is the object's by its name, or by `spec.import`.
+    Take {
+        /// The candidate that it is at, by its place in the spec.
+        candidate: usize,
+        /// The machine.
+        machine: Box<Machine>,
+    },
+    /// Ask again for what an open operation asked for, with its token.
+    Repeat(Operation),
+    /// Change the machine in use.
+    Change {
+        /// How.
+        change: Change,
+        /// The provider's identity of it.
+        external_id: String,
+    },
+    /// A change that was about to happen has happened.
+    Changed,
+    /// Take off what a person said about an operation that is not open any more.
+    DropAnswer,
     /// The open operation made nothing: go on without it.
     Forget(Operation),
     /// Delete the machine in use.
@@ -68,6 +90,8 @@ pub struct Hold {
     pub phase: Phase,
     /// When to look again, if nothing happens before.
     pub again_at: Option<DateTime<Utc>>,
+    /// In what the thing is not as it was made; `None` when this look tells nothing about that.
+    pub drift: Option<Vec<String>>,
 }
 
 /// Which of `Ready`, `Reconciling` and `Stalled` holds.
@@ -81,8 +105,32 @@ pub enum Phase {
     Stalled,
 }
 
+impl Decision {
+    /// Whether it changes the world.
+    fn is_effect(&self, observed: &Observed) -> bool {
+        match self {
+            Self::Create { .. } | Self::Repeat(_) | Self::Change { .. } | Self::Delete { .. } => {
+                true
+            }
+            // What it was made of goes first.
+            Self::Forget(_) => observed.parts.is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// Decides.
 pub fn decide(machine: &CloudMachine, observed: &Observed) -> Decision {
+    let decision = wanted(machine, observed);
+    let Some(why) = observed.stopped.as_ref().filter(|_| decision.is_effect(observed)) else {
+        return decision;
+    };
+    let state = machine.status.as_ref().and_then(|status| status.state).unwrap_or(State::Pending);
+    hold(state, reason::STOPPED, why.clone(), Phase::Stalled, None)
+}
+
+/// What would be done if effects were not stopped.
+fn wanted(machine: &CloudMachine, observed: &Observed) -> Decision {
     let status = machine.status.clone().unwrap_or_default();
     if machine.metadata.deletion_timestamp.is_some() {
         return deletion(machine, &status, observed);
@@ -92,10 +140,17 @@ pub fn decide(machine: &CloudMachine, observed: &Observed) -> Decision {
         return hold(state, reason::SUSPENDED, "suspended by spec.suspend", Phase::Stalled, None);
     }
     if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
-        return resolve(operation, observed);
+        return resolve(machine, operation, observed);
+    }
+    // Before anything else can be asked for: what was said was not said of that.
+    if Answer::of(machine.metadata.annotations.as_ref()).is_some() {
+        return Decision::DropAnswer;
     }
     if status.active.is_some() {
-        return follow(&status, observed);
+        return follow(machine, &status, observed);
+    }
+    if machine.spec.import.is_some() {
+        return import(machine, observed);
     }
     creation(machine, &status, observed)
 }
@@ -107,7 +162,12 @@ fn hold(
     phase: Phase,
     again_at: Option<DateTime<Utc>>,
 ) -> Decision {
-    Decision::Hold(Hold { state, reason, message: message.into(), phase, again_at })
+    Decision::Hold(Hold { state, reason, message: message.into(), phase, again_at, drift: None })
+}
+
+/// Waits for a person, and looks again now and then.
+fn ask(state: State, reason: &'static str, message: String, observed: &Observed) -> Decision {
+    hold(state, reason, message, Phase::Stalled, Some(observed.now + TimeDelta::seconds(60)))
 }
 
 /// No machine yet: choose a candidate.
@@ -124,11 +184,15 @@ fn creation(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
     let candidate = &observed.candidates[index];
     match &candidate.offering {
         Some(Ok(_)) if !is_held(machine) => Decision::AddFinalizer,
-        Some(Ok(offering)) => Decision::Create {
-            candidate: index,
-            offering: offering.clone(),
-            attempt: status.attempt + 1,
-        },
+        Some(Ok(offering)) => unless_there(
+            machine,
+            observed,
+            Decision::Create {
+                candidate: index,
+                offering: offering.clone(),
+                attempt: status.attempt + 1,
+            },
+        ),
         Some(Err(Refusal::Failed(failure))) => Decision::Remember {
             provider: candidate.name.clone(),
             region: candidate.region.clone().unwrap_or_default(),
@@ -158,59 +222,136 @@ fn waiting(choice: &failover::Choice, observed: &Observed) -> Decision {
     hold(State::Pending, reason, message, Phase::Reconciling, Some(at))
 }
 
-/// An operation is open: find out what became of it before anything else happens.
-fn resolve(operation: &Operation, observed: &Observed) -> Decision {
-    let state = State::Creating;
-    let soon = Some(observed.now + TimeDelta::seconds(5));
-    match &observed.found {
-        Found::Listed { machines, settles_at } => match machines.as_slice() {
-            [machine] => Decision::Adopt(Box::new(machine.clone())),
-            [] if observed.now >= *settles_at => Decision::Forget(operation.clone()),
-            [] => hold(
-                state,
-                reason::OUTCOME_UNKNOWN,
+/// Makes nothing where something of the object's is there already: it came back from a backup, or was
+/// made anew under its old name.
+fn unless_there(machine: &CloudMachine, observed: &Observed, create: Decision) -> Decision {
+    let Some(there) = &observed.there else {
+        let soon = Some(observed.now + TimeDelta::seconds(2));
+        return hold(State::Pending, reason::WAITING, "", Phase::Reconciling, soon);
+    };
+    match there.as_slice() {
+        [] => create,
+        [(candidate, found)] => match misfit(machine, found) {
+            None => Decision::Take { candidate: *candidate, machine: Box::new(found.clone()) },
+            Some(what) => ask(
+                State::Pending,
+                reason::ANOTHER,
                 format!(
-                    "the answer of {} to create was lost; its list shows nothing yet, waiting until {}",
-                    operation.provider,
-                    settles_at.format("%H:%M:%S UTC")
+                    "machine {} at {} carries the marks of an object of this name, and {what}: delete it there, or take this object's name for another one",
+                    found.id, observed.candidates[*candidate].name,
                 ),
-                Phase::Reconciling,
-                Some((*settles_at).min(observed.now + TimeDelta::seconds(2))),
+                observed,
             ),
+        },
+        several => {
+            let ids: Vec<String> = several
+                .iter()
+                .map(|(at, found)| format!("{} at {}", found.id, observed.candidates[*at].name))
+                .collect();
+            let message = format!(
+                "{} machines carry the marks of an object of this name: {}; delete all but one",
+                ids.len(),
+                ids.join(", ")
+            );
+            ask(State::Pending, reason::AMBIGUOUS, message, observed)
+        }
+    }
+}
+
+/// In what a machine that was there before is not what the spec wants.
+fn misfit(machine: &CloudMachine, found: &Machine) -> Option<String> {
+    let (wanted, has) = (machine.spec.size.as_ref()?, found.size.as_ref()?);
+    (wanted != has).then(|| format!("is a {has}, not a {wanted}"))
+}
+
+/// Nothing is made: there is one machine that the spec speaks of, or a person must say more.
+fn import(machine: &CloudMachine, observed: &Observed) -> Decision {
+    let state = State::Pending;
+    if !is_held(machine) && observed.imported.is_some() {
+        return Decision::AddFinalizer;
+    }
+    let soon = Some(observed.now + TimeDelta::seconds(10));
+    match &observed.imported {
+        Some(Ok(found)) => match found.as_slice() {
+            [(_, Some(other))] => ask(state, reason::NOT_IMPORTED, other.clone(), observed),
+            [(one, None)] => Decision::Take { candidate: 0, machine: Box::new(one.clone()) },
+            [] => {
+                let message = "spec.import: there is no such machine at the provider";
+                ask(state, reason::NOT_IMPORTED, message.to_owned(), observed)
+            }
             several => {
-                let ids: Vec<&str> = several.iter().map(|machine| machine.id.as_str()).collect();
+                let ids: Vec<&str> = several.iter().map(|(one, _)| one.id.as_str()).collect();
                 let message = format!(
-                    "{} machines at {} carry this object's marks: {}; delete all but one there",
-                    several.len(),
-                    operation.provider,
+                    "spec.import: {} machines are what it says: {}; say more",
+                    ids.len(),
                     ids.join(", ")
                 );
-                hold(
-                    state,
-                    reason::AMBIGUOUS,
-                    message,
-                    Phase::Stalled,
-                    soon.map(|at| at + TimeDelta::seconds(55)),
-                )
+                ask(state, reason::AMBIGUOUS, message, observed)
             }
         },
-        Found::Unreachable(why) => hold(
-            state,
-            reason::OUTCOME_UNKNOWN,
-            format!("the answer of {} to create was lost: {why}", operation.provider),
-            Phase::Reconciling,
-            soon,
-        ),
-        Found::NotAsked => hold(state, reason::OUTCOME_UNKNOWN, "", Phase::Reconciling, soon),
+        Some(Err(why)) => hold(state, reason::WAITING, why.clone(), Phase::Reconciling, soon),
+        None => {
+            let choice =
+                failover::choose(&observed.candidates, &[], &machine.spec.failover, observed.now);
+            waiting(&choice, observed)
+        }
+    }
+}
+
+/// An operation is open: find out what became of it before anything else happens.
+fn resolve(machine: &CloudMachine, operation: &Operation, observed: &Observed) -> Decision {
+    let state = State::Creating;
+    let metadata = &machine.metadata;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let object = format!("cloudmachine {} -n {}", text(&metadata.name), text(&metadata.namespace));
+    let answer = Answer::of(metadata.annotations.as_ref());
+    let case = Case {
+        object: &object,
+        operation,
+        found: &observed.found,
+        answer: answer.as_ref(),
+        named: &observed.named,
+        settles_at: observed.settles_at,
+        now: observed.now,
+    };
+    match recover(&case) {
+        Verdict::Adopt(found) => Decision::Adopt(Box::new(found.clone())),
+        Verdict::Nothing => Decision::Forget(operation.clone()),
+        Verdict::Repeat => Decision::Repeat(operation.clone()),
+        Verdict::Wait { why, until } => {
+            let (now, seconds) = (observed.now, TimeDelta::seconds);
+            let again = until.map_or(now + seconds(5), |until| until.min(now + seconds(2)));
+            hold(state, reason::OUTCOME_UNKNOWN, why, Phase::Reconciling, Some(again))
+        }
+        Verdict::Ask(question) => {
+            let (reason, message) = match question {
+                Question::Several(message) => (reason::AMBIGUOUS, message),
+                Question::Another(message) => (reason::ANOTHER, message),
+                Question::Unknown(message) => (reason::OUTCOME_UNKNOWN, message),
+            };
+            ask(state, reason, message, observed)
+        }
     }
 }
 
 /// The machine exists: say how it is.
-fn follow(status: &CloudMachineStatus, observed: &Observed) -> Decision {
+fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
     let known = status.state.unwrap_or(State::Creating);
     let again = Some(observed.now + TimeDelta::seconds(30));
     match &observed.active {
-        Seen::Here(machine) => followed(status, machine),
+        Seen::Here(seen) => match drift::decide(machine, status, seen, observed) {
+            drift::Verdict::Change(change) => {
+                Decision::Change { change, external_id: seen.id.clone() }
+            }
+            drift::Verdict::Changed => Decision::Changed,
+            drift::Verdict::As(drift) => match followed(status, seen) {
+                Decision::Hold(hold) => {
+                    let again_at = hold.again_at.or(observed.unlisted.then_some(again).flatten());
+                    Decision::Hold(Hold { drift: Some(drift), again_at, ..hold })
+                }
+                other => other,
+            },
+        },
         Seen::Absent => hold(
             State::Gone,
             reason::LOST,
@@ -232,12 +373,25 @@ fn follow(status: &CloudMachineStatus, observed: &Observed) -> Decision {
     }
 }
 
+/// How a machine stands that could not be changed, or nobody knows whether it was.
+pub(super) fn unsettled(status: &CloudMachineStatus, message: String) -> Hold {
+    let state = status.state.unwrap_or(State::Unknown);
+    let (phase, reason, _) = said(status);
+    Hold { state, reason, message, phase, again_at: None, drift: None }
+}
+
 /// What was said when it was last seen, or made, still holds until a list shows more.
 fn as_before(
     known: State,
     status: &CloudMachineStatus,
     again_at: Option<DateTime<Utc>>,
 ) -> Decision {
+    let (phase, reason, message) = said(status);
+    hold(known, reason, message, phase, again_at)
+}
+
+/// What the conditions say of a machine that is there.
+fn said(status: &CloudMachineStatus) -> (Phase, &'static str, String) {
     let holds = |type_| condition::find(&status.conditions, type_).is_some_and(Condition::is_true);
     let phase = match (holds(condition::READY), holds(condition::STALLED)) {
         (true, _) => Phase::Ready,
@@ -249,7 +403,7 @@ fn as_before(
     let same = |ready: &Condition| all.into_iter().find(|known| *known == ready.reason);
     let reason = ready.and_then(same).unwrap_or(reason::CREATING);
     let message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
-    hold(known, reason, message, phase, again_at)
+    (phase, reason, message)
 }
 
 fn followed(status: &CloudMachineStatus, machine: &Machine) -> Decision {
@@ -308,7 +462,10 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
     }
     let open = status.operation.as_ref().filter(|op| op.verb == "create");
     if let (Some(operation), None) = (open, &status.active) {
-        return abandoned(operation, observed);
+        return abandoned(machine, operation, observed);
+    }
+    if machine.spec.management == Management::ObserveOnly {
+        return Decision::Release("it was only looked at");
     }
     if machine.spec.deletion_policy == DeletionPolicy::Orphan {
         return Decision::Release("deletionPolicy Orphan; the machine stays");
@@ -377,10 +534,11 @@ fn delete_waits(status: &CloudMachineStatus, id: &str) -> String {
 fn gone(observed: &Observed) -> Decision {
     let again = Some(observed.now + TimeDelta::seconds(5));
     match &observed.found {
-        Found::Listed { machines, .. } => match machines.first() {
+        Found::Listed(machines) => match machines.first() {
             Some(another) => Decision::Adopt(Box::new(another.clone())),
             None => Decision::Release("the machine is gone"),
         },
+        Found::Untold { .. } => Decision::Release("the machine is gone"),
         Found::Unreachable(why) => {
             hold(State::Deleting, reason::DELETING, why.clone(), Phase::Reconciling, again)
         }
@@ -389,17 +547,20 @@ fn gone(observed: &Observed) -> Decision {
 }
 
 /// Deleted while a create was open: what it made is found first.
-fn abandoned(operation: &Operation, observed: &Observed) -> Decision {
-    match &observed.found {
-        Found::Listed { machines, .. } if !machines.is_empty() => {
-            Decision::Adopt(Box::new(machines[0].clone()))
-        }
-        Found::Listed { settles_at, .. } if observed.now >= *settles_at => match &observed.parts {
+fn abandoned(machine: &CloudMachine, operation: &Operation, observed: &Observed) -> Decision {
+    if let Found::Listed(machines) = &observed.found
+        && let Some(first) = machines.first()
+    {
+        // One after the other: all of them are the object's, and all of them go.
+        return Decision::Adopt(Box::new(first.clone()));
+    }
+    match resolve(machine, operation, observed) {
+        Decision::Forget(_) => match &observed.parts {
             // There is no machine, and there may be what was made for it.
             Some(name) => Decision::Adopt(Box::new(Machine::unseen(name.clone()))),
             None => Decision::Release("the open create made nothing"),
         },
-        _ => resolve(operation, observed),
+        other => other,
     }
 }
 

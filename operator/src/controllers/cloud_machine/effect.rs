@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use infrafabric_adapters::journal::JournalError;
 use infrafabric_crds::CloudMachine;
-use infrafabric_crds::engine::Operation;
+use infrafabric_crds::engine::{Forgotten, Operation};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
@@ -20,6 +20,7 @@ use crate::witness::ObjectId;
 pub(super) struct Effect<'a> {
     /// What is done, as far as it is known before the request is rendered.
     pub(super) operation: Operation,
+    forgotten: Option<Forgotten>,
     receipts: Arc<Mutex<Receipts>>,
     writer: StatusWriter<'a>,
     context: &'a Context,
@@ -43,7 +44,8 @@ impl<'a> Effect<'a> {
             uid: owner.uid,
         };
         let writer = StatusWriter { machine, context, written: Mutex::default() };
-        Self { operation, receipts: Arc::default(), writer, context, object }
+        let forgotten = machine.status.as_ref().and_then(|status| status.forgotten.clone());
+        Self { operation, forgotten, receipts: Arc::default(), writer, context, object }
     }
 
     /// Begins one that belongs to an operation whose intent is in the status already; the log has an
@@ -60,6 +62,19 @@ impl<'a> Effect<'a> {
         effect
     }
 
+    /// Begins the same one again: its intent stands in the status, and its request must be the same.
+    pub(super) fn again(
+        machine: &'a CloudMachine,
+        account: &'a OpenAccount,
+        open: Operation,
+        context: &'a Context,
+    ) -> Self {
+        let forgotten =
+            Forgotten { token: open.token.clone(), request_digest: open.request_digest.clone() };
+        let effect = Self::beneath(machine, account, open, context);
+        Self { forgotten: Some(forgotten), ..effect }
+    }
+
     /// The journal that the pipeline keeps.
     pub(super) fn journal(&self) -> ObjectJournal<'_> {
         ObjectJournal {
@@ -69,10 +84,17 @@ impl<'a> Effect<'a> {
             writer: &self.writer,
             witness: &self.context.witness,
             clock: &*self.context.clock,
+            forgotten: self.forgotten.clone(),
+            halt: self.context.halt.clone(),
             stop: self.context.stop.clone(),
             actor: self.context.actor.clone(),
             receipts: Arc::clone(&self.receipts),
         }
+    }
+
+    /// Whether a request of it was answered.
+    pub(super) fn has_outcome(&self) -> bool {
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner).outcome.is_some()
     }
 
     /// How long it took so far.

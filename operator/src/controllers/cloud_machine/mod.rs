@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod decide;
+pub mod drift;
 mod effect;
 pub mod observe;
 pub mod report;

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::account::Account;
 use infrafabric_adapters::contract::cloud::{Address, Machine, MachineState};
-use infrafabric_crds::CloudMachine;
 use infrafabric_crds::cloud_machine::{MachineAddress, State};
-use infrafabric_definition::Class;
+use infrafabric_crds::engine::{Management, Operation};
+use infrafabric_crds::{CloudMachine, FINALIZER};
+use infrafabric_definition::{Class, Find};
 use kube::ResourceExt;
 
 use super::act::owner;
+use super::drift::Can;
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount};
 use crate::engine::catalogs::NoOffering;
 use crate::engine::failover::{self, Candidate, Failure, Refusal, Standing};
+use crate::engine::naming::{self, Owner};
+use crate::engine::recovery::{self, Answer, Named, Thing};
 
 /// What was seen, and when.
+#[derive(Default)]
 pub struct Observed {
     /// When.
     pub now: DateTime<Utc>,
@@ -28,16 +33,39 @@ pub struct Observed {
     pub active: Seen,
     /// What carries the object's marks, when an operation is open or the object is being deleted.
     pub found: Found,
+    /// Before this time what the open operation made may be missing in a list.
+    pub settles_at: DateTime<Utc>,
+    /// The machine that a person named.
+    pub named: Named<Machine>,
     /// The account of the machine in use, or of the open operation.
     pub account: Option<Arc<OpenAccount>>,
     /// Where a machine is made of several things: its name, by which what is left of it is removed.
     pub parts: Option<String>,
+    /// What is the object's at the candidates before anything is made, with the candidate's place;
+    /// `None` before they were asked.
+    pub there: Option<Vec<(usize, Machine)>>,
+    /// What `spec.import` speaks of, each with why it cannot be taken; `None` before the provider can be
+    /// asked.
+    pub imported: Option<Result<Vec<(Machine, Option<String>)>, String>>,
+    /// Why effects are stopped, if they are.
+    pub stopped: Option<String>,
+    /// When the list was asked that shows the machine in use.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// Whether no list shows the machine in use, so that it must be asked for itself now and then.
+    pub unlisted: bool,
+    /// How late a list may show a change.
+    pub lag: TimeDelta,
+    /// What the machine in use can be told.
+    pub can: Can,
+    /// The marks that the object's machine carries.
+    pub marks: Vec<String>,
 }
 
 /// The machine in use, as its provider shows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Seen {
     /// There is none.
+    #[default]
     None,
     /// Its provider was not asked yet, or cannot be; why.
     Unreachable(String),
@@ -50,24 +78,31 @@ pub enum Seen {
 }
 
 /// What carries the object's marks.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Found {
-    /// Nobody asked.
-    NotAsked,
-    /// The provider cannot be asked; why.
-    Unreachable(String),
-    /// The living ones, in a list that was asked now.
-    Listed {
-        /// The machines.
-        machines: Vec<Machine>,
-        /// Before this time the list may still lack what the last operation made.
-        settles_at: DateTime<Utc>,
-    },
+pub type Found = recovery::Found<Machine>;
+
+impl Thing for Machine {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn differs(&self, asked: &Operation) -> Option<String> {
+        let sizes = [&asked.size, &asked.size_id];
+        let known = sizes.iter().any(|size| size.is_some());
+        match (&self.size, &self.region) {
+            (Some(size), _) if known && !sizes.contains(&&Some(size.clone())) => {
+                let wanted = asked.size.as_deref().unwrap_or_default();
+                Some(format!("it is a {size}, not a {wanted}"))
+            }
+            (_, Some(region)) if *region != asked.region => {
+                Some(format!("it is in {region}, not in {}", asked.region))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Reads candidates, and the provider's side of the machine or of the open operation.
 pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
-    let now = context.now();
     let namespace = machine.namespace().unwrap_or_default();
     let status = machine.status.clone().unwrap_or_default();
     let at_work =
@@ -76,30 +111,41 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
     let place = in_use.or(at_work);
     let known = place.and_then(|(provider, _)| context.accounts.get(&namespace, provider));
     let account = known.as_ref().and_then(|known| known.account.clone());
+    let owner = owner(machine, context);
     let mut observed = Observed {
-        now,
-        candidates: Vec::new(),
-        accounts: Vec::new(),
-        active: Seen::None,
-        found: Found::NotAsked,
+        now: context.now(),
         parts: account
             .as_ref()
             .filter(|account| account.account.has_parts())
-            .map(|_| owner(machine, context).thing_name()),
+            .map(|_| owner.thing_name()),
+        lag: account.as_deref().map(lag).unwrap_or_default(),
+        can: account.as_deref().map(can).unwrap_or_default(),
+        stopped: context.halt.why(),
+        marks: owner.marks(),
         account,
+        ..Observed::default()
     };
     if let Some((provider, region)) = place {
         let unreachable = unreachable(provider, known.as_ref());
         let deleting = machine.metadata.deletion_timestamp.is_some();
         if status.active.is_some() {
-            observed.active = active(machine, &observed, unreachable.as_ref(), region).await;
+            active(machine, &mut observed, unreachable.as_ref(), region).await;
         }
-        let creating = status.operation.as_ref().is_some_and(|op| op.verb == "create");
-        if creating || (deleting && matches!(observed.active, Seen::Absent)) {
-            observed.found = found(machine, &observed, unreachable, region, context).await;
+        let open = status.operation.as_ref().filter(|operation| operation.verb == "create");
+        if open.is_some() || (deleting && matches!(observed.active, Seen::Absent)) {
+            let under_way = TimeDelta::from_std(context.call_deadline).unwrap_or(TimeDelta::MAX);
+            observed.settles_at = open
+                .map_or(observed.now, |operation| operation.started_at + observed.lag + under_way);
+            observed.named = named(machine, &observed, unreachable.clone(), region, context).await;
+            observed.found = found(&owner, &observed, unreachable, region).await;
         }
     } else if machine.metadata.deletion_timestamp.is_none() {
         candidates(machine, context, &mut observed).await;
+        if machine.spec.import.is_some() {
+            observed.imported = imported(machine, &observed, context).await;
+        } else if held(machine) {
+            there(machine, &owner, &mut observed).await;
+        }
     }
     observed
 }
@@ -123,35 +169,47 @@ fn unreachable(provider: &str, known: Option<&Known>) -> Option<String> {
 
 async fn active(
     machine: &CloudMachine,
-    observed: &Observed,
+    observed: &mut Observed,
     unreachable: Option<&String>,
     region: &str,
-) -> Seen {
+) {
     let status = machine.status.as_ref();
-    let Some(active) = status.and_then(|status| status.active.as_ref()) else { return Seen::None };
+    let Some(active) = status.and_then(|status| status.active.as_ref()) else { return };
     let account = match (unreachable, &observed.account) {
-        (None, Some(account)) => account,
-        (why, _) => return Seen::Unreachable(why.cloned().unwrap_or_default()),
+        (None, Some(account)) => Arc::clone(account),
+        (why, _) => {
+            observed.active = Seen::Unreachable(why.cloned().unwrap_or_default());
+            return;
+        }
     };
     let newest = account.observer.newest(region);
-    if let Some(seen) = newest.as_ref().and_then(|list| list.machine(&active.external_id)) {
-        return match seen.state {
+    if let Some(list) = &newest
+        && let Some(seen) = list.machine(&active.external_id)
+    {
+        observed.seen_at = Some(list.asked_at);
+        observed.active = match seen.state {
             MachineState::Gone => Seen::Absent,
-            _ => Seen::Here(Box::pin(completed(machine, seen.clone(), account, region)).await),
+            _ => Seen::Here(Box::pin(completed(machine, seen.clone(), &account, region)).await),
         };
+        return;
     }
-    // A list that is younger than the machine may lack it; ask for the machine itself then.
-    let late = lag(account);
-    if newest.is_none_or(|list| list.asked_at < active.since + late)
+    // A list that is younger than the machine may lack it; ask for the machine itself then. What does
+    // not carry our marks is in no list of ours.
+    let ours = machine.spec.management == Management::Full;
+    if ours
+        && newest.is_none_or(|list| list.asked_at < active.since + observed.lag)
         && machine.metadata.deletion_timestamp.is_none()
     {
-        return Seen::Unlisted;
+        observed.active = Seen::Unlisted;
+        return;
     }
-    match account.account.read_machine(&active.external_id, region).await {
+    observed.unlisted = true;
+    observed.seen_at = Some(observed.now);
+    observed.active = match account.account.read_machine(&active.external_id, region).await {
         Ok(Some(seen)) if seen.state != MachineState::Gone => Seen::Here(seen),
         Ok(_) => Seen::Absent,
         Err(error) => Seen::Unreachable(error.to_string()),
-    }
+    };
 }
 
 /// A machine from a list, with the addresses that only a read shows: as they are known, or read once
@@ -186,30 +244,172 @@ fn lag(account: &OpenAccount) -> TimeDelta {
     object.and_then(|object| TimeDelta::from_std(object.lag).ok()).unwrap_or_default()
 }
 
+fn can(account: &OpenAccount) -> Can {
+    let Some(object) = account.account.definition().objects.get("machine") else {
+        return Can::default();
+    };
+    Can {
+        update: object.verbs.contains_key("update"),
+        start: object.verbs.contains_key("start"),
+        tells_tags: object.find == Find::Tag,
+    }
+}
+
+fn held(machine: &CloudMachine) -> bool {
+    machine.finalizers().iter().any(|name| name == FINALIZER)
+}
+
 async fn found(
-    machine: &CloudMachine,
+    owner: &Owner,
     observed: &Observed,
     unreachable: Option<String>,
     region: &str,
-    context: &Context,
 ) -> Found {
     let account = match (unreachable, &observed.account) {
         (None, Some(account)) => account,
         (why, _) => return Found::Unreachable(why.unwrap_or_default()),
     };
-    let operation = machine.status.as_ref().and_then(|status| status.operation.as_ref());
-    let under_way = TimeDelta::from_std(context.call_deadline).unwrap_or(TimeDelta::MAX);
-    let settles_at = operation
-        .filter(|operation| operation.verb == "create")
-        .map_or(observed.now, |operation| operation.started_at + lag(account) + under_way);
+    let object = account.account.definition().objects.get("machine");
+    if let Some(object) = object.filter(|object| object.find == Find::None) {
+        return Found::Untold { keyed: object.keyed };
+    }
     match account.observer.fresh(region, observed.now).await {
-        Ok(list) => {
-            let owner = owner(machine, context);
-            let machines = list.of_object(&owner).into_iter().cloned().collect();
-            Found::Listed { machines, settles_at }
-        }
+        Ok(list) => Found::Listed(list.of_object(owner).into_iter().cloned().collect()),
         Err(error) => Found::Unreachable(error.to_string()),
     }
+}
+
+/// The machine that a person says an open operation made.
+async fn named(
+    machine: &CloudMachine,
+    observed: &Observed,
+    unreachable: Option<String>,
+    region: &str,
+    context: &Context,
+) -> Named<Machine> {
+    let Some(Answer::Adopt(id)) = Answer::of(machine.metadata.annotations.as_ref()) else {
+        return Named::None;
+    };
+    let account = match (unreachable, &observed.account) {
+        (None, Some(account)) => account,
+        (why, _) => return Named::Unreachable(why.unwrap_or_default()),
+    };
+    match account.account.read_machine(&id, region).await {
+        Ok(Some(seen)) if seen.state != MachineState::Gone => {
+            taken(machine, &seen, context).map_or(Named::Here(seen), Named::Taken)
+        }
+        Ok(_) => Named::Absent,
+        Err(error) => Named::Unreachable(error.to_string()),
+    }
+}
+
+/// The living object, other than this one, that a machine belongs to.
+fn taken(machine: &CloudMachine, seen: &Machine, context: &Context) -> Option<String> {
+    let uid = naming::uid_of(&seen.marks);
+    let uses = |other: &CloudMachine| {
+        let active = other.status.as_ref().and_then(|status| status.active.as_ref());
+        active.is_some_and(|active| {
+            active.external_id == seen.id
+                && machine.spec.providers.iter().any(|candidate| candidate.name == active.provider)
+                && machine.namespace() == other.namespace()
+        })
+    };
+    let owner = context.machines.state().into_iter().find(|other| {
+        let is_owner =
+            uid.is_some_and(|uid| other.uid().is_some_and(|other| other.eq_ignore_ascii_case(uid)));
+        other.uid() != machine.uid() && (is_owner || uses(other))
+    })?;
+    Some(format!("CloudMachine {} in {}", owner.name_any(), owner.namespace().unwrap_or_default()))
+}
+
+/// What is the object's at its candidates although nothing was made for it yet: it lived under another
+/// UID.
+async fn there(machine: &CloudMachine, owner: &Owner, observed: &mut Observed) {
+    let status = machine.status.clone().unwrap_or_default();
+    let choice = failover::choose(
+        &observed.candidates,
+        &status.attempts,
+        &machine.spec.failover,
+        observed.now,
+    );
+    let chosen =
+        choice.index.filter(|index| matches!(observed.candidates[*index].offering, Some(Ok(_))));
+    let Some(chosen) = chosen else { return };
+    // What is younger than the object, and than its last try, shows what they left.
+    let made = crate::times::created(&machine.metadata).unwrap_or(observed.now);
+    let tried = status.attempts.iter().map(|attempt| attempt.at).max();
+    let since = tried.map_or(made, |tried| tried.max(made)).min(observed.now);
+    let mut all = Vec::new();
+    for (index, candidate) in observed.candidates.iter_mut().enumerate() {
+        let (Some(account), Ok(region)) = (&observed.accounts[index], &candidate.region) else {
+            continue;
+        };
+        if candidate.standing != Standing::Ready || account.observer.find() == Find::None {
+            continue;
+        }
+        match account.observer.fresh(region, since).await {
+            Ok(list) => {
+                for found in list.of_object(owner) {
+                    // A list may show what is gone already.
+                    let there = account.account.read_machine(&found.id, region).await;
+                    let gone = matches!(&there, Ok(None));
+                    let gone = gone || matches!(&there, Ok(Some(seen)) if !is_living(seen));
+                    if !gone {
+                        all.push((index, found.clone()));
+                    }
+                }
+            }
+            // Nothing is made where it cannot be seen what is there.
+            Err(error) if index == chosen => {
+                account.refusal.note(error.class);
+                candidate.offering = Some(Err(Refusal::Failed(Failure::from(&error))));
+            }
+            Err(error) => tracing::debug!(%error, "a candidate could not be searched"),
+        }
+    }
+    observed.there = Some(all);
+}
+
+/// What `spec.import` speaks of; none when the provider cannot be asked yet.
+async fn imported(
+    machine: &CloudMachine,
+    observed: &Observed,
+    context: &Context,
+) -> Option<Result<Vec<(Machine, Option<String>)>, String>> {
+    let import = machine.spec.import.as_ref()?;
+    let candidate = observed.candidates.first()?;
+    let (account, region) = (observed.accounts.first()?.as_ref()?, candidate.region.as_ref().ok()?);
+    if candidate.standing != Standing::Ready {
+        return None;
+    }
+    let found = match (&import.external_id, &import.tag) {
+        (Some(id), _) => {
+            let one = account.account.read_machine(id, region).await;
+            one.map(|one| one.into_iter().collect::<Vec<_>>())
+        }
+        (None, Some(tag)) => account.account.list_machines(tag, region).await.map(|all| {
+            let named = |one: &Machine| import.name.is_none() || one.name == import.name;
+            let tagged = |one: &Machine| one.marks.iter().any(|has| has == tag);
+            all.into_iter().filter(|one| named(one) && tagged(one)).collect()
+        }),
+        (None, None) => Ok(Vec::new()),
+    };
+    let whose = |one: Machine| {
+        let taken = taken(machine, &one, context)
+            .map(|other| format!("machine {} belongs to {other}", one.id));
+        (one, taken)
+    };
+    Some(match found {
+        Ok(all) => Ok(all.into_iter().filter(is_living).map(whose).collect()),
+        Err(error) => {
+            account.refusal.note(error.class);
+            Err(error.to_string())
+        }
+    })
+}
+
+fn is_living(machine: &Machine) -> bool {
+    !matches!(machine.state, MachineState::Gone | MachineState::Deleting)
 }
 
 /// Why a provider is none of machines.
@@ -251,6 +451,9 @@ async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Ob
             offering: None,
         });
         observed.accounts.push(account);
+    }
+    if machine.spec.import.is_some() {
+        return;
     }
     let status = machine.status.clone().unwrap_or_default();
     loop {

@@ -3,16 +3,17 @@
 use chrono::{DateTime, Utc};
 use infrafabric_adapters::contract::cloud::Machine;
 use infrafabric_crds::cloud_machine::{MachineAddress, State, reason};
-use infrafabric_crds::condition::{self, READY, RECONCILING, STALLED, WITNESSED};
-use infrafabric_crds::engine::{Active, Operation, WitnessRef};
+use infrafabric_crds::condition::{self, DRIFTED, READY, RECONCILING, STALLED, WITNESSED};
+use infrafabric_crds::engine::{Active, Forgotten, Operation, WitnessRef};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::{Class, Scope};
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::act::{Acted, What, owner};
+use super::act::{Acted, Place, What, owner};
 use super::decide::{Hold, Phase};
+use super::drift::{self, Change, ChangeVerb};
 use super::observe::{Observed, Seen};
 use crate::context::Context;
 use crate::engine::failover::{self, Failure};
@@ -37,7 +38,9 @@ pub fn status(
     let hold = match &acted.what {
         What::Held(hold) => hold.clone(),
         What::Superseded | What::Released => return status,
-        What::Created { operation, machine: made } => created(&mut status, operation, made, now),
+        What::Created { operation, machine: made } => {
+            created(&mut status, machine, (operation, made), now)
+        }
         What::Unknown { message } if machine.metadata.deletion_timestamp.is_some() => {
             standing(State::Deleting, reason::DELETING, message.clone())
         }
@@ -53,15 +56,44 @@ pub fn status(
                 acted.witness.as_ref().map(|witness| witness.index),
             );
             let deleting = machine.metadata.deletion_timestamp.is_some();
-            if !deleting {
+            let message = format!("{}: {}", place.provider, failure.message);
+            if deleting {
+                standing(State::Deleting, reason::DELETING, message)
+            } else {
                 status.operation = None;
                 status.attempt = attempt.unwrap_or(status.attempt);
+                status.forgotten = None;
+                match &status.active {
+                    // A change that was refused: the machine is as it was.
+                    Some(_) => super::decide::unsettled(&status, ready_message(&status)),
+                    None => standing(State::Pending, reason::NO_CANDIDATE, message),
+                }
             }
-            let state = if deleting { State::Deleting } else { State::Pending };
-            let reason = if deleting { reason::DELETING } else { reason::NO_CANDIDATE };
-            standing(state, reason, format!("{}: {}", place.provider, failure.message))
         }
-        What::Adopted { machine: found } => adopted(&mut status, found, now),
+        What::Adopted { machine: found, at } => {
+            adopted(&mut status, machine, (found, at.as_ref()), now)
+        }
+        What::Outdated { attempt } => {
+            status.attempt = *attempt;
+            status.forgotten = None;
+            let message = "what is asked for changed: the next attempt is another one".to_owned();
+            standing(State::Pending, reason::NO_CANDIDATE, message)
+        }
+        What::Withdrawn { why } => {
+            status.operation = None;
+            let state = status.state.unwrap_or(State::Pending);
+            let phase = Phase::Stalled;
+            Hold { phase, ..standing(state, reason::STOPPED, why.clone()) }
+        }
+        What::Changed { change } => changed(&mut status, machine, change, observed, now),
+        What::Settled => {
+            let tags = machine.spec.tags.clone();
+            if let Some(active) = &mut status.active {
+                active.tags = tags;
+            }
+            status.operation = None;
+            super::decide::unsettled(&status, ready_message(&status))
+        }
         What::Forgotten { operation } => forgotten(&mut status, operation, now),
         What::DeleteAccepted => standing(
             State::Deleting,
@@ -77,7 +109,7 @@ pub fn status(
 }
 
 fn standing(state: State, reason: &'static str, message: String) -> Hold {
-    Hold { state, reason, message, phase: Phase::Reconciling, again_at: None }
+    Hold { state, reason, message, phase: Phase::Reconciling, again_at: None, drift: None }
 }
 
 /// The status with an intent in it, as it is written before the request leaves. Pure.
@@ -92,6 +124,8 @@ pub fn with_intent(
     let hold = if operation.verb == "delete" {
         let message = format!("asking {} to delete the machine", operation.provider);
         standing(State::Deleting, reason::DELETING, message)
+    } else if operation.verb != "create" {
+        super::decide::unsettled(&status, ready_message(&status))
     } else {
         let size = operation.size.as_deref().unwrap_or_default();
         let message = format!("asking {} for {size} in {}", operation.provider, operation.region);
@@ -104,41 +138,90 @@ pub fn with_intent(
 
 fn created(
     status: &mut CloudMachineStatus,
-    operation: &Operation,
-    made: &Machine,
+    machine: &CloudMachine,
+    (operation, made): (&Operation, &Machine),
     now: DateTime<Utc>,
 ) -> Hold {
     status.attempt = operation.attempt;
     take(status, operation, made, now);
+    if let Some(active) = &mut status.active {
+        active.tags.clone_from(&machine.spec.tags);
+    }
     let message = format!("machine {} is {}", made.id, made.vendor_state);
     standing(State::Creating, reason::CREATING, message)
 }
 
-fn adopted(status: &mut CloudMachineStatus, found: &Machine, now: DateTime<Utc>) -> Hold {
-    let operation = status.operation.clone().or_else(|| {
+fn adopted(
+    status: &mut CloudMachineStatus,
+    machine: &CloudMachine,
+    (found, at): (&Machine, Option<&Place>),
+    now: DateTime<Utc>,
+) -> Hold {
+    let there = |provider: &str, region: &str, size: Option<String>| Operation {
+        token: String::new(),
+        verb: "create".to_owned(),
+        provider: provider.to_owned(),
+        region: region.to_owned(),
+        size,
+        size_id: None,
+        image: found.image.clone(),
+        request_digest: String::new(),
+        started_at: now,
+        attempt: status.attempt.max(1),
+        witness_index: None,
+        price_per_hour: None,
+        currency: None,
+    };
+    let open = status.operation.clone().filter(|operation| operation.verb == "create");
+    let operation = match (at, open, &status.active) {
+        (Some(at), ..) => Some(there(&at.provider, &at.region, at.size.clone())),
+        (None, Some(open), _) => Some(open),
         // Found while the one in use was being deleted: it is at the same place.
-        let active = status.active.as_ref()?;
-        Some(Operation {
-            token: String::new(),
-            verb: "create".to_owned(),
-            provider: active.provider.clone(),
-            region: active.region.clone(),
-            size: Some(active.size.clone()),
+        (None, None, Some(active)) => Some(Operation {
             image: Some(active.image.clone()),
-            request_digest: String::new(),
-            started_at: now,
-            attempt: status.attempt.max(1),
-            witness_index: None,
             price_per_hour: active.price_per_hour.clone(),
             currency: active.currency.clone(),
-        })
-    });
+            ..there(&active.provider, &active.region, Some(active.size.clone()))
+        }),
+        (None, None, None) => None,
+    };
     if let Some(operation) = operation {
         status.attempt = status.attempt.max(operation.attempt);
         take(status, &operation, found, now);
+        // What it carries of the spec's tags it need not be given again; of an import only what it has.
+        let has = |tag: &&String| at.is_none() || found.marks.contains(tag);
+        if let Some(active) = &mut status.active {
+            active.tags = machine.spec.tags.iter().filter(has).cloned().collect();
+        }
     }
     let message = adoption(found);
     standing(State::Creating, reason::CREATING, message)
+}
+
+fn changed(
+    status: &mut CloudMachineStatus,
+    machine: &CloudMachine,
+    change: &Change,
+    observed: &Observed,
+    now: DateTime<Utc>,
+) -> Hold {
+    status.operation = None;
+    if let Some(active) = &mut status.active {
+        active.changed_at = Some(now);
+        if matches!(change.verb, ChangeVerb::Update(_)) {
+            active.tags.clone_from(&machine.spec.tags);
+        }
+    }
+    if change.corrects {
+        status.corrections.retain(|at| observed.now - *at < drift::WINDOW);
+        status.corrections.push(now);
+    }
+    super::decide::unsettled(status, ready_message(status))
+}
+
+fn ready_message(status: &CloudMachineStatus) -> String {
+    let ready = condition::find(&status.conditions, READY);
+    ready.map(|ready| ready.message.clone()).unwrap_or_default()
 }
 
 /// What was taken. A machine that nobody saw stands for what was made for it.
@@ -163,10 +246,13 @@ fn take(
         image: asked(&operation.image),
         external_id: machine.id.clone(),
         since: now,
+        changed_at: None,
+        tags: Vec::new(),
         price_per_hour: operation.price_per_hour.clone(),
         currency: operation.currency.clone(),
     });
     status.operation = None;
+    status.forgotten = None;
     addresses(status, machine);
 }
 
@@ -189,6 +275,10 @@ fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTi
     // The attempt's number stays, and with it the token: where a provider honours it, a machine
     // that appears after all is the next attempt's.
     status.operation = None;
+    status.forgotten = Some(Forgotten {
+        token: operation.token.clone(),
+        request_digest: operation.request_digest.clone(),
+    });
     standing(
         State::Pending,
         reason::NO_CANDIDATE,
@@ -235,6 +325,14 @@ fn conditions(
         } else {
             condition::clear(all, type_);
         }
+    }
+    match hold.drift.as_deref() {
+        Some([]) => condition::clear(all, DRIFTED),
+        Some(drift) => {
+            let message = drift.join("; ");
+            condition::set(all, DRIFTED, true, (reason::DIFFERS, &message), generation, now);
+        }
+        None => {}
     }
 }
 
@@ -302,7 +400,7 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
             );
             context.event(machine, false, "Created", note).await;
         }
-        What::Adopted { machine: found } => {
+        What::Adopted { machine: found, .. } => {
             let reason = if found.is_unseen() { "NothingFound" } else { "Adopted" };
             context.event(machine, false, reason, adoption(found)).await;
         }
@@ -332,7 +430,31 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
                 )
                 .await;
         }
-        What::Held(_) | What::Forgotten { .. } | What::Superseded | What::Released => {}
+        What::Changed { change } => {
+            let reason = if change.corrects { "DriftCorrected" } else { "Changed" };
+            let note = match &change.verb {
+                ChangeVerb::Update(tags) => {
+                    format!("gave the machine the tags {}", tags.join(", "))
+                }
+                ChangeVerb::Start => "started the machine".to_owned(),
+            };
+            context.event(machine, false, reason, note).await;
+        }
+        What::Held(Hold { drift: Some(drift), .. }) if !drift.is_empty() => {
+            let status = machine.status.as_ref();
+            let known = status.and_then(|status| condition::find(&status.conditions, DRIFTED));
+            let note = drift.join("; ");
+            if known.is_none_or(|known| known.message != note) {
+                context.event(machine, true, "Drifted", note).await;
+            }
+        }
+        What::Held(_)
+        | What::Forgotten { .. }
+        | What::Outdated { .. }
+        | What::Withdrawn { .. }
+        | What::Settled
+        | What::Superseded
+        | What::Released => {}
     }
 }
 

@@ -1,0 +1,152 @@
+//! Whether the machine in use is still as it was made, and as its spec wants it. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use infrafabric_adapters::contract::cloud::{Machine, MachineState};
+use infrafabric_crds::engine::{Active, Management, OnDrift};
+use infrafabric_crds::{CloudMachine, CloudMachineStatus};
+
+use super::observe::Observed;
+use crate::engine::naming;
+
+/// How long a machine that was told to start may still be shown as stopped.
+const STARTS_WITHIN: TimeDelta = TimeDelta::seconds(60);
+/// Corrections are counted over this time.
+pub const WINDOW: TimeDelta = TimeDelta::hours(1);
+
+/// A change of the machine in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What is done.
+    pub verb: ChangeVerb,
+    /// Whether it brings back what somebody else changed, and so counts as a correction.
+    pub corrects: bool,
+}
+
+/// What is done to the machine in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeVerb {
+    /// It gets these tags besides our marks.
+    Update(Vec<String>),
+    /// It is switched on.
+    Start,
+}
+
+impl ChangeVerb {
+    /// The contract's name.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Update(_) => "update",
+            Self::Start => "start",
+        }
+    }
+}
+
+/// What a definition can change and tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Can {
+    /// Change tags.
+    pub update: bool,
+    /// Switch a machine on.
+    pub start: bool,
+    /// Show a machine's tags.
+    pub tells_tags: bool,
+}
+
+/// What is to be done about a machine that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Change it.
+    Change(Change),
+    /// A change that nobody wrote the end of has happened.
+    Changed,
+    /// Nothing; in what it is not as it was made.
+    As(Vec<String>),
+}
+
+/// Decides about the machine in use.
+pub fn decide(
+    machine: &CloudMachine,
+    status: &CloudMachineStatus,
+    seen: &Machine,
+    observed: &Observed,
+) -> Verdict {
+    let spec = &machine.spec;
+    let Some(active) =
+        status.active.as_ref().filter(|_| spec.management != Management::ObserveOnly)
+    else {
+        return Verdict::As(Vec::new());
+    };
+    let open = status.operation.as_ref().map(|operation| operation.verb.as_str());
+    if spec.tags != active.tags && observed.can.update {
+        let verb = ChangeVerb::Update(tags(machine, active, seen));
+        return Verdict::Change(Change { verb, corrects: false });
+    }
+    let mut drift = Vec::new();
+    if spec.tags != active.tags {
+        let has = if active.tags.is_empty() { "none".to_owned() } else { active.tags.join(", ") };
+        drift.push(format!("its tags are {has}, and the provider cannot change them"));
+    }
+    // What is older than the last change tells nothing about it.
+    let settled = |within: TimeDelta| {
+        let changed = active.changed_at.unwrap_or(active.since);
+        observed.seen_at.is_some_and(|seen_at| seen_at >= changed + within)
+    };
+    let missing: Vec<&String> = match observed.can.tells_tags && settled(observed.lag) {
+        true => observed.marks.iter().chain(&active.tags).filter(|m| !has(seen, m)).collect(),
+        false => Vec::new(),
+    };
+    let stopped = seen.state == MachineState::Stopped && settled(observed.lag.max(STARTS_WITHIN));
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|mark| mark.as_str()).collect();
+        drift.push(format!("it lacks the tags {}", names.join(", ")));
+    }
+    if stopped {
+        drift.push("it was stopped".to_owned());
+    }
+    let adopts = spec.management == Management::Adopt;
+    let wanted = if !missing.is_empty()
+        && observed.can.update
+        && (adopts || spec.on_drift == OnDrift::Correct)
+    {
+        Some(ChangeVerb::Update(tags(machine, active, seen)))
+    } else if stopped && observed.can.start && spec.on_drift == OnDrift::Correct {
+        Some(ChangeVerb::Start)
+    } else {
+        None
+    };
+    match wanted {
+        Some(verb) if recent(&status.corrections, observed.now) < spec.max_corrections_per_hour => {
+            Verdict::Change(Change { verb, corrects: true })
+        }
+        Some(_) => {
+            drift.push(format!(
+                "it was changed back {} times within an hour, which is all that maxCorrectionsPerHour allows",
+                spec.max_corrections_per_hour
+            ));
+            Verdict::As(drift)
+        }
+        None if open.is_some_and(|verb| verb == "update" || verb == "start") => Verdict::Changed,
+        None => Verdict::As(drift),
+    }
+}
+
+/// How many corrections fall into the last hour.
+fn recent(corrections: &[DateTime<Utc>], now: DateTime<Utc>) -> u32 {
+    let recent = corrections.iter().filter(|at| now - **at < WINDOW);
+    u32::try_from(recent.count()).unwrap_or(u32::MAX)
+}
+
+fn has(seen: &Machine, mark: &str) -> bool {
+    seen.marks.iter().any(|has| has.eq_ignore_ascii_case(mark))
+}
+
+/// The tags to set: the spec's, and those of others.
+fn tags(machine: &CloudMachine, active: &Active, seen: &Machine) -> Vec<String> {
+    let mut tags = machine.spec.tags.clone();
+    for tag in &seen.marks {
+        if !naming::is_mark(tag) && !active.tags.contains(tag) && !tags.contains(tag) {
+            tags.push(tag.clone());
+        }
+    }
+    tags
+}
