@@ -8,7 +8,7 @@ use crate::condition::Condition;
 use chrono::{DateTime, Utc};
 
 use crate::engine::{
-    Active, Attempt, Candidate, DeletionPolicy, Failover, Forgotten, Import, Management, OnDrift,
+    Active, Attempt, Candidate, DeletionPolicy, Existing, Failover, Forgotten, Management, OnDrift,
     Operation, WitnessRef,
 };
 
@@ -24,12 +24,12 @@ pub mod reason {
     pub const WAITING: &str = "WaitingForProvider";
     /// The answer to an effect was lost; the provider's list is asked before anything else happens.
     pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
-    /// Several things carry this object's marks, or are what `import` says; a person must say which one.
+    /// Several things carry this object's marks, or are what `existing` says; a person must say which one.
     pub const AMBIGUOUS: &str = "SeveralFound";
     /// What carries this object's marks is not what was asked for; a person must take or delete it.
     pub const ANOTHER: &str = "AnotherFound";
-    /// Nothing at the provider is what `import` says, or it belongs to another object.
-    pub const NOT_IMPORTED: &str = "NotImported";
+    /// Nothing at the provider is what `existing` says, or it belongs to another object.
+    pub const NOT_EXISTING: &str = "NotExisting";
     /// Effects are stopped by the ConfigMap `infrafabric-stop`; reads go on.
     pub const STOPPED: &str = "EffectsStopped";
     /// No offering fits the spec, or a reference in it is missing.
@@ -89,19 +89,19 @@ pub mod reason {
         "fieldPath": ".image"
     },
     {
-        "rule": "(self.management == 'Full') != has(self.import)",
-        "message": "import says what ObserveOnly looks at and Adopt takes over, and goes with no other management",
-        "fieldPath": ".import"
+        "rule": "(self.management == 'Full') != has(self.existing)",
+        "message": "existing says what ObserveOnly looks at and Adopt takes over, and goes with no other management",
+        "fieldPath": ".existing"
     },
     {
-        "rule": "!has(self.import) || size(self.providers) == 1",
-        "message": "what is imported is at one provider: name that one alone",
+        "rule": "!has(self.existing) || size(self.providers) == 1",
+        "message": "what exists is at one provider: name that one alone",
         "fieldPath": ".providers"
     },
     {
-        "rule": "has(self.import) == has(oldSelf.import) && (!has(self.import) || self.import == oldSelf.import)",
-        "message": "import is immutable: make another CloudMachine",
-        "fieldPath": ".import"
+        "rule": "has(self.existing) == has(oldSelf.existing) && (!has(self.existing) || self.existing == oldSelf.existing)",
+        "message": "existing is immutable: make another CloudMachine",
+        "fieldPath": ".existing"
     },
     {
         "rule": "self.management == oldSelf.management || (oldSelf.management == 'ObserveOnly' && self.management == 'Adopt')",
@@ -152,7 +152,7 @@ pub struct CloudMachineSpec {
     pub management: Management,
     /// The existing machine that `ObserveOnly` looks at and `Adopt` takes over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub import: Option<Import>,
+    pub existing: Option<Existing>,
     /// What is done when the machine is no longer as it was made.
     #[serde(default)]
     pub on_drift: OnDrift,

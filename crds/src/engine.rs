@@ -106,7 +106,7 @@ pub enum Management {
     "rule": "has(self.externalId) != has(self.tag) && (!has(self.name) || has(self.tag))",
     "message": "give externalId, or tag and perhaps name"
 }]))]
-pub struct Import {
+pub struct Existing {
     /// The provider's identity of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::engine::{Operation, WitnessRef};
 
 /// Why a Provider is or is not Ready.
 pub mod reason {
@@ -28,6 +30,8 @@ pub mod reason {
     pub const INVALID: &str = "InvalidSpec";
     /// `spec.suspend` is set.
     pub const SUSPENDED: &str = "Suspended";
+    /// Of `Leftovers`: there are some.
+    pub const FOUND: &str = "Found";
     /// The Provider is being deleted and waits for the objects that use it.
     pub const IN_USE: &str = "InUse";
 }
@@ -89,6 +93,60 @@ pub struct ProviderSpec {
     /// Nothing is called while true; objects wait.
     #[serde(default)]
     pub suspend: bool,
+    /// What happens to things with this installation's marks that belong to no object.
+    #[serde(default)]
+    pub leftovers: Leftovers,
+}
+
+/// What happens to what is left over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Leftovers {
+    /// Whether they are only told of.
+    #[serde(default)]
+    pub policy: LeftoverPolicy,
+    /// How long after it was seen first one is deleted (`90s`, `15m`, `24h`).
+    #[serde(default = "a_day")]
+    #[schemars(regex(pattern = r"^[0-9]{1,5}(s|m|h)$"), length(max = 6))]
+    pub after: String,
+}
+
+impl Default for Leftovers {
+    fn default() -> Self {
+        Self { policy: LeftoverPolicy::default(), after: a_day() }
+    }
+}
+
+fn a_day() -> String {
+    "24h".to_owned()
+}
+
+/// Whether leftovers are only told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LeftoverPolicy {
+    /// The condition `Leftovers`, an event and a metric tell of them.
+    #[default]
+    Report,
+    /// They are deleted too, but for those of objects that were let go on purpose.
+    Delete,
+}
+
+/// A thing with this installation's marks that belongs to no object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Leftover {
+    /// The provider's identity of it.
+    #[schemars(length(max = 253))]
+    pub external_id: String,
+    /// Where it is.
+    #[schemars(length(max = 63))]
+    pub region: String,
+    /// Its name at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub name: Option<String>,
+    /// When it was seen first.
+    pub since: DateTime<Utc>,
 }
 
 fn parameters_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -123,7 +181,7 @@ pub struct ProviderStatus {
     /// The generation that `conditions` speak of; -1 before the first look.
     #[serde(default = "never")]
     pub observed_generation: i64,
-    /// `Ready`; `Reconciling` and `Stalled` while true.
+    /// `Ready`; `Reconciling`, `Stalled` and `Leftovers` while true.
     #[serde(default)]
     #[schemars(
         length(max = 8),
@@ -141,6 +199,16 @@ pub struct ProviderStatus {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub capabilities: Vec<String>,
+    /// Things with this installation's marks that belong to no object, the oldest first; at most 64 are named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub leftovers: Vec<Leftover>,
+    /// The removal of a leftover that was about to happen when this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+    /// The newest entry about the Provider in the witness log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<WitnessRef>,
     /// The newest value of the annotation `infrafabric.io/reconcile-requested-at` acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -158,6 +226,9 @@ impl Default for ProviderStatus {
             conditions: Vec::new(),
             definition: None,
             capabilities: Vec::new(),
+            leftovers: Vec::new(),
+            operation: None,
+            witness: None,
             last_handled_reconcile_at: None,
         }
     }

@@ -28,6 +28,8 @@ fn machine(change: &Value) -> Value {
         "requirements": {"cpus": 2, "memory": "4Gi"},
         "region": "fra1",
         "image": "ubuntu-24.04",
+        // As the schema's default has it.
+        "management": "Full",
     });
     for (field, value) in change.as_object().into_iter().flatten() {
         if value.is_null() {
@@ -98,14 +100,13 @@ fn what_is_read_at_the_creation_only_cannot_change() {
         ("image", json!("debian-12")),
         ("requirements", json!({"cpus": 4, "memory": "4Gi"})),
         ("sshKeys", json!(["a", "b"])),
-        ("tags", json!(["team-b"])),
         ("userData", json!({"inline": "x"})),
     ] {
         let mut changed = full.clone();
         changed["spec"][field] = value;
         immutable(&changed, &full, field);
     }
-    for field in ["region", "sshKeys", "tags", "userData"] {
+    for field in ["region", "sshKeys", "userData"] {
         let mut without = full.clone();
         without["spec"].as_object_mut().expect("an object").remove(field);
         immutable(&without, &full, field);
@@ -134,11 +135,47 @@ fn what_may_change_does() {
     for change in [
         json!({"suspend": true}),
         json!({"deletionPolicy": "Orphan"}),
+        json!({"tags": ["team-b"]}),
+        json!({"onDrift": "Correct", "maxCorrectionsPerHour": 2}),
         json!({"failover": {"after": "5m", "onClasses": ["Capacity"]}}),
         json!({"providers": [{"name": "linode-eu", "region": "eu-central"}]}),
     ] {
         assert_eq!(refusals("CloudMachine", &machine(&change), Some(&old)), "", "{change}");
     }
+}
+
+#[test]
+fn an_import_says_which_one_and_nothing_that_makes_one() {
+    let import = |management: &str, existing: Value| json!({"management": management, "existing": existing, "requirements": null, "image": null});
+    for change in [
+        import("ObserveOnly", json!({"externalId": "7"})),
+        import("Adopt", json!({"tag": "team-a", "name": "web"})),
+    ] {
+        let mut machine = machine(&change);
+        machine["spec"]["onDrift"] = json!("Report");
+        assert_eq!(refusals("CloudMachine", &machine, None), "", "{change}");
+    }
+    refused(&import("Adopt", Value::Null), "spec.existing", "existing says what");
+    refused(&json!({"existing": {"externalId": "7"}}), "spec.existing", "existing says what");
+    refused(
+        &import("Adopt", json!({"externalId": "7", "tag": "team-a"})),
+        "spec.existing",
+        "give externalId",
+    );
+    refused(&import("Adopt", json!({"name": "web"})), "spec.existing", "give externalId");
+    let two = json!([{"name": "a"}, {"name": "b"}]);
+    let mut both = import("Adopt", json!({"externalId": "7"}));
+    both["providers"] = two;
+    refused(&both, "spec.providers", "at one provider");
+    refused(&json!({"image": null}), "spec.image", "image is required");
+
+    let looked_at = machine(&import("ObserveOnly", json!({"externalId": "7"})));
+    let taken = machine(&import("Adopt", json!({"externalId": "7"})));
+    assert_eq!(refusals("CloudMachine", &taken, Some(&looked_at)), "");
+    let back = refusals("CloudMachine", &looked_at, Some(&taken));
+    assert!(back.contains("management can only go from ObserveOnly to Adopt"), "{back}");
+    let other = machine(&import("Adopt", json!({"externalId": "8"})));
+    immutable(&other, &taken, "existing");
 }
 
 #[test]

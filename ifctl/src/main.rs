@@ -1,5 +1,6 @@
 //! The CLI. It carries the sandbox: an embedded Kubernetes API and simulated provider accounts.
 
+mod cluster;
 mod provider;
 mod sandbox;
 mod witness;
@@ -31,6 +32,14 @@ enum Command {
     /// The log of every provider operation.
     #[command(subcommand)]
     Witness(witness::Command),
+    /// Stop every effect within a second; reads go on.
+    Stop(cluster::Stop),
+    /// Let effects go on.
+    Resume(cluster::Resume),
+    /// Say what became of an operation whose outcome is unknown.
+    Resolve(cluster::Resolve),
+    /// Show what carries our marks at the providers and belongs to no object.
+    Leftovers(cluster::Leftovers),
 }
 
 #[tokio::main]
@@ -41,6 +50,10 @@ async fn main() -> ExitCode {
         Command::Sandbox(command) => sandbox::run(command).await,
         Command::Provider(command) => provider::run(command).await,
         Command::Witness(command) => witness::run(command),
+        Command::Stop(command) => cluster::stop(command).await,
+        Command::Resume(command) => cluster::resume(command).await,
+        Command::Resolve(command) => cluster::resolve(command).await,
+        Command::Leftovers(command) => cluster::leftovers(command).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

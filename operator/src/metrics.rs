@@ -11,7 +11,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::witness::Witness;
@@ -24,6 +24,8 @@ const CALLS: &str = "infrafabric_provider_calls";
 const REQUESTS: &str = "infrafabric_provider_requests";
 /// `infrafabric_provider_call_seconds{…}`.
 const SECONDS: &str = "infrafabric_provider_call_seconds";
+/// `infrafabric_leftovers{namespace, name}`: of a Provider.
+const LEFTOVERS: &str = "infrafabric_leftovers";
 /// `infrafabric_witness_entries`: the size of the log.
 const WITNESS: &str = "infrafabric_witness_entries";
 
@@ -32,6 +34,7 @@ const WITNESS: &str = "infrafabric_witness_entries";
 pub struct Metrics {
     registry: Arc<Registry>,
     reconciles: Family<ReconcileLabels, Counter>,
+    leftovers: Family<ProviderLabels, Gauge>,
     /// What the pipeline counts.
     pub pipeline: Arc<PipelineMetrics>,
 }
@@ -42,6 +45,12 @@ struct ReconcileLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProviderLabels {
+    namespace: String,
+    name: String,
+}
+
 impl Metrics {
     /// Metrics over the pipeline's counts and the log's size.
     pub fn new(witness: Witness) -> Self {
@@ -49,9 +58,23 @@ impl Metrics {
         let reconciles = Family::<ReconcileLabels, Counter<u64, AtomicU64>>::default();
         let mut registry = Registry::default();
         registry.register(RECONCILES, "Looks at objects", reconciles.clone());
+        let leftovers = Family::<ProviderLabels, Gauge>::default();
+        let help = "Things with our marks that belong to no object";
+        registry.register(LEFTOVERS, help, leftovers.clone());
         let collector = Sources { pipeline: Arc::clone(&pipeline), witness };
         registry.register_collector(Box::new(collector));
-        Self { registry: Arc::new(registry), reconciles, pipeline }
+        Self { registry: Arc::new(registry), reconciles, leftovers, pipeline }
+    }
+
+    /// Says how much is left over at a Provider.
+    pub fn left_over(&self, namespace: String, name: String, count: usize) {
+        let gauge = self.leftovers.get_or_create_owned(&ProviderLabels { namespace, name });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A Provider is gone.
+    pub fn forget_provider(&self, namespace: String, name: String) {
+        self.leftovers.remove(&ProviderLabels { namespace, name });
     }
 
     /// Counts a look at an object.

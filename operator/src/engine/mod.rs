@@ -1,7 +1,7 @@
 //! What the operator offers to every kind: accounts, the effect journal, failover, placement and
 //! observation.
 //!
-//! *Invariant*: `failover`, `placement` and `naming` are pure: no client and no clock.
+//! *Invariant*: `failover`, `placement`, `recovery`, `sweep` and `naming` are pure: no client and no clock.
 
 pub mod accounts;
 pub mod catalogs;
@@ -13,3 +13,4 @@ pub mod observation;
 pub mod orphans;
 pub mod placement;
 pub mod recovery;
+pub mod sweep;

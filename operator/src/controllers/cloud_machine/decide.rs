@@ -46,7 +46,7 @@ pub enum Decision {
     },
     /// Take the one machine that an open operation made.
     Adopt(Box<Machine>),
-    /// Take a machine that was there before: it is the object's by its name, or by `spec.import`.
+    /// Take a machine that was there before: it is the object's by its name, or by `spec.existing`.
     Take {
         /// The candidate that it is at, by its place in the spec.
         candidate: usize,
@@ -149,8 +149,8 @@ fn wanted(machine: &CloudMachine, observed: &Observed) -> Decision {
     if status.active.is_some() {
         return follow(machine, &status, observed);
     }
-    if machine.spec.import.is_some() {
-        return import(machine, observed);
+    if machine.spec.existing.is_some() {
+        return taken_over(machine, observed);
     }
     creation(machine, &status, observed)
 }
@@ -265,24 +265,24 @@ fn misfit(machine: &CloudMachine, found: &Machine) -> Option<String> {
 }
 
 /// Nothing is made: there is one machine that the spec speaks of, or a person must say more.
-fn import(machine: &CloudMachine, observed: &Observed) -> Decision {
+fn taken_over(machine: &CloudMachine, observed: &Observed) -> Decision {
     let state = State::Pending;
-    if !is_held(machine) && observed.imported.is_some() {
+    if !is_held(machine) && observed.existing.is_some() {
         return Decision::AddFinalizer;
     }
     let soon = Some(observed.now + TimeDelta::seconds(10));
-    match &observed.imported {
+    match &observed.existing {
         Some(Ok(found)) => match found.as_slice() {
-            [(_, Some(other))] => ask(state, reason::NOT_IMPORTED, other.clone(), observed),
+            [(_, Some(other))] => ask(state, reason::NOT_EXISTING, other.clone(), observed),
             [(one, None)] => Decision::Take { candidate: 0, machine: Box::new(one.clone()) },
             [] => {
-                let message = "spec.import: there is no such machine at the provider";
-                ask(state, reason::NOT_IMPORTED, message.to_owned(), observed)
+                let message = "spec.existing: there is no such machine at the provider";
+                ask(state, reason::NOT_EXISTING, message.to_owned(), observed)
             }
             several => {
                 let ids: Vec<&str> = several.iter().map(|(one, _)| one.id.as_str()).collect();
                 let message = format!(
-                    "spec.import: {} machines are what it says: {}; say more",
+                    "spec.existing: {} machines are what it says: {}; say more",
                     ids.len(),
                     ids.join(", ")
                 );

@@ -44,9 +44,9 @@ pub struct Observed {
     /// What is the object's at the candidates before anything is made, with the candidate's place;
     /// `None` before they were asked.
     pub there: Option<Vec<(usize, Machine)>>,
-    /// What `spec.import` speaks of, each with why it cannot be taken; `None` before the provider can be
+    /// What `spec.existing` speaks of, each with why it cannot be taken; `None` before the provider can be
     /// asked.
-    pub imported: Option<Result<Vec<(Machine, Option<String>)>, String>>,
+    pub existing: Option<Result<Vec<(Machine, Option<String>)>, String>>,
     /// Why effects are stopped, if they are.
     pub stopped: Option<String>,
     /// When the list was asked that shows the machine in use.
@@ -141,8 +141,8 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         }
     } else if machine.metadata.deletion_timestamp.is_none() {
         candidates(machine, context, &mut observed).await;
-        if machine.spec.import.is_some() {
-            observed.imported = imported(machine, &observed, context).await;
+        if machine.spec.existing.is_some() {
+            observed.existing = existing(machine, &observed, context).await;
         } else if held(machine) {
             there(machine, &owner, &mut observed).await;
         }
@@ -370,25 +370,25 @@ async fn there(machine: &CloudMachine, owner: &Owner, observed: &mut Observed) {
     observed.there = Some(all);
 }
 
-/// What `spec.import` speaks of; none when the provider cannot be asked yet.
-async fn imported(
+/// What `spec.existing` speaks of; none when the provider cannot be asked yet.
+async fn existing(
     machine: &CloudMachine,
     observed: &Observed,
     context: &Context,
 ) -> Option<Result<Vec<(Machine, Option<String>)>, String>> {
-    let import = machine.spec.import.as_ref()?;
+    let existing = machine.spec.existing.as_ref()?;
     let candidate = observed.candidates.first()?;
     let (account, region) = (observed.accounts.first()?.as_ref()?, candidate.region.as_ref().ok()?);
     if candidate.standing != Standing::Ready {
         return None;
     }
-    let found = match (&import.external_id, &import.tag) {
+    let found = match (&existing.external_id, &existing.tag) {
         (Some(id), _) => {
             let one = account.account.read_machine(id, region).await;
             one.map(|one| one.into_iter().collect::<Vec<_>>())
         }
         (None, Some(tag)) => account.account.list_machines(tag, region).await.map(|all| {
-            let named = |one: &Machine| import.name.is_none() || one.name == import.name;
+            let named = |one: &Machine| existing.name.is_none() || one.name == existing.name;
             let tagged = |one: &Machine| one.marks.iter().any(|has| has == tag);
             all.into_iter().filter(|one| named(one) && tagged(one)).collect()
         }),
@@ -452,7 +452,7 @@ async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Ob
         });
         observed.accounts.push(account);
     }
-    if machine.spec.import.is_some() {
+    if machine.spec.existing.is_some() {
         return;
     }
     let status = machine.status.clone().unwrap_or_default();

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::decide::{self, Decision, Stand, Verification};
 use super::observe::{Observed, SecretSeen};
+use super::sweep::{Swept, sweep};
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount, Refusal};
 use crate::engine::catalogs::Catalogs;
@@ -26,6 +27,8 @@ use crate::finalizer;
 /// What was done.
 pub struct Acted {
     pub(super) what: What,
+    /// What was found that belongs to no object.
+    pub(super) swept: Option<Swept>,
 }
 
 pub(super) enum What {
@@ -78,7 +81,12 @@ pub async fn act(
         },
         Decision::Verify => verify(provider, observed, context).await?,
     };
-    Ok(Acted { what })
+    let open = account(provider, context);
+    let swept = match (&what, open) {
+        (What::Verified(_), Some(open)) => sweep(provider, &open, context).await,
+        _ => None,
+    };
+    Ok(Acted { what, swept })
 }
 
 /// Why nothing proves the credentials, where nothing does.
@@ -296,6 +304,8 @@ async fn release(
         })?;
     }
     context.accounts.remove(&ObjectRef::from_obj(provider));
+    context.own_writes.forget(provider);
+    context.metrics.forget_provider(namespace, provider.name_any());
     context.set_verified(provider, None);
     context.wake_definition(&provider.spec.type_);
     Ok(())

@@ -4,6 +4,7 @@ pub mod act;
 pub mod decide;
 pub mod observe;
 pub mod report;
+mod sweep;
 
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use infrafabric_adapters::registry::Source;
-use infrafabric_crds::condition::{self, READY, RECONCILING, STALLED};
-use infrafabric_crds::provider::{DefinitionInUse, reason};
+use infrafabric_crds::condition::{self, LEFTOVERS, READY, RECONCILING, STALLED};
+use infrafabric_crds::provider::{DefinitionInUse, Leftover, reason};
 use infrafabric_crds::{Provider, ProviderStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::Class;
 use kube::ResourceExt;
@@ -12,15 +12,18 @@ use serde_json::json;
 
 use super::act::{Acted, What};
 use super::observe::Observed;
+use super::sweep::{Removal, Swept};
 use crate::context::Context;
+use crate::engine::sweep;
 
 /// The status after the deed. Pure.
 pub(super) fn status(
     provider: &Provider,
     observed: &Observed,
-    what: &What,
+    acted: &Acted,
     now: DateTime<Utc>,
 ) -> ProviderStatus {
+    let what = &acted.what;
     let mut status = provider.status.clone().unwrap_or_default();
     let generation = provider.metadata.generation;
     status.observed_generation = generation.unwrap_or_default();
@@ -51,7 +54,29 @@ pub(super) fn status(
             condition::clear(all, type_);
         }
     }
+    if let Some(swept) = &acted.swept {
+        leftovers(&mut status, provider, swept, now);
+    }
     status
+}
+
+fn leftovers(status: &mut ProviderStatus, provider: &Provider, swept: &Swept, now: DateTime<Utc>) {
+    status.leftovers.clone_from(&swept.leftovers);
+    if let Some(removal) = &swept.removal {
+        status.operation = Some(removal.operation.clone());
+        status.witness = removal.witness.clone().or(status.witness.take());
+    }
+    let (all, generation) = (&mut status.conditions, provider.metadata.generation);
+    if swept.leftovers.is_empty() {
+        condition::clear(all, LEFTOVERS);
+        status.operation = None;
+        return;
+    }
+    let mut message = sweep::told(&swept.leftovers, &provider.spec.leftovers);
+    if let Some(Removal { said: Err(why), .. }) = &swept.removal {
+        message = format!("{message}; {why}");
+    }
+    condition::set(all, LEFTOVERS, true, (reason::FOUND, &message), generation, now);
 }
 
 fn words(provider: &Provider, what: &What) -> (bool, bool, &'static str, String) {
@@ -108,28 +133,53 @@ pub async fn report(
     if matches!(acted.what, What::Released) {
         return Ok(());
     }
-    let next = status(provider, observed, &acted.what, context.now());
-    if provider.status.as_ref() == Some(&next) {
+    let next = status(provider, observed, acted, context.now());
+    let (namespace, name) = (provider.namespace().unwrap_or_default(), provider.name_any());
+    if acted.swept.is_some() {
+        context.metrics.left_over(namespace, name, next.leftovers.len());
+    }
+    let removal = acted.swept.as_ref().and_then(|swept| swept.removal.as_ref());
+    // The intent of a removal was written on this version already.
+    if removal.is_none() && provider.status.as_ref() == Some(&next) {
         return Ok(());
     }
     events(provider, &next, context).await;
+    if let Some(removal) = removal {
+        let (warning, reason, note) = match &removal.said {
+            Ok(note) => (false, "LeftoverDeleted", note),
+            Err(note) => (true, "LeftoverNotDeleted", note),
+        };
+        context.event(provider, warning, reason, note.clone()).await;
+    }
+    match write(provider, &next, None, context).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        done => done,
+    }
+}
+
+/// Applies the whole status, on that version if there is one.
+pub(super) async fn write(
+    provider: &Provider,
+    status: &ProviderStatus,
+    version: Option<String>,
+    context: &Context,
+) -> Result<(), kube::Error> {
     let api: Api<Provider> =
         Api::namespaced(context.client.clone(), &provider.namespace().unwrap_or_default());
+    let mut metadata = json!({"name": provider.name_any(), "uid": provider.uid()});
+    if let Some(version) = version {
+        metadata["resourceVersion"] = json!(version);
+    }
     let body = json!({
         "apiVersion": "infrafabric.io/v1alpha1",
         "kind": "Provider",
-        "metadata": {"name": provider.name_any(), "uid": provider.uid()},
-        "status": next,
+        "metadata": metadata,
+        "status": status,
     });
     let params = PatchParams::apply("infrafabric/provider").force();
-    match api.patch_status(&provider.name_any(), &params, &Patch::Apply(body)).await {
-        Ok(written) => {
-            context.own_writes.wrote(&written);
-            Ok(())
-        }
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(error),
-    }
+    let written = api.patch_status(&provider.name_any(), &params, &Patch::Apply(body)).await?;
+    context.own_writes.wrote(&written);
+    Ok(())
 }
 
 /// An event when `Ready` turns.
@@ -141,5 +191,13 @@ async fn events(provider: &Provider, next: &ProviderStatus, context: &Context) {
         before.is_none_or(|before| before.status != after.status || before.reason != after.reason);
     if turned {
         context.event(provider, !after.is_true(), &after.reason, after.message.clone()).await;
+    }
+    let known = provider.status.as_ref().map(|status| status.leftovers.as_slice());
+    let known = known.unwrap_or_default();
+    let is_new = |left: &&Leftover| known.iter().all(|known| known.external_id != left.external_id);
+    for left in next.leftovers.iter().filter(is_new) {
+        let Leftover { external_id, region, .. } = left;
+        let note = format!("{external_id} in {region} carries our marks and belongs to no object");
+        context.event(provider, true, "LeftoverFound", note).await;
     }
 }
