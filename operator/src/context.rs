@@ -19,6 +19,7 @@ use crate::controllers::provider::decide::Verification;
 use crate::engine::accounts::Accounts;
 use crate::engine::halt::Halt;
 use crate::engine::orphans::Orphans;
+use crate::engine::recovery::Open;
 use crate::metrics::Metrics;
 use crate::trust::Trust;
 use crate::witness::Witness;
@@ -47,6 +48,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Objects that went while what they made stayed.
     pub orphans: Orphans,
+    /// Since when operations are known to be open.
+    pub open: Open,
     /// Whether effects are stopped for all.
     pub halt: Halt,
     /// Cancelled when no further effect may start.

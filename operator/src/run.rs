@@ -24,6 +24,7 @@ use crate::controllers::{cloud_machine, provider, provider_definition};
 use crate::engine::accounts::Accounts;
 use crate::engine::halt::{self, Halt};
 use crate::engine::orphans::Orphans;
+use crate::engine::recovery::Open;
 use crate::health::{self, Readiness};
 use crate::installation::{self, InstallationError};
 use crate::metrics::Metrics;
@@ -167,6 +168,7 @@ impl Controllers {
             clock: Arc::new(SystemClock),
             actor: format!("operator/{installation}"),
             orphans: Orphans::new(client.clone(), &options.namespace),
+            open: Open::default(),
             halt,
             installation,
             trust: options.trust,

@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod definitions;
 mod deletion;
+mod exactly_once;
 mod failover;
 mod hostile;
 mod parts;

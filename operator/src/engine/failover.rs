@@ -178,6 +178,8 @@ fn blocking<'a>(
     attempts.iter().find(|attempt| {
         attempt.provider == candidate.name
             && now < attempt.until
+            // A clock that was set back does not make it block for longer.
+            && attempt.at <= now
             && match attempt.scope {
                 Scope::Account | Scope::Object => true,
                 Scope::Region => attempt.region == region,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::channel::mpsc::UnboundedSender;
 use infrafabric_adapters::account::Account;
 use infrafabric_adapters::clock::Clock;
@@ -61,19 +61,23 @@ struct Interest {
     object: ObjectRef<CloudMachine>,
     in_transition: bool,
     signs: Vec<String>,
+    /// What it uses, when it is known.
+    id: Option<String>,
 }
 
 /// What a list showed.
 pub struct Snapshot {
-    /// When the list was asked.
+    /// When the list was asked, for a person.
     pub asked_at: DateTime<Utc>,
+    /// When it was asked: a clock that is set back makes no list younger.
+    pub asked: Instant,
     find: Find,
     machines: HashMap<String, Machine>,
     by_sign: HashMap<String, Vec<String>>,
 }
 
 impl Snapshot {
-    fn new(asked_at: DateTime<Utc>, find: Find, list: Vec<Machine>) -> Self {
+    fn new((asked_at, asked): (DateTime<Utc>, Instant), find: Find, list: Vec<Machine>) -> Self {
         let mut machines = HashMap::with_capacity(list.len());
         let mut by_sign: HashMap<String, Vec<String>> = HashMap::with_capacity(list.len());
         for machine in list {
@@ -82,7 +86,7 @@ impl Snapshot {
             }
             machines.insert(machine.id.clone(), machine);
         }
-        Self { asked_at, find, machines, by_sign }
+        Self { asked_at, asked, find, machines, by_sign }
     }
 
     /// The machine of that identity.
@@ -157,11 +161,12 @@ impl Observer {
         region: &str,
         owner: &Owner,
         object: ObjectRef<CloudMachine>,
-        in_transition: bool,
+        (id, in_transition): (Option<&str>, bool),
     ) {
         let scope = self.scope(region);
         let signs = signs(self.shared.find(), owner);
-        let interest = Interest { object, in_transition, signs };
+        let id = id.map(ToOwned::to_owned);
+        let interest = Interest { object, in_transition, signs, id };
         let before = lock(&scope.state).interests.insert(owner.uid.clone(), interest);
         if in_transition && !before.is_some_and(|before| before.in_transition) {
             scope.changed.notify_one();
@@ -181,16 +186,17 @@ impl Observer {
         lock(&self.scope(region).state).newest.clone()
     }
 
-    /// A list that was asked at `not_before` or later.
+    /// A list that was asked at `not_before` or later; one that is asked now when there is no such time.
     pub async fn fresh(
         &self,
         region: &str,
-        not_before: DateTime<Utc>,
+        not_before: Option<Instant>,
     ) -> Result<Arc<Snapshot>, AdapterError> {
+        let not_before = not_before.unwrap_or_else(Instant::now);
         let scope = self.scope(region);
         let _one = scope.listing.lock().await;
         if let Some(newest) = lock(&scope.state).newest.clone()
-            && newest.asked_at >= not_before
+            && newest.asked >= not_before
         {
             return Ok(newest);
         }
@@ -244,16 +250,19 @@ impl Shared {
 
     /// Asks for the list and wakes the objects whose machines changed. The caller holds `listing`.
     async fn list(&self, scope: &Scope) -> Result<Arc<Snapshot>, AdapterError> {
-        let asked_at = self.clock.now();
+        let asked = (self.clock.now(), Instant::now());
         let list = self.account.list_machines(&self.mark, &scope.region).await;
         let list = list.inspect_err(|error| self.refusal.note(error.class))?;
-        let snapshot = Arc::new(Snapshot::new(asked_at, self.find(), list));
+        let snapshot = Arc::new(Snapshot::new(asked, self.find(), list));
         let mut state = lock(&scope.state);
         let before = state.newest.replace(Arc::clone(&snapshot));
         for interest in state.interests.values() {
             let differs = |before: &Arc<Snapshot>| {
-                let signs = interest.signs.iter();
-                signs.into_iter().any(|sign| !before.signed(sign).eq(snapshot.signed(sign)))
+                let id = interest.id.as_deref();
+                let of = |list: &Snapshot| id.and_then(|id| list.machine(id).cloned());
+                let mut signs = interest.signs.iter();
+                signs.any(|sign| !before.signed(sign).eq(snapshot.signed(sign)))
+                    || of(before) != of(&snapshot)
             };
             let changed = before.as_ref().is_none_or(differs);
             if changed {
@@ -288,10 +297,9 @@ async fn watch(shared: Weak<Shared>, scope: Arc<Scope>) {
         if !any || shared.refusal.is_refused() {
             continue;
         }
-        let fresh_enough = shared.clock.now() - TimeDelta::from_std(wait / 2).unwrap_or_default();
         let _one = scope.listing.lock().await;
-        let newest = lock(&scope.state).newest.as_ref().map(|newest| newest.asked_at);
-        if newest.is_some_and(|asked_at| asked_at >= fresh_enough) {
+        let newest = lock(&scope.state).newest.as_ref().map(|newest| newest.asked);
+        if newest.is_some_and(|asked| asked.elapsed() <= wait / 2) {
             continue;
         }
         failures = failures.saturating_add(1);

@@ -5,11 +5,42 @@
 //! declared lag; one thing is adopted if it is what was asked for; several, or another one, wait for a
 //! person; what no list can tell is asked again with the same key, or waits for a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_crds::RESOLVE_ANNOTATION;
 use infrafabric_crds::engine::Operation;
+
+/// How many operations are known to be open at once; more are looked at as if they were new.
+const OPEN: usize = 65_536;
+
+/// Since when this process knows of open operations. What it waits for is counted from there and by a
+/// clock that nobody sets: the request left before.
+#[derive(Debug, Default)]
+pub struct Open {
+    since: Mutex<HashMap<String, (Instant, DateTime<Utc>)>>,
+}
+
+impl Open {
+    /// Until when the operation with that token may still show what it did: so long after it was known to
+    /// be open. Not later than `now` means: it is over.
+    pub fn settles_at(&self, token: &str, within: TimeDelta, now: DateTime<Utc>) -> DateTime<Utc> {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.len() >= OPEN {
+            since.clear();
+        }
+        let (since, at) = *since.entry(token.to_owned()).or_insert_with(|| (Instant::now(), now));
+        let waited = TimeDelta::from_std(since.elapsed()).unwrap_or(TimeDelta::MAX);
+        if waited >= within { now } else { (at + within).max(now + TimeDelta::milliseconds(1)) }
+    }
+
+    /// The operation is not open any more.
+    pub fn closed(&self, token: &str) {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+    }
+}
 
 /// A thing at a provider, as far as recovery must know it.
 pub trait Thing {

@@ -1,5 +1,6 @@
 //! The Kubernetes API as tests use it: objects are JSON, a kind is its name.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch,
     PatchParams, PostParams, ValidationDirective,
@@ -214,6 +215,15 @@ impl Stage {
         // Another deletion may have been faster.
         let _ = api.patch(&name, &PatchParams::default(), &change).await;
         let _ = api.delete(&name, &DeleteParams::default()).await;
+    }
+
+    /// Changes a CustomResourceDefinition in a way that means nothing, as an upgrade does.
+    pub(crate) async fn change_crd(&self, name: &str, mark: &str) {
+        let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let change = json!({"metadata": {"annotations": {"changed-by": mark}},
+                            "spec": {"names": {"categories": ["infrafabric", mark]}}});
+        let changed = crds.patch(name, &PatchParams::default(), &Patch::Merge(change)).await;
+        changed.unwrap_or_else(|e| panic!("change {name}: {e}"));
     }
 
     /// Makes the namespace of the test, and that of the operator.

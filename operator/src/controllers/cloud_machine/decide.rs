@@ -6,6 +6,7 @@ use infrafabric_crds::cloud_machine::{State, reason};
 use infrafabric_crds::condition::{self, Condition};
 use infrafabric_crds::engine::{Attempt, DeletionPolicy, Management, Operation};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINALIZER};
+use infrafabric_definition::Class;
 
 use super::drift::{self, Change};
 use super::observe::{Found, Observed, Seen};
@@ -473,7 +474,7 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
     let Some(active) = &status.active else {
         return Decision::Release("nothing was made");
     };
-    let not_before = delete_not_before(status);
+    let not_before = delete_not_before(status, observed.now);
     let soon = observed.now + TimeDelta::seconds(5);
     let again = Some(not_before.map_or(soon, |at| soon.min(at.max(observed.now))));
     let deleting = |message: String| {
@@ -502,12 +503,21 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
 
 /// Before when the deletion is not asked for again: it was accepted and takes its time, or it was
 /// refused and is tried ever more rarely.
-fn delete_not_before(status: &CloudMachineStatus) -> Option<DateTime<Utc>> {
+fn delete_not_before(status: &CloudMachineStatus, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let asked = status.operation.as_ref().filter(|operation| operation.verb == "delete")?;
+    if asked.started_at > now {
+        // The clock was set back since: asking once more does no harm.
+        return None;
+    }
     // The index is written when the call ended.
     let ended = asked.witness_index.is_some();
     let patience = asked.started_at + if ended { DELETE_AGAIN } else { DELETE_UNANSWERED };
-    Some(delete_refused(status).map_or(patience, |refused| refused.until.min(patience)))
+    Some(match delete_refused(status) {
+        // Nothing is asked while the credentials are refused; when they are verified anew it goes on.
+        Some(refused) if refused.class == Class::Auth => refused.at + DELETE_UNANSWERED,
+        Some(refused) => refused.until.min(patience),
+        None => patience,
+    })
 }
 
 /// The failure of the newest deletion, if it failed.

@@ -36,7 +36,10 @@ impl<'a> Effect<'a> {
         context: &'a Context,
     ) -> Self {
         let owner = owner(machine, context);
-        account.observer.interest(&operation.region, &owner, ObjectRef::from_obj(machine), true);
+        let active = machine.status.as_ref().and_then(|status| status.active.as_ref());
+        let id = active.map(|active| active.external_id.as_str());
+        let object = ObjectRef::from_obj(machine);
+        account.observer.interest(&operation.region, &owner, object, (id, true));
         let object = ObjectId {
             kind: CloudMachine::kind(&()).into_owned(),
             namespace: machine.namespace().unwrap_or_default(),

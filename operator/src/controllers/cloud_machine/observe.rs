@@ -10,6 +10,7 @@ use infrafabric_crds::engine::{Management, Operation};
 use infrafabric_crds::{CloudMachine, FINALIZER};
 use infrafabric_definition::{Class, Find};
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::act::owner;
 use super::drift::Can;
@@ -134,8 +135,9 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         let open = status.operation.as_ref().filter(|operation| operation.verb == "create");
         if open.is_some() || (deleting && matches!(observed.active, Seen::Absent)) {
             let under_way = TimeDelta::from_std(context.call_deadline).unwrap_or(TimeDelta::MAX);
-            observed.settles_at = open
-                .map_or(observed.now, |operation| operation.started_at + observed.lag + under_way);
+            observed.settles_at = open.map_or(observed.now, |operation| {
+                context.open.settles_at(&operation.token, observed.lag + under_way, observed.now)
+            });
             observed.named = named(machine, &observed, unreachable.clone(), region, context).await;
             observed.found = found(&owner, &observed, unreachable, region).await;
         }
@@ -273,7 +275,7 @@ async fn found(
     if let Some(object) = object.filter(|object| object.find == Find::None) {
         return Found::Untold { keyed: object.keyed };
     }
-    match account.observer.fresh(region, observed.now).await {
+    match account.observer.fresh(region, None).await {
         Ok(list) => Found::Listed(list.of_object(owner).into_iter().cloned().collect()),
         Err(error) => Found::Unreachable(error.to_string()),
     }
@@ -338,7 +340,10 @@ async fn there(machine: &CloudMachine, owner: &Owner, observed: &mut Observed) {
     // What is younger than the object, and than its last try, shows what they left.
     let made = crate::times::created(&machine.metadata).unwrap_or(observed.now);
     let tried = status.attempts.iter().map(|attempt| attempt.at).max();
-    let since = tried.map_or(made, |tried| tried.max(made)).min(observed.now);
+    let since = tried.map_or(made, |tried| tried.max(made));
+    // A time that lies in the future is one of another clock.
+    let age = (observed.now - since).to_std().unwrap_or_default();
+    let since = Instant::now().checked_sub(age);
     let mut all = Vec::new();
     for (index, candidate) in observed.candidates.iter_mut().enumerate() {
         let (Some(account), Ok(region)) = (&observed.accounts[index], &candidate.region) else {

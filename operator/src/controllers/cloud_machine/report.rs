@@ -348,6 +348,11 @@ pub async fn report(
     }
     let now = context.now();
     let next = status(machine, observed, acted, now);
+    if let Some(operation) = machine.status.as_ref().and_then(|status| status.operation.as_ref())
+        && next.operation.as_ref().is_none_or(|open| open.token != operation.token)
+    {
+        context.open.closed(&operation.token);
+    }
     events(machine, acted, context).await;
     interest(machine, observed, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
@@ -381,7 +386,8 @@ fn interest(
     let in_transition = deleting || next.state != Some(State::Running);
     let object = kube::runtime::reflector::ObjectRef::from_obj(machine);
     let owner = owner(machine, context);
-    account.observer.interest(&active.region, &owner, object, in_transition);
+    let id = Some(active.external_id.as_str());
+    account.observer.interest(&active.region, &owner, object, (id, in_transition));
 }
 
 async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {

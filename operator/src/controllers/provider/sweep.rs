@@ -1,9 +1,10 @@
 //! Looks for what carries our marks and belongs to no object, and removes it where the policy says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
 use infrafabric_adapters::journal::JournalError;
@@ -13,6 +14,7 @@ use infrafabric_crds::{CloudMachine, Provider, RECONCILE_ANNOTATION};
 use infrafabric_definition::Find;
 use kube::api::{Api, ListParams};
 use kube::{Resource, ResourceExt};
+use tokio::time::Instant;
 
 use super::report;
 use crate::context::Context;
@@ -23,9 +25,9 @@ use crate::engine::sweep::{self, Living};
 use crate::witness::ObjectId;
 
 /// How old a list may be that is looked through: nothing is asked for its sake alone more often.
-const FRESH: TimeDelta = TimeDelta::minutes(10);
+const FRESH: Duration = Duration::from_mins(10);
 /// How long a removal is given before the next one.
-const PACE: TimeDelta = TimeDelta::seconds(60);
+const PACE: Duration = Duration::from_secs(60);
 
 /// What a look gave.
 pub(super) struct Swept {
@@ -61,7 +63,7 @@ pub(super) async fn sweep(
     let status = provider.status.clone().unwrap_or_default();
     let asked = provider.annotations().get(RECONCILE_ANNOTATION);
     let is_asked = asked.is_some() && asked != status.last_handled_reconcile_at.as_ref();
-    let not_before = if is_asked { now } else { now - FRESH };
+    let not_before = Instant::now().checked_sub(FRESH).filter(|_| !is_asked);
     let mark = naming::installation_mark(&context.installation);
     let living = living(context);
     let mut listed = Vec::new();
@@ -77,7 +79,7 @@ pub(super) async fn sweep(
         for thing in list.marked(&mark).filter(|thing| living.is_leftover(thing)) {
             let known = status.leftovers.iter().any(|known| known.external_id == thing.id);
             // The list may be older than the end of what it shows.
-            if known && list.asked_at > now - PACE || is_there(account, thing, &region).await {
+            if known && list.asked.elapsed() < PACE || is_there(account, thing, &region).await {
                 found.push((region.clone(), thing.clone()));
             }
         }
@@ -86,7 +88,9 @@ pub(super) async fn sweep(
     let found = without_orphans(found, context).await?;
     let leftovers = sweep::after(&status.leftovers, &listed, &found, now);
     let due = sweep::due(&leftovers, &provider.spec.leftovers, now);
-    let busy = status.operation.as_ref().is_some_and(|before| now < before.started_at + PACE);
+    let busy = status.operation.as_ref().is_some_and(|before| {
+        (now - before.started_at).abs().to_std().is_ok_and(|since| since < PACE)
+    });
     let thing = due.filter(|_| !busy && context.halt.why().is_none()).and_then(|due| {
         let thing = found.iter().find(|(_, thing)| thing.id == due.external_id);
         thing.map(|(region, thing)| (region.as_str(), thing))
