@@ -9,6 +9,7 @@ use infrafabric_adapters::journal::{Intent, Journal, JournalError, Outcome};
 use infrafabric_crds::engine::{Operation, WitnessRef};
 use tokio_util::sync::CancellationToken;
 
+use crate::fault_point::fault_point;
 use crate::witness::{Cost, Entry, ObjectId, Phase, Receipt, Witness};
 
 /// Writes the intent into the object, with the resourceVersion that was decided on.
@@ -96,8 +97,11 @@ impl Journal for ObjectJournal<'_> {
     async fn intent(&self, intent: &Intent) -> Result<(), JournalError> {
         let digest = self.witness.digest(&intent.request);
         let operation = Operation { request_digest: digest, ..self.operation.clone() };
+        fault_point("intent.status.before");
         self.writer.write(&operation).await?;
+        fault_point("intent.witness.before");
         let receipt = self.append(self.entry(intent, Phase::Intent)).await?;
+        fault_point("intent.witness.after");
         self.receipts().intent = Some(receipt);
         Ok(())
     }
@@ -106,10 +110,12 @@ impl Journal for ObjectJournal<'_> {
         if self.stop.is_cancelled() {
             return Err(JournalError::Forbidden("the operator is stopping".to_owned()));
         }
+        fault_point("send.before");
         Ok(())
     }
 
     async fn outcome(&self, intent: &Intent, outcome: &Outcome) -> Result<(), JournalError> {
+        fault_point("outcome.witness.before");
         let intent_index = self.receipts().intent.as_ref().map(|receipt| receipt.index);
         let class = outcome.class.map_or("Ok", infrafabric_definition::Class::as_str);
         let known_id = outcome.external_id.as_ref().or(intent.external_id.as_ref());
@@ -126,6 +132,7 @@ impl Journal for ObjectJournal<'_> {
             ..self.entry(intent, Phase::Outcome)
         };
         let receipt = self.append(entry).await?;
+        fault_point("outcome.witness.after");
         self.receipts().outcome = Some(receipt);
         Ok(())
     }
