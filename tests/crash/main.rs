@@ -18,14 +18,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use faults::{Tallies, Tally, alone, asked, say};
+use faults::{Tallies, Tally, alone, asked, panicked, say};
 use plan::Plan;
 
 const SEED: u64 = 1;
 /// The size in CI.
 const RUNS: u64 = 100;
 /// How many operators are at work at a time: most of the time they wait.
-const LANES: u64 = 6;
+const LANES: u64 = 8;
 /// From how many runs on each fault point must have been met.
 const EVERY_POINT: u64 = 50;
 
@@ -38,20 +38,7 @@ fn whatever_dies_each_effect_happens_once() {
     let counted = Mutex::new(Tallies::default());
     std::thread::scope(|lanes| {
         for _ in 0..LANES.min(runs) {
-            lanes.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::AcqRel);
-                    if index >= runs {
-                        return;
-                    }
-                    let plan = Plan::new(seed.wrapping_add(index));
-                    let (tally, failure) = one(&plan);
-                    if let Some(failure) = failure {
-                        say(&format!("\nFAILED  run {index} of seed {seed}: {plan}\n{failure}\n"));
-                    }
-                    counted.lock().expect("no panic").add(Some(plan.kind), &tally);
-                }
-            });
+            lanes.spawn(|| alone(lane(seed, runs, &next, &counted)));
         }
     });
     let counted = counted.into_inner().expect("no panic");
@@ -64,13 +51,28 @@ fn whatever_dies_each_effect_happens_once() {
     }
 }
 
-/// One run on a thread of its own; what was counted, and why it failed.
-fn one(plan: &Plan) -> (Tally, Option<String>) {
-    let (mut tally, failure) = match alone(|| run::run(plan.clone())) {
-        Ok((tally, done)) => (tally, done.err()),
-        Err(panicked) => (Tally::default(), Some(panicked)),
-    };
-    tally.runs = 1;
-    tally.failed = u64::from(failure.is_some());
-    (tally, failure)
+/// Takes run after run, as long as there are some.
+async fn lane(seed: u64, runs: u64, next: &AtomicU64, counted: &Mutex<Tallies>) {
+    let mut stage = None;
+    loop {
+        let index = next.fetch_add(1, Ordering::AcqRel);
+        if index >= runs {
+            return;
+        }
+        let plan = Plan::new(seed.wrapping_add(index));
+        let run = tokio::task::spawn_local(run::run(plan.clone(), stage.take()));
+        let (mut tally, done) = match run.await {
+            Ok(done) => done,
+            Err(error) => (Tally::default(), Err(panicked(error))),
+        };
+        tally.runs = 1;
+        match done {
+            Ok(for_the_next) => stage = Some(for_the_next),
+            Err(failure) => {
+                tally.failed = 1;
+                say(&format!("\nFAILED  run {index} of seed {seed}: {plan}\n{failure}\n"));
+            }
+        }
+        counted.lock().expect("no panic").add(Some(plan.kind), &tally);
+    }
 }

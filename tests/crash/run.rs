@@ -12,21 +12,25 @@ use crate::plan::Plan;
 
 /// How long an operation may take with all its deaths and waits.
 const PATIENCE: Duration = Duration::from_secs(90);
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Runs it; what was counted, and why it failed.
-pub(crate) async fn run(plan: Plan) -> (Tally, Result<(), String>) {
+/// Runs it, on the API server of an earlier run if there is one; what was counted, and why it failed, or
+/// the stage for the next run.
+pub(crate) async fn run(plan: Plan, earlier: Option<Stage>) -> (Tally, Result<Stage, String>) {
     let setup = Setup {
         definitions: vec![plan.kind.definition()],
         built_in: false,
         ..Setup::default().arguments(&["--call-deadline=500ms"])
     };
-    let mut stage = Stage::empty(setup).await;
+    let mut stage = match earlier {
+        Some(earlier) => earlier.next(setup).await,
+        None => Stage::empty(setup).await,
+    };
     let mut tally = Tally::default();
     let done = live(&mut stage, &plan, &mut tally).await;
     tally.read_log(&std::fs::read_to_string(stage.log_path()).unwrap_or_default());
     let done = match done {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(stage),
         Err(why) => Err(format!("{why}\n{}", shown(&stage).await)),
     };
     (tally, done)

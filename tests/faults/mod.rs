@@ -27,16 +27,16 @@ pub(crate) fn say(text: &str) {
     let _ = out.flush();
 }
 
-/// Does something in a runtime and on a thread of its own; what it said when it panicked.
-pub(crate) fn alone<T: Send, F: Future<Output = T>>(
-    work: impl FnOnce() -> F + Send,
-) -> Result<T, String> {
+/// Does something to its end in a runtime of its own, which may spawn what is not `Send`.
+pub(crate) fn alone<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("a runtime");
-    let done = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(work())).join());
-    done.map_err(|payload| {
-        let text = payload.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| payload.downcast_ref::<&str>().map(|&text| text.to_owned()));
-        text.unwrap_or_else(|| "it panicked".to_owned())
-    })
+    tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), work)
+}
+
+/// What a task that panicked said.
+pub(crate) fn panicked(error: tokio::task::JoinError) -> String {
+    let Ok(payload) = error.try_into_panic() else { return "it was cancelled".to_owned() };
+    let text = payload.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| payload.downcast_ref::<&str>().map(|&text| text.to_owned()));
+    text.unwrap_or_else(|| "it panicked".to_owned())
 }

@@ -78,6 +78,7 @@ pub(crate) struct Stage {
     setup: Setup,
     simulated: World,
     server: Option<Server>,
+    kubeconfig: String,
     _alone: Option<OwnedMutexGuard<()>>,
 }
 
@@ -103,9 +104,35 @@ impl Stage {
     pub(crate) async fn empty(setup: Setup) -> Self {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let dir = tempfile::tempdir().expect("a folder");
         let alone = alone().await;
         let (server, kubeconfig) = kubernetes().await;
+        let client = client(&kubeconfig).await;
+        let stage = Self::on(setup, (server, kubeconfig, client), alone).await;
+        stage.install().await;
+        if stage.server.is_none() {
+            stage.sweep().await;
+        }
+        stage.namespaces().await;
+        stage
+    }
+
+    /// The next stage on the same API server, with providers, folder and namespace of its own: to install
+    /// our kinds anew would take longer than many a test.
+    pub(crate) async fn next(mut self, setup: Setup) -> Self {
+        self.operator = None;
+        self.sweep().await;
+        let api = (self.server, self.kubeconfig, self.client);
+        let stage = Self::on(setup, api, self._alone).await;
+        stage.namespaces().await;
+        stage
+    }
+
+    async fn on(
+        setup: Setup,
+        (server, kubeconfig, client): (Option<Server>, String, Client),
+        alone: Option<OwnedMutexGuard<()>>,
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join("kubeconfig"), &kubeconfig).expect("the kubeconfig");
         let simulated = World::start(WorldOptions {
             definitions: definitions(&setup),
@@ -113,22 +140,21 @@ impl Stage {
             ..WorldOptions::default()
         });
         let simulated = simulated.await.expect("the world starts");
-        let stage = Self {
+        Self {
             operator: None,
-            client: client(&kubeconfig).await,
+            client,
             namespace: namespace(),
             world: simulated.client(),
             dir,
             setup,
             simulated,
             server,
+            kubeconfig,
             _alone: alone,
-        };
-        stage.prepare().await;
-        stage
+        }
     }
 
-    async fn prepare(&self) {
+    async fn install(&self) {
         let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         for crd in infrafabric_crds::all() {
             let params = PatchParams::apply("e2e").force();
@@ -139,10 +165,6 @@ impl Stage {
             found.is_ok().then_some(())
         };
         poll(SOON, list).await.expect("the CRDs are served");
-        if self.server.is_none() {
-            self.sweep().await;
-        }
-        self.namespaces().await;
     }
 
     /// Removes what an earlier test left on a server that is not ours alone: no operator runs that
