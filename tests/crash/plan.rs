@@ -62,7 +62,7 @@ fn deaths(operation: Operation, turn: u64, machines: u64, random: &mut Random) -
             return Kill::After(random.millis(20, 1_500));
         }
         let nth = usize::try_from(turn % points.len() as u64).expect("an index");
-        let point = if index == 0 { points[nth] } else { *random.one(&points) };
+        let point = if index == 0 { points[nth] } else { random.one(&points) };
         // The account and its definition get finalizers before the first machine does.
         let more = if point.starts_with("finalizer.add") { 2 } else { 0 };
         Kill::At { point, time: random.between(1, machines + more) }
@@ -79,8 +79,8 @@ fn troubles(kind: Kind, random: &mut Random) -> Vec<FaultSpec> {
         all.push(effect_trouble(kind, "machine.delete", random));
     }
     if random.chance(30) {
-        let fault = *random.one(&["outage", "500", "garbage", "truncated"]);
-        let operation = *random.one(&["machine.list", "machine.list", "machine.read"]);
+        let fault = random.one(&["outage", "500", "garbage", "truncated"]);
+        let operation = random.one(&["machine.list", "machine.list", "machine.read"]);
         all.push(FaultSpec::new(kind.name(), fault).on(operation).times(1));
     }
     if random.chance(50) {

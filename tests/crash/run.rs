@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::faults::{Books, Kill, Life, Tally};
+use crate::faults::{Books, Kill, Life, Tally, shown};
 use crate::harness::{Setup, Stage};
 use crate::operation::{Operation, Unlawful};
 use crate::plan::Plan;
@@ -96,24 +95,4 @@ async fn perform(
             Err(format!("after {operation}: {}", all.join("; ")))
         }
     }
-}
-
-/// The objects, the providers' books and the end of the log.
-async fn shown(stage: &Stage) -> String {
-    let machines = stage.try_list("CloudMachine").await.unwrap_or_default();
-    let status = |machine: &Value| {
-        let (name, status) = (&machine["metadata"]["name"], &machine["status"]);
-        format!("{name}: {}", serde_json::to_string_pretty(status).unwrap_or_default())
-    };
-    let machines: Vec<String> = machines.iter().map(status).collect();
-    let ledger = stage.ledger().await.entries;
-    let effects: Vec<String> = ledger
-        .iter()
-        .map(|entry| {
-            let time = entry.time.format("%H:%M:%S%.3f");
-            format!("{time} {} {} {:?} {:?}", entry.operation, entry.id, entry.name, entry.answer)
-        })
-        .collect();
-    let (machines, effects) = (machines.join("\n"), effects.join("\n"));
-    format!("{machines}\nledger:\n{effects}\nlog:\n{}", stage.log_tail())
 }

@@ -42,14 +42,6 @@ impl Kind {
         }
     }
 
-    /// Whether an object may stay `OutcomeUnknown` for good: where nothing can be found again, that is the
-    /// honest end.
-    pub(crate) fn may_stay_unknown(self) -> bool {
-        match self {
-            Self::Key | Self::Tag | Self::Name => false,
-        }
-    }
-
     /// The definition.
     pub(crate) fn definition(self) -> Value {
         let mut manifest = shelf(self.name());

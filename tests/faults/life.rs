@@ -51,11 +51,6 @@ impl Life {
         self.coming.push_back(kill);
     }
 
-    /// Whether no death is left.
-    pub(crate) fn is_over(&self) -> bool {
-        self.coming.is_empty() && self.at.is_none()
-    }
-
     /// Starts a process with the next death.
     pub(crate) async fn start(&mut self, stage: &mut Stage) {
         self.next = self.coming.pop_front();

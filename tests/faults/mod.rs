@@ -5,12 +5,14 @@ mod kinds;
 mod laws;
 mod life;
 mod random;
+mod shown;
 mod tally;
 
 pub(crate) use kinds::{Kind, LAG};
 pub(crate) use laws::{Books, strangers};
 pub(crate) use life::{Kill, Life};
 pub(crate) use random::Random;
+pub(crate) use shown::shown;
 pub(crate) use tally::{Tallies, Tally};
 
 /// A number from the environment.

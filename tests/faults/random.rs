@@ -29,9 +29,9 @@ impl Random {
     }
 
     /// One of them.
-    pub(crate) fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub(crate) fn one<T: Copy>(&mut self, of: &[T]) -> T {
         let at = self.below(of.len() as u64);
-        &of[usize::try_from(at).expect("an index")]
+        of[usize::try_from(at).expect("an index")]
     }
 
     /// True in so many of a hundred cases.

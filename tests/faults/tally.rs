@@ -109,6 +109,9 @@ impl Tallies {
             let (met, died) = (times(&all.met), times(&all.died));
             let _ = writeln!(text, "  {point:<24} met {met:>6}, died at {died:>4}");
         }
+        if !all.unmet().is_empty() {
+            let _ = writeln!(text, "  never met: {}", all.unmet().join(", "));
+        }
         text
     }
 }
