@@ -84,7 +84,8 @@ async fn perform(stage: &mut Stage, act: &Act, life: &mut Life, tally: &mut Tall
         }
         Act::Kill(kill) => {
             life.crash(stage, tally);
-            life.push(kill.clone());
+            *life = Life::new([kill.clone()]);
+            life.may_end = true;
             life.start(stage).await;
         }
     }

@@ -5,6 +5,7 @@
 //! `TEST_SEED` and `TEST_RUNS` say which runs; run *n* of seed *s* is the first run of seed *s + n*, so
 //! that each can be asked for alone. `cargo xtask test --only crash --seed S --runs N` sets them.
 
+mod actions;
 #[path = "../faults/mod.rs"]
 mod faults;
 #[expect(dead_code, unused_imports, reason = "the end-to-end tests use more of their harness")]

@@ -46,11 +46,6 @@ impl Life {
         Self { coming: kills.into_iter().collect(), ..Self::default() }
     }
 
-    /// Further deaths.
-    pub(crate) fn push(&mut self, kill: Kill) {
-        self.coming.push_back(kill);
-    }
-
     /// Starts a process with the next death.
     pub(crate) async fn start(&mut self, stage: &mut Stage) {
         self.next = self.coming.pop_front();
