@@ -29,7 +29,7 @@ const LENGTH: Duration = Duration::from_secs(40);
 fn whatever_fails_each_machine_is_made_once_and_goes() {
     let seed = asked("TEST_SEED").unwrap_or(SEED);
     let runs = asked("TEST_RUNS").unwrap_or(RUNS);
-    let length = asked("TEST_MINUTES").map_or(LENGTH, |minutes| Duration::from_mins(minutes));
+    let length = asked("TEST_MINUTES").map_or(LENGTH, Duration::from_mins);
     let begun = Instant::now();
     let counted = Mutex::new(Tallies::default());
     std::thread::scope(|lanes| {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::faults::{Books, Kind, Life, Tally, shown, strangers};
-use crate::harness::{Setup, Stage, ready, web};
+use crate::harness::{Operator, Setup, Stage, ready, web};
 use crate::timeline::{Act, Timeline};
 
 /// How long everything may take to settle once nothing fails any more: failures are remembered ever longer.
@@ -43,7 +43,7 @@ async fn live(stage: &mut Stage, timeline: &Timeline, tally: &mut Tally) -> Resu
     for (at, act) in &timeline.acts {
         while begun.elapsed() < *at {
             life.tend(stage, tally).await?;
-            tokio::time::sleep((*at - begun.elapsed().min(*at)).min(PAUSE)).await;
+            tokio::time::sleep(at.saturating_sub(begun.elapsed()).min(PAUSE)).await;
         }
         perform(stage, act, &mut life, tally).await;
     }
@@ -124,7 +124,7 @@ async fn settle(
             tally.stuck += machines.iter().filter(|machine| !is_settled(machine)).count() as u64;
             return Err(format!("not within {} s: {what}", PATIENCE.as_secs()));
         }
-        let ended = stage.operator.as_mut().and_then(|operator| operator.ended());
+        let ended = stage.operator.as_mut().and_then(Operator::ended);
         if let Some(status) = ended {
             return Err(format!("the operator ended by itself: {status}"));
         }

@@ -39,7 +39,9 @@ impl Books {
                     others.push(thing);
                 }
                 Effect::Delete => {
-                    living.values_mut().for_each(|all| all.retain(|other| *other != thing));
+                    for all in living.values_mut() {
+                        all.retain(|other| *other != thing);
+                    }
                 }
                 Effect::Change => {}
             }

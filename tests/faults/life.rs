@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Tally;
-use crate::harness::Stage;
+use crate::harness::{Operator, Stage};
 
 const SIGKILL: i32 = 9;
 
@@ -76,8 +76,7 @@ impl Life {
         stage: &mut Stage,
         tally: &mut Tally,
     ) -> Result<(), String> {
-        let ended = stage.operator.as_mut().map(|operator| operator.ended());
-        match ended {
+        match stage.operator.as_mut().map(Operator::ended) {
             None => {}
             Some(Some(status)) if status.signal() == Some(SIGKILL) => {
                 tally.kills += 1;

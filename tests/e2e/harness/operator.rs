@@ -80,6 +80,7 @@ impl Operator {
     }
 
     /// How it ended by itself, if it did.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child")
     }

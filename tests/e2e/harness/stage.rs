@@ -79,7 +79,7 @@ pub(crate) struct Stage {
     simulated: World,
     server: Option<Server>,
     kubeconfig: String,
-    _alone: Option<OwnedMutexGuard<()>>,
+    alone: Option<OwnedMutexGuard<()>>,
 }
 
 impl Stage {
@@ -118,11 +118,12 @@ impl Stage {
 
     /// The next stage on the same API server, with providers, folder and namespace of its own: to install
     /// our kinds anew would take longer than many a test.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
     pub(crate) async fn next(mut self, setup: Setup) -> Self {
         self.operator = None;
         self.sweep().await;
         let api = (self.server, self.kubeconfig, self.client);
-        let stage = Self::on(setup, api, self._alone).await;
+        let stage = Self::on(setup, api, self.alone).await;
         stage.namespaces().await;
         stage
     }
@@ -150,7 +151,7 @@ impl Stage {
             simulated,
             server,
             kubeconfig,
-            _alone: alone,
+            alone,
         }
     }
 
@@ -190,6 +191,7 @@ impl Stage {
 
     /// Starts the operator with a schedule of fault points (`infrafabric::fault_point`); false when it
     /// ended before it served.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
     pub(crate) async fn launch_to_die(&mut self, schedule: &str) -> bool {
         let log = self.log_path();
         let environment = [("INFRAFABRIC_FAULT_POINTS", schedule)];
@@ -213,6 +215,7 @@ impl Stage {
     }
 
     /// The API server, which must be the embedded one.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().expect("the embedded API server")
     }
