@@ -70,7 +70,8 @@ impl fmt::Display for Timeline {
             writeln!(f, "{:>7} ms  {act}", at.as_millis())?;
         }
         let minutes = self.length.as_secs().div_ceil(60);
-        let minutes = if minutes > 1 { format!(" --minutes {minutes}") } else { String::new() };
+        let asked = self.length != crate::LENGTH;
+        let minutes = if asked { format!(" --minutes {minutes}") } else { String::new() };
         write!(f, "  replay: cargo xtask test --only chaos --seed {} --runs 1{minutes}", self.seed)
     }
 }
