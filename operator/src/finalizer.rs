@@ -6,6 +6,8 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::fault_point::fault_point;
+
 /// Adds it; `None` when the object changed meanwhile or is gone.
 pub async fn add<K>(api: &Api<K>, object: &K) -> Result<Option<K>, kube::Error>
 where
@@ -16,7 +18,8 @@ where
         return Ok(None);
     }
     finalizers.push(FINALIZER.to_owned());
-    write(api, object, &finalizers).await
+    fault_point("finalizer.add.before");
+    write(api, object, &finalizers).await.inspect(|_| fault_point("finalizer.add.after"))
 }
 
 /// Removes it; `None` when the object changed meanwhile or is gone.
@@ -29,7 +32,8 @@ where
         return Ok(None);
     }
     finalizers.retain(|name| name != FINALIZER);
-    write(api, object, &finalizers).await
+    fault_point("finalizer.remove.before");
+    write(api, object, &finalizers).await.inspect(|_| fault_point("finalizer.remove.after"))
 }
 
 async fn write<K>(api: &Api<K>, object: &K, finalizers: &[String]) -> Result<Option<K>, kube::Error>

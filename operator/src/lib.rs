@@ -8,6 +8,7 @@
 pub mod context;
 pub mod controllers;
 pub mod engine;
+pub mod fault_point;
 pub mod finalizer;
 pub mod health;
 pub mod installation;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use infrafabric::run::{self, Options};
 use infrafabric::trust::Trust;
+use infrafabric_definition::Span;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,9 +55,10 @@ struct Run {
     /// Id of this installation in marks; read from or kept in ConfigMap infrafabric-installation.
     #[arg(long)]
     installation_id: Option<String>,
-    /// Seconds that one provider call may take, and that a restart waits before it trusts a list.
-    #[arg(long, hide = true, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=300))]
-    call_deadline: u32,
+    /// How long one provider call may take, and a restart waits before it trusts a list: seconds, or a
+    /// span such as 200ms; at most 300 seconds.
+    #[arg(long, hide = true, default_value = "30", value_parser = call_deadline)]
+    call_deadline: Duration,
     /// Format of the log on stderr; its level is set by RUST_LOG.
     #[arg(long, default_value = "text")]
     log_format: LogFormat,
@@ -66,6 +68,13 @@ struct Run {
 enum LogFormat {
     Text,
     Json,
+}
+
+fn call_deadline(text: &str) -> Result<Duration, String> {
+    let whole = text.parse().map(Duration::from_secs).ok();
+    let span = whole.or_else(|| Span(text.to_owned()).duration());
+    span.filter(|span| (Duration::from_millis(100)..=Duration::from_mins(5)).contains(span))
+        .ok_or_else(|| "give 100ms to 300s, as seconds or as a span such as 200ms".to_owned())
 }
 
 #[tokio::main]
@@ -103,7 +112,7 @@ async fn start(args: Run) -> Result<(), Box<dyn std::error::Error>> {
         listen: args.listen,
         trust: Trust { world: args.world, allowed: args.allowed_endpoints },
         allow_definition_override: args.allow_definition_override,
-        call_deadline: Duration::from_secs(args.call_deadline.into()),
+        call_deadline: args.call_deadline,
     };
     Ok(run::run(client, options, stop).await?)
 }

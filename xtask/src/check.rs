@@ -20,7 +20,7 @@ pub(crate) fn run(no_test: bool) -> Result<ExitCode, TaskError> {
     step(&mut counts, cargo(&docs).env("RUSTDOCFLAGS", RUSTDOC))?;
     generated(&mut counts)?;
     if !no_test {
-        counts += test::counted()?;
+        counts += test::all()?;
     }
     Ok(counts.close())
 }

@@ -122,6 +122,27 @@ impl Account {
         self.result(name, (action, known), &result)
     }
 
+    /// What became of an action whose process died over it, by the definition's `resolve` read: the result
+    /// if the provider shows one, none if it shows nothing or cannot be asked. What is none may have
+    /// happened all the same; with a token that the provider honours, `perform` may be asked again.
+    ///
+    /// # Errors
+    /// `Unsupported` when the provider has no such action; otherwise why it could not be asked.
+    pub async fn became(
+        &self,
+        name: &str,
+        want: &Json,
+        act: Act<'_>,
+    ) -> Result<Option<Json>, AdapterError> {
+        let known = contract::of(self.definition.spec().domain).action(name);
+        let action = self.definition.actions.get(name).zip(known);
+        let (action, known) = action.ok_or_else(|| self.cannot(name))?;
+        let Some(resolve) = action.call.resolve.as_deref() else { return Ok(None) };
+        let inputs = self.wished(known, want, act);
+        let answer = self.pipeline.asked_after(resolve, &inputs).await?;
+        answer.map(|answer| self.result(name, (action, known), &answer)).transpose()
+    }
+
     /// Everything that a call's templates see.
     fn wished(&self, known: &ActionContract, want: &Json, act: Act<'_>) -> Inputs {
         let aimed = known.does.aim().is_some();

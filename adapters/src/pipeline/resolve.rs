@@ -23,6 +23,26 @@ impl Pipeline {
         if error.class != Class::Unknown || call.effect.is_none() {
             return Err(error);
         }
+        match self.asked_after(resolve, inputs).await {
+            Ok(Some(answer)) => {
+                tracing::info!(operation = call.operation.name, "the answer was lost; it happened");
+                Ok(answer)
+            }
+            Ok(None) => Err(error),
+            // In doubt it stays, whatever was wrong with asking.
+            Err(why) => {
+                error.message = format!("{}; and asking failed: {}", error.message, why.message);
+                Err(error)
+            }
+        }
+    }
+
+    /// What the provider shows of a call; none when it shows nothing.
+    pub(crate) async fn asked_after(
+        &self,
+        resolve: &CompiledOperation,
+        inputs: &Inputs,
+    ) -> Result<Option<Answer>, AdapterError> {
         let question = Call {
             name: &resolve.name,
             operation: Some(resolve),
@@ -30,22 +50,13 @@ impl Pipeline {
             effect: None,
             events: None,
         };
-        let found = match self.run(question).await {
-            Ok(answer) => self.shown(resolve, inputs, &answer).map(|item| (item, answer)),
-            Err(why) => Err(why),
+        let answer = match self.run(question).await {
+            // Some say that there is nothing by a refusal.
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            answer => answer?,
         };
-        match found {
-            Ok((Some(item), answer)) if !item.is_null() => {
-                tracing::info!(operation = call.operation.name, "the answer was lost; it happened");
-                Ok(Answer { body: item, resolved: true, ..answer })
-            }
-            Ok(_) => Err(error),
-            // In doubt it stays, whatever was wrong with asking.
-            Err(why) => {
-                error.message = format!("{}; and asking failed: {}", error.message, why.message);
-                Err(error)
-            }
-        }
+        let item = self.shown(resolve, inputs, &answer)?.filter(|item| !item.is_null());
+        Ok(item.map(|item| Answer { body: item, resolved: true, ..answer }))
     }
 
     /// What of the provider's answer is what was made.

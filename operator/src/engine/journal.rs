@@ -10,6 +10,7 @@ use infrafabric_crds::engine::{Forgotten, Operation, WitnessRef};
 use tokio_util::sync::CancellationToken;
 
 use super::halt::Halt;
+use crate::fault_point::fault_point;
 use crate::witness::{Cost, Entry, ObjectId, Phase, Receipt, Witness};
 
 /// Writes the intent into the object, with the resourceVersion that was decided on.
@@ -108,8 +109,11 @@ impl Journal for ObjectJournal<'_> {
             return Err(JournalError::Differs);
         }
         let operation = Operation { request_digest: digest, ..self.operation.clone() };
+        fault_point("intent.status.before");
         self.writer.write(&operation).await?;
+        fault_point("intent.witness.before");
         let receipt = self.append(self.entry(intent, Phase::Intent)).await?;
+        fault_point("intent.witness.after");
         self.receipts().intent = Some(receipt);
         Ok(())
     }
@@ -121,10 +125,12 @@ impl Journal for ObjectJournal<'_> {
         if let Some(why) = self.halt.why() {
             return Err(JournalError::Forbidden(why));
         }
+        fault_point("send.before");
         Ok(())
     }
 
     async fn outcome(&self, intent: &Intent, outcome: &Outcome) -> Result<(), JournalError> {
+        fault_point("outcome.witness.before");
         let intent_index = self.receipts().intent.as_ref().map(|receipt| receipt.index);
         let class = outcome.class.map_or("Ok", infrafabric_definition::Class::as_str);
         let known_id = outcome.external_id.as_ref().or(intent.external_id.as_ref());
@@ -141,6 +147,7 @@ impl Journal for ObjectJournal<'_> {
             ..self.entry(intent, Phase::Outcome)
         };
         let receipt = self.append(entry).await?;
+        fault_point("outcome.witness.after");
         self.receipts().outcome = Some(receipt);
         Ok(())
     }

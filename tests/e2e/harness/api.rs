@@ -130,9 +130,13 @@ impl Stage {
 
     /// All objects of a kind.
     pub(crate) async fn list(&self, kind: &str) -> Vec<Value> {
-        let all = self.api(kind).list(&ListParams::default()).await;
-        let all = all.unwrap_or_else(|e| panic!("list {kind}: {e}"));
-        all.items.iter().map(|item| serde_json::to_value(item).expect("JSON")).collect()
+        self.try_list(kind).await.unwrap_or_else(|e| panic!("list {kind}: {e}"))
+    }
+
+    /// All objects of a kind, where the API may be ill.
+    pub(crate) async fn try_list(&self, kind: &str) -> Result<Vec<Value>, kube::Error> {
+        let all = self.api(kind).list(&ListParams::default()).await?;
+        Ok(all.items.iter().map(|item| serde_json::to_value(item).expect("JSON")).collect())
     }
 
     /// Begins to delete an object.

@@ -13,6 +13,8 @@ pub(crate) use http::request;
 pub(crate) use manifests::{
     cloud, documents, example, manifest_files, provider, secret, shelf, web,
 };
+#[allow(unused_imports, reason = "the suites that let the operator die use it")]
+pub(crate) use operator::Operator;
 pub(crate) use stage::{Setup, Stage};
 
 use std::time::{Duration, Instant};

@@ -36,6 +36,20 @@ fn binary() -> PathBuf {
 impl Operator {
     /// Starts it and waits until it says where it serves.
     pub(super) async fn start(arguments: &[String], log: &Path, filter: &str) -> Self {
+        let started = Self::try_start(arguments, &[], log, filter).await;
+        started.unwrap_or_else(|| {
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            panic!("the operator does not serve: {said}")
+        })
+    }
+
+    /// The same with further environment variables; none when it ended before it served.
+    pub(super) async fn try_start(
+        arguments: &[String],
+        environment: &[(&str, &str)],
+        log: &Path,
+        filter: &str,
+    ) -> Option<Self> {
         let file = OpenOptions::new().create(true).append(true).open(log).expect("the log");
         let before = file.metadata().expect("the log").len();
         let mut child = Command::new(binary())
@@ -45,20 +59,30 @@ impl Operator {
             .env_remove("KUBECONFIG")
             .env_remove("INFRAFABRIC_WORLD")
             .env("RUST_LOG", filter)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)
             .spawn()
             .expect("the operator starts");
-        let serving = poll(SOON, async || serving(log, before)).await;
-        let Some(serving) = serving else {
+        let said = poll(SOON, async || {
+            let said = serving(log, before);
+            let ended = said.is_none() && child.try_wait().expect("a child").is_some();
+            (said.is_some() || ended).then_some(said)
+        });
+        let Some(serving) = said.await.flatten() else {
             let _ = child.kill();
             let _ = child.wait();
-            let said = std::fs::read_to_string(log).unwrap_or_default();
-            panic!("the operator does not serve: {said}");
+            return None;
         };
         let address = serving["address"].as_str().and_then(|address| address.parse().ok());
-        Self { child, address: address.expect("an address"), serving }
+        Some(Self { child, address: address.expect("an address"), serving })
+    }
+
+    /// How it ended by itself, if it did.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child")
     }
 
     /// SIGKILL, as a crash is.

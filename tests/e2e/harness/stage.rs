@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) definitions: Vec<Value>,
     /// Arguments of the operator besides the harness's own.
     pub(crate) arguments: Vec<String>,
+    /// Whether the built-in ones are simulated at all.
+    pub(crate) built_in: bool,
     /// Whether every call goes to the simulated providers.
     pub(crate) to_world: bool,
     /// The operator's log filter.
@@ -48,6 +50,7 @@ impl Default for Setup {
         Self {
             definitions: vec![manifests::shelf("shelf")],
             arguments: Vec::new(),
+            built_in: true,
             to_world: true,
             log: "info,infrafabric=debug",
             phase: Duration::from_millis(50),
@@ -75,7 +78,8 @@ pub(crate) struct Stage {
     setup: Setup,
     simulated: World,
     server: Option<Server>,
-    _alone: Option<OwnedMutexGuard<()>>,
+    kubeconfig: String,
+    alone: Option<OwnedMutexGuard<()>>,
 }
 
 impl Stage {
@@ -91,35 +95,67 @@ impl Stage {
 
     /// A stage with its own setup; the operator runs.
     pub(crate) async fn with(setup: Setup) -> Self {
+        let mut stage = Self::empty(setup).await;
+        stage.launch().await;
+        stage
+    }
+
+    /// A stage with its own setup, and no operator yet.
+    pub(crate) async fn empty(setup: Setup) -> Self {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let dir = tempfile::tempdir().expect("a folder");
         let alone = alone().await;
         let (server, kubeconfig) = kubernetes().await;
+        let client = client(&kubeconfig).await;
+        let stage = Self::on(setup, (server, kubeconfig, client), alone).await;
+        stage.install().await;
+        if stage.server.is_none() {
+            stage.sweep().await;
+        }
+        stage.namespaces().await;
+        stage
+    }
+
+    /// The next stage on the same API server, with providers, folder and namespace of its own: to install
+    /// our kinds anew would take longer than many a test.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
+    pub(crate) async fn next(mut self, setup: Setup) -> Self {
+        self.operator = None;
+        self.sweep().await;
+        let api = (self.server, self.kubeconfig, self.client);
+        let stage = Self::on(setup, api, self.alone).await;
+        stage.namespaces().await;
+        stage
+    }
+
+    async fn on(
+        setup: Setup,
+        (server, kubeconfig, client): (Option<Server>, String, Client),
+        alone: Option<OwnedMutexGuard<()>>,
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join("kubeconfig"), &kubeconfig).expect("the kubeconfig");
         let simulated = World::start(WorldOptions {
-            definitions: definitions(&setup.definitions),
+            definitions: definitions(&setup),
             phase: setup.phase,
             ..WorldOptions::default()
         });
         let simulated = simulated.await.expect("the world starts");
-        let mut stage = Self {
+        Self {
             operator: None,
-            client: client(&kubeconfig).await,
+            client,
             namespace: namespace(),
             world: simulated.client(),
             dir,
             setup,
             simulated,
             server,
-            _alone: alone,
-        };
-        stage.prepare().await;
-        stage.launch().await;
-        stage
+            kubeconfig,
+            alone,
+        }
     }
 
-    async fn prepare(&self) {
+    async fn install(&self) {
         let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         for crd in infrafabric_crds::all() {
             let params = PatchParams::apply("e2e").force();
@@ -130,10 +166,6 @@ impl Stage {
             found.is_ok().then_some(())
         };
         poll(SOON, list).await.expect("the CRDs are served");
-        if self.server.is_none() {
-            self.sweep().await;
-        }
-        self.namespaces().await;
     }
 
     /// Removes what an earlier test left on a server that is not ours alone: no operator runs that
@@ -153,6 +185,22 @@ impl Stage {
 
     /// Starts the operator, also again after it was stopped.
     pub(crate) async fn launch(&mut self) {
+        let log = self.log_path();
+        self.operator = Some(Operator::start(&self.arguments(), &log, self.setup.log).await);
+    }
+
+    /// Starts the operator with a schedule of fault points (`infrafabric::fault_point`); false when it
+    /// ended before it served.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
+    pub(crate) async fn launch_to_die(&mut self, schedule: &str) -> bool {
+        let log = self.log_path();
+        let environment = [("INFRAFABRIC_FAULT_POINTS", schedule)];
+        let arguments = self.arguments();
+        self.operator = Operator::try_start(&arguments, &environment, &log, self.setup.log).await;
+        self.operator.is_some()
+    }
+
+    fn arguments(&self) -> Vec<String> {
         let path = |name: &str| self.dir.path().join(name).display().to_string();
         let mut arguments = vec![
             format!("--kubeconfig={}", path("kubeconfig")),
@@ -163,8 +211,13 @@ impl Stage {
             arguments.push(format!("--world={}", self.simulated.url()));
         }
         arguments.extend(self.setup.arguments.iter().cloned());
-        let log = self.log_path();
-        self.operator = Some(Operator::start(&arguments, &log, self.setup.log).await);
+        arguments
+    }
+
+    /// The API server, which must be the embedded one.
+    #[allow(dead_code, reason = "the suites that let the operator die use it")]
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().expect("the embedded API server")
     }
 
     /// SIGKILL.
@@ -261,11 +314,11 @@ fn namespace() -> String {
     format!("e2e-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn definitions(further: &[Value]) -> Vec<Arc<Compiled>> {
+fn definitions(setup: &Setup) -> Vec<Arc<Compiled>> {
     let registry = Registry::built_in();
-    let built_in = registry.names().into_iter();
+    let built_in = registry.names().into_iter().filter(|_| setup.built_in);
     let built_in = built_in.filter_map(|(name, _)| registry.simulated(&name));
-    let further = further.iter().map(|manifest| {
+    let further = setup.definitions.iter().map(|manifest| {
         let name = manifest["metadata"]["name"].as_str().expect("a name");
         let spec = serde_json::from_value(manifest["spec"].clone()).expect("a definition");
         Arc::new(Compiled::new(name, spec).expect("it compiles"))

@@ -22,6 +22,7 @@ use crate::context::Context;
 use crate::engine::failover::Failure;
 use crate::engine::naming::{self, Owner};
 use crate::engine::placement::Offering;
+use crate::fault_point::fault_point;
 use crate::finalizer;
 
 /// What was done.
@@ -181,6 +182,7 @@ async fn release(
     if let Some(account) = &observed.account {
         account.observer.forget(&owner(machine, context));
     }
+    fault_point("release.before");
     let held = machine.finalizers().iter().any(|name| name == FINALIZER);
     if held {
         if stays(machine) {
@@ -203,6 +205,7 @@ async fn release(
             ObjectRef::new(&candidate.name).within(&machine.namespace().unwrap_or_default());
         let _ = context.wake_providers.unbounded_send(provider);
     }
+    fault_point("release.after");
     Ok(Acted::plain(What::Released))
 }
 

@@ -18,6 +18,7 @@ use thiserror::Error;
 use tracing::instrument;
 
 use crate::context::Context;
+use crate::fault_point::fault_point;
 
 /// Why a reconcile failed; it is tried again with a growing delay.
 #[derive(Debug, Error)]
@@ -44,12 +45,15 @@ pub async fn reconcile(
         // The event of our own write is on its way.
         return Ok(Action::requeue(Duration::from_millis(500)));
     }
+    fault_point("reconcile.before");
     let observed = observe::observe(&machine, &context).await; // I/O
+    fault_point("reconcile.observed");
     let decision = decide::decide(&machine, &observed); // pure
     let again = again(&decision, &observed);
     tracing::debug!(?decision, "decided");
     let acted =
         act::act(&machine, &observed, decision, &context).await.map_err(ReconcileError::Act)?; // I/O
+    fault_point("reconcile.acted");
     report::report(&machine, &observed, &acted, &context).await.map_err(ReconcileError::Report)?; // I/O
     Ok(again)
 }

@@ -17,6 +17,7 @@ use super::drift::{self, Change, ChangeVerb};
 use super::observe::{Observed, Seen};
 use crate::context::Context;
 use crate::engine::failover::{self, Failure};
+use crate::fault_point::fault_point;
 
 /// The status after the deed. Pure.
 pub fn status(
@@ -360,12 +361,18 @@ pub async fn report(
     if !after_intent && machine.status.as_ref() == Some(&next) {
         return Ok(());
     }
+    fault_point("report.status.before");
     if after_intent {
         // The version that was decided on is older than our own intent; nobody else writes status.
-        apply_any_version(machine, &next, context).await
+        apply_any_version(machine, &next, context)
+            .await
+            .inspect(|()| fault_point("report.status.after"))
     } else {
         match apply(machine, &next, context).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                fault_point("report.status.after");
+                Ok(())
+            }
             // Somebody changed the object: its event comes.
             Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => Ok(()),
             Err(error) => Err(error),
