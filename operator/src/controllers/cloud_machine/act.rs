@@ -34,8 +34,9 @@ pub struct Acted {
 }
 
 /// The kinds of deed.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(super) enum What {
+pub enum What {
     /// Nothing; the object stands like this.
     Held(Hold),
     /// The object changed meanwhile, or was changed by the deed itself: its event comes.
@@ -65,8 +66,9 @@ pub(super) enum What {
 }
 
 /// Where something was tried.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub struct Place {
     pub provider: String,
     pub region: String,
     pub size: Option<String>,
@@ -103,6 +105,12 @@ pub enum ActError {
 }
 
 impl Acted {
+    /// For the model check, which acts on a model of the world.
+    #[doc(hidden)]
+    pub fn modelled(what: What, intent: Option<Operation>) -> Self {
+        Self { what, witness: None, intent }
+    }
+
     fn plain(what: What) -> Self {
         Self { what, witness: None, intent: None }
     }
@@ -435,7 +443,8 @@ async fn change(
 }
 
 /// What became of an effect that gave no result.
-fn failed(
+#[doc(hidden)]
+pub fn failed(
     error: AdapterError,
     place: Place,
     duration_ms: u64,

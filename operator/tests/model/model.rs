@@ -1,0 +1,461 @@
+//! Who may do what: the adversary's choice at every step, and what becomes of it.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use infrafabric_crds::CloudMachineStatus;
+use stateright::Property;
+
+use crate::operator::{Next, ended, intended, look};
+use crate::rules::Rule;
+use crate::state::{
+    CALL, Deed, Effect, LAG, Left, Object, Origin, Phase, Process, Reply, Request, Said, State,
+    Thing, kept,
+};
+use crate::{ends, operator};
+
+/// How a provider lets its things be recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// By a mark that its list shows, late.
+    Tag,
+    /// The same, and the same token is the same effect.
+    KeyedTag,
+    /// Only by the token.
+    Keyed,
+    /// Not at all.
+    None,
+}
+
+/// What is explored.
+pub(crate) struct Model {
+    pub(crate) identity: Identity,
+    /// The rule that is switched off.
+    pub(crate) off: Option<Rule>,
+    /// What the adversary may do.
+    pub(crate) budget: Left,
+    /// From which states all ends well, as far as it is known.
+    pub(crate) ends: Mutex<HashMap<State, bool>>,
+}
+
+/// One step; a number is the place of a process, a request or a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The watch shows a process the newest object.
+    Sync(usize),
+    /// A process looks at the object and decides.
+    Look(usize),
+    /// A process writes the intent of what it decided.
+    Intend(usize),
+    /// A process sends.
+    Send(usize),
+    /// A process comes too late to send.
+    TooLate(usize),
+    /// The provider does what was asked.
+    Act(usize),
+    /// The provider has none left.
+    Refuse(usize),
+    /// The answer arrives.
+    Answer(usize),
+    /// The answer is lost, or its wait given up.
+    Lose(usize),
+    /// A process writes the status after an effect.
+    Report(usize),
+    /// A process dies.
+    Crash(usize),
+    /// A process starts.
+    Start(usize),
+    /// Lists show what became of a thing.
+    Show(usize),
+    /// Time passes.
+    Tick,
+    /// The operators' clock is set back.
+    StepBack,
+    /// Somebody deletes the object.
+    Delete,
+    /// Somebody changes its spec.
+    Edit,
+    /// Somebody copies a thing, with its marks.
+    Copy(usize),
+    /// A person looks at the provider and says what became of the open operation.
+    Say,
+}
+
+impl Model {
+    pub(crate) fn off(&self, rule: Rule) -> bool {
+        self.off == Some(rule)
+    }
+
+    /// Whether a list tells whose a thing is.
+    pub(crate) fn lists(&self) -> bool {
+        matches!(self.identity, Identity::Tag | Identity::KeyedTag)
+    }
+
+    fn keyed(&self) -> bool {
+        matches!(self.identity, Identity::Keyed | Identity::KeyedTag)
+    }
+
+    /// What becomes of a step; nothing when it cannot be.
+    pub(crate) fn step(&self, before: &State, action: Action) -> Option<State> {
+        let mut state = before.clone();
+        let left = &mut state.left;
+        let done = match action {
+            Action::Sync(p) => sync(&mut state, p),
+            Action::Look(p) => self.look(&mut state, p),
+            Action::Intend(p) => self.intend(&mut state, p),
+            Action::Send(p) => self.send(&mut state, p),
+            Action::TooLate(p) => too_late(&mut state, p),
+            Action::Act(r) => self.act(&mut state, r),
+            Action::Refuse(r) => spend(&mut left.refusals).and_then(|()| refuse(&mut state, r)),
+            Action::Answer(p) => self.answer(&mut state, p),
+            Action::Lose(p) => spend(&mut left.losses).and_then(|()| self.lose(&mut state, p)),
+            Action::Report(p) => report(&mut state, p),
+            Action::Crash(p) => spend(&mut left.crashes).and_then(|()| crash(&mut state, p)),
+            Action::Start(p) => start(&mut state, p),
+            Action::Show(t) => show(&mut state, t),
+            Action::Tick => spend(&mut left.ticks).map(|()| tick(&mut state)),
+            Action::StepBack => spend(&mut left.steps_back).map(|()| state.behind += 1),
+            Action::Delete => spend(&mut left.deletions).map(|()| delete(&mut state)),
+            Action::Edit => spend(&mut left.edits).and_then(|()| edit(&mut state)),
+            Action::Copy(t) => spend(&mut left.copies).and_then(|()| copy(&mut state, t)),
+            Action::Say => spend(&mut left.answers).and_then(|()| say(&mut state)),
+        };
+        done.map(|()| {
+            settle(&mut state);
+            state
+        })
+    }
+
+    fn look(&self, state: &mut State, p: usize) -> Option<()> {
+        let process = &state.processes[p];
+        let held_back = process.own_ahead && !self.off(Rule::OwnWrites);
+        if !process.alive || process.phase != Phase::Idle || process.copy.gone || held_back {
+            return None;
+        }
+        match look(self, state, process) {
+            Next::Nothing => return None,
+            Next::Begin(effect) if self.off(Rule::IntentFirst) => {
+                state.processes[p].phase = Phase::Written(effect);
+            }
+            Next::Begin(effect) => state.processes[p].phase = Phase::Decided(effect),
+            Next::Again(effect) => state.processes[p].phase = Phase::Written(effect),
+            // Somebody wrote meanwhile: the API server refuses this.
+            _ if !process.current || state.object.gone => return None,
+            Next::Write(status) => {
+                let forgot = process.copy.status.operation.is_some() && status.operation.is_none();
+                state.lost &= !forgot;
+                state.write(Some(p), |object| object.status = status);
+            }
+            Next::DropAnswer => state.write(Some(p), |object| object.answer = None),
+            Next::Release => state.write(Some(p), |object| object.gone = true),
+        }
+        Some(())
+    }
+
+    fn intend(&self, state: &mut State, p: usize) -> Option<()> {
+        let process = &state.processes[p];
+        let Phase::Decided(effect) = process.phase.clone() else { return None };
+        let refused = !process.current && !self.off(Rule::OneVersion);
+        if refused || state.object.gone {
+            state.processes[p].phase = Phase::Idle;
+            return Some(());
+        }
+        let status = intended(state, &process.copy, &effect);
+        state.write(Some(p), |object| object.status = status);
+        state.processes[p].phase = Phase::Written(effect);
+        Some(())
+    }
+
+    fn send(&self, state: &mut State, p: usize) -> Option<()> {
+        let Phase::Written(effect) = state.processes[p].phase.clone() else { return None };
+        if state.time > effect.began + CALL {
+            return None;
+        }
+        let operation = &effect.operation;
+        let stored = state.object.status.operation.as_ref();
+        let announced = stored.is_some_and(|stored| stored.token == operation.token);
+        let deletes = match effect.deed {
+            Deed::Delete(id) => Some(id),
+            Deed::Create | Deed::Repeat => None,
+        };
+        if deletes.is_none() {
+            state.unannounced |= !announced && !self.off(Rule::OneToken);
+            state.repeated_blindly |= state.lost && self.identity == Identity::None;
+        }
+        state.requests.push(Request {
+            provider: provider(&effect),
+            deletes,
+            token: operation.token.clone(),
+            digest: operation.request_digest.clone(),
+            until: effect.began + CALL,
+            waits: Some(p),
+            answer: None,
+        });
+        state.processes[p].phase = Phase::Sent(effect);
+        Some(())
+    }
+
+    fn act(&self, state: &mut State, r: usize) -> Option<()> {
+        let request = state.requests.get(r).filter(|it| it.answer.is_none())?.clone();
+        let reply = if let Some(id) = request.deletes {
+            if state.things[id].living {
+                state.things[id].living = false;
+                state.things[id].settles = Some(state.time + LAG);
+            }
+            Reply::Deleted
+        } else {
+            let same = |thing: &Thing| {
+                thing.token == request.token && thing.provider == request.provider
+            };
+            match state.things.iter().position(same).filter(|_| self.keyed()) {
+                Some(id) if state.things[id].digest == request.digest => Reply::Made(id),
+                Some(_) => Reply::OtherRequest,
+                None => Reply::Made(make(state, &request)),
+            }
+        };
+        state.requests[r].answer = Some(reply);
+        Some(())
+    }
+
+    fn answer(&self, state: &mut State, p: usize) -> Option<()> {
+        let Phase::Sent(effect) = state.processes[p].phase.clone() else { return None };
+        let r = state.requests.iter().position(|it| it.waits == Some(p))?;
+        let reply = state.requests[r].answer?;
+        state.requests.remove(r);
+        self.end(state, p, &effect, Some(reply));
+        Some(())
+    }
+
+    fn lose(&self, state: &mut State, p: usize) -> Option<()> {
+        let Phase::Sent(effect) = state.processes[p].phase.clone() else { return None };
+        let request = state.requests.iter_mut().find(|it| it.waits == Some(p));
+        request.into_iter().for_each(|request| request.waits = None);
+        self.end(state, p, &effect, None);
+        Some(())
+    }
+
+    fn end(&self, state: &mut State, p: usize, effect: &Effect, reply: Option<Reply>) {
+        state.lost |= reply.is_none() && !matches!(effect.deed, Deed::Delete(_));
+        let status = ended(self, state, &state.processes[p].copy, effect, reply);
+        state.processes[p].phase = Phase::Ended(status);
+    }
+}
+
+fn provider(effect: &Effect) -> usize {
+    let name = &effect.operation.provider;
+    operator::PROVIDERS.iter().position(|known| known == name).expect("a candidate")
+}
+
+fn spend(left: &mut u8) -> Option<()> {
+    *left = left.checked_sub(1)?;
+    Some(())
+}
+
+fn sync(state: &mut State, p: usize) -> Option<()> {
+    let object = state.object.clone();
+    let process = &mut state.processes[p];
+    let behind = !process.current || process.own_ahead;
+    if !process.alive || process.phase != Phase::Idle || !behind {
+        return None;
+    }
+    *process = Process::started(&object);
+    Some(())
+}
+
+fn too_late(state: &mut State, p: usize) -> Option<()> {
+    let late = matches!(&state.processes[p].phase, Phase::Written(effect) if state.time > effect.began + CALL);
+    late.then(|| state.processes[p].phase = Phase::Idle)
+}
+
+fn make(state: &mut State, request: &Request) -> usize {
+    state.things.push(Thing {
+        provider: request.provider,
+        origin: Origin::Ours,
+        token: request.token.clone(),
+        digest: request.digest.clone(),
+        living: true,
+        shown: false,
+        settles: Some(state.time + LAG),
+    });
+    state.things.len() - 1
+}
+
+/// A request to make something finds no room; what a token stands for is there.
+fn refuse(state: &mut State, r: usize) -> Option<()> {
+    let request = state.requests.get(r).filter(|it| it.answer.is_none())?;
+    let known = state.things.iter().any(|thing| thing.token == request.token);
+    if request.deletes.is_some() || known {
+        return None;
+    }
+    state.requests[r].answer = Some(Reply::NoCapacity);
+    Some(())
+}
+
+fn report(state: &mut State, p: usize) -> Option<()> {
+    let Phase::Ended(status) = state.processes[p].phase.clone() else { return None };
+    state.processes[p].phase = Phase::Idle;
+    if !state.object.gone && state.object.status != status {
+        state.write(Some(p), |object| object.status = status);
+    }
+    Some(())
+}
+
+fn crash(state: &mut State, p: usize) -> Option<()> {
+    if !state.processes[p].alive {
+        return None;
+    }
+    let creates = |effect: &Effect| !matches!(effect.deed, Deed::Delete(_));
+    state.lost |= match &state.processes[p].phase {
+        Phase::Sent(effect) => creates(effect),
+        // What it was about to write is known to nobody.
+        Phase::Ended(status) => {
+            let open = state.object.status.operation.as_ref();
+            open.is_some_and(|open| open.verb == "create") && *status != state.object.status
+        }
+        _ => false,
+    };
+    for request in state.requests.iter_mut().filter(|request| request.waits == Some(p)) {
+        request.waits = None;
+    }
+    state.processes[p] = Process::dead(&state.object);
+    Some(())
+}
+
+/// A process starts where none runs, or beside another one.
+fn start(state: &mut State, p: usize) -> Option<()> {
+    if state.processes[p].alive {
+        return None;
+    }
+    if state.processes.iter().any(|process| process.alive) {
+        spend(&mut state.left.overlaps)?;
+    }
+    state.processes[p] = Process::started(&state.object);
+    Some(())
+}
+
+fn show(state: &mut State, t: usize) -> Option<()> {
+    let thing = &mut state.things[t];
+    thing.settles.take()?;
+    thing.shown = thing.living;
+    Some(())
+}
+
+pub(crate) fn tick(state: &mut State) {
+    state.time += 1;
+    let time = state.time;
+    state.requests.retain(|it| it.answer.is_some() || time <= it.until || it.waits.is_some());
+}
+
+fn delete(state: &mut State) {
+    state.write(None, |object| object.deleting = true);
+}
+
+fn edit(state: &mut State) -> Option<()> {
+    (!state.object.edited).then(|| state.write(None, |object| object.edited = true))
+}
+
+fn copy(state: &mut State, t: usize) -> Option<()> {
+    let thing = state.things.get(t).filter(|it| it.living && it.shown)?;
+    let copy = Thing { origin: Origin::Copied, token: String::new(), ..thing.clone() };
+    state.things.push(copy);
+    Some(())
+}
+
+/// A person answers when asked, and says the truth.
+fn say(state: &mut State) -> Option<()> {
+    if state.object.gone || state.object.answer.is_some() || !ends::asks(&state.object.status) {
+        return None;
+    }
+    let answer = state.ours().next().map_or(Said::Forget, Said::Adopt);
+    state.write(None, |object| object.answer = Some(answer));
+    Some(())
+}
+
+/// What has no more meaning is the same for all states.
+fn settle(state: &mut State) {
+    let time = state.time;
+    for thing in &mut state.things {
+        if thing.settles.is_some_and(|at| at <= time) || thing.living == thing.shown {
+            thing.shown = thing.living;
+            thing.settles = None;
+        }
+    }
+    state.requests.retain(|request| request.waits.is_some() || request.answer.is_none());
+    for process in state.processes.iter_mut().filter(|process| !process.alive) {
+        *process = Process::dead(&state.object);
+    }
+}
+
+impl stateright::Model for Model {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let status = CloudMachineStatus { observed_generation: 1, ..CloudMachineStatus::default() };
+        let object =
+            Object { status: kept(status), deleting: false, edited: false, answer: None, gone: false };
+        let foreign = Thing {
+            provider: 0,
+            origin: Origin::Foreign,
+            token: String::new(),
+            digest: String::new(),
+            living: true,
+            shown: true,
+            settles: None,
+        };
+        vec![State {
+            time: 0,
+            behind: 0,
+            processes: vec![Process::started(&object), Process::dead(&object)],
+            object,
+            requests: Vec::new(),
+            things: vec![foreign],
+            left: self.budget,
+            lost: false,
+            repeated_blindly: false,
+            unannounced: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for p in 0..state.processes.len() {
+            actions.extend([Action::Sync(p), Action::Look(p), Action::Intend(p), Action::Send(p)]);
+            actions.extend([Action::TooLate(p), Action::Answer(p), Action::Lose(p)]);
+            actions.extend([Action::Report(p), Action::Crash(p), Action::Start(p)]);
+        }
+        for r in 0..state.requests.len() {
+            actions.extend([Action::Act(r), Action::Refuse(r)]);
+        }
+        for t in 1..state.things.len() {
+            actions.extend([Action::Show(t), Action::Copy(t)]);
+        }
+        actions.extend([Action::Tick, Action::StepBack, Action::Delete, Action::Edit, Action::Say]);
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        self.step(state, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("never two living things of one object", |_, state: &State| {
+                state.ours().count() <= 1
+            }),
+            Property::always("no request leaves before its intent is stored", |_, state: &State| {
+                !state.unannounced
+            }),
+            Property::always("an object that is gone leaves nothing", |_, state: &State| {
+                let creates = |it: &Request| it.deletes.is_none() && it.answer.is_none();
+                let nothing = state.ours().next().is_none();
+                !state.object.gone || (nothing && !state.requests.iter().any(creates))
+            }),
+            Property::always("what tells nothing is never asked twice", |_, state: &State| {
+                !state.repeated_blindly
+            }),
+            Property::always("an object holds what was made for it", |_, state: &State| {
+                ends::holds_its_own(state)
+            }),
+            Property::always("without more failures all ends well", ends::well),
+        ]
+    }
+}
