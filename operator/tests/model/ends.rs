@@ -73,6 +73,7 @@ fn onward(model: &Model, state: &State) -> Option<State> {
     let processes = (0..state.processes.len()).flat_map(|p| {
         [
             Action::Answer(p),
+            Action::Lose(p),
             Action::Report(p),
             Action::TooLate(p),
             Action::Send(p),

@@ -31,7 +31,11 @@ fn scenarios() -> Vec<(&'static str, Identity, Left)> {
         ("keyed", Identity::Keyed, Left { deletions: 1, edits: 1, ..base }),
         ("keyed, two operators", Identity::Keyed, Left { overlaps: 1, crashes: 0, ..base }),
         ("none", Identity::None, Left { answers: 1, deletions: 1, ..base }),
-        ("none, two operators", Identity::None, Left { answers: 1, overlaps: 1, crashes: 0, ..base }),
+        (
+            "none, two operators",
+            Identity::None,
+            Left { answers: 1, overlaps: 1, crashes: 0, ..base },
+        ),
     ]
 }
 
@@ -47,7 +51,8 @@ fn explore(identity: Identity, budget: Left, off: Option<Rule>) -> Report {
     let model = Model { identity, off, budget, ends: Mutex::new(HashMap::new()) };
     let checker = model.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let found = checker.discoveries().into_iter();
-    let broken = found.map(|(name, path)| (name, path.into_actions())).min_by_key(|(_, path)| path.len());
+    let broken =
+        found.map(|(name, path)| (name, path.into_actions())).min_by_key(|(_, path)| path.len());
     Report { states: checker.unique_state_count(), depth: checker.max_depth(), broken }
 }
 
@@ -82,7 +87,11 @@ fn each_rule_is_needed() {
         }
         match found {
             Some((name, property, path)) => {
-                let _ = writeln!(said, "without {rule:?} ({name}), not so in {} steps: {property}: {path:?}", path.len());
+                let _ = writeln!(
+                    said,
+                    "without {rule:?} ({name}), not so in {} steps: {property}: {path:?}",
+                    path.len()
+                );
             }
             None => idle.push(rule),
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use infrafabric::controllers::cloud_machine::report;
 use infrafabric_crds::CloudMachineStatus;
 use stateright::Property;
 
@@ -108,8 +109,8 @@ impl Model {
             Action::Act(r) => self.act(&mut state, r),
             Action::Refuse(r) => spend(&mut left.refusals).and_then(|()| refuse(&mut state, r)),
             Action::Answer(p) => self.answer(&mut state, p),
-            Action::Lose(p) => spend(&mut left.losses).and_then(|()| self.lose(&mut state, p)),
-            Action::Report(p) => report(&mut state, p),
+            Action::Lose(p) => self.lose(&mut state, p),
+            Action::Report(p) => self.report(&mut state, p),
             Action::Crash(p) => spend(&mut left.crashes).and_then(|()| crash(&mut state, p)),
             Action::Start(p) => start(&mut state, p),
             Action::Show(t) => show(&mut state, t),
@@ -138,7 +139,6 @@ impl Model {
                 state.processes[p].phase = Phase::Written(effect);
             }
             Next::Begin(effect) => state.processes[p].phase = Phase::Decided(effect),
-            Next::Again(effect) => state.processes[p].phase = Phase::Written(effect),
             // Somebody wrote meanwhile: the API server refuses this.
             _ if !process.current || state.object.gone => return None,
             Next::Write(status) => {
@@ -196,7 +196,8 @@ impl Model {
     }
 
     fn act(&self, state: &mut State, r: usize) -> Option<()> {
-        let request = state.requests.get(r).filter(|it| it.answer.is_none())?.clone();
+        let open = |it: &&Request| it.answer.is_none() && state.time <= it.until;
+        let request = state.requests.get(r).filter(open)?.clone();
         let reply = if let Some(id) = request.deletes {
             if state.things[id].living {
                 state.things[id].living = false;
@@ -204,9 +205,8 @@ impl Model {
             }
             Reply::Deleted
         } else {
-            let same = |thing: &Thing| {
-                thing.token == request.token && thing.provider == request.provider
-            };
+            let same =
+                |thing: &Thing| thing.token == request.token && thing.provider == request.provider;
             match state.things.iter().position(same).filter(|_| self.keyed()) {
                 Some(id) if state.things[id].digest == request.digest => Reply::Made(id),
                 Some(_) => Reply::OtherRequest,
@@ -228,8 +228,12 @@ impl Model {
 
     fn lose(&self, state: &mut State, p: usize) -> Option<()> {
         let Phase::Sent(effect) = state.processes[p].phase.clone() else { return None };
-        let request = state.requests.iter_mut().find(|it| it.waits == Some(p));
-        request.into_iter().for_each(|request| request.waits = None);
+        let request = state.requests.iter_mut().find(|it| it.waits == Some(p))?;
+        request.waits = None;
+        // The call's own deadline ends the wait for what never comes.
+        if request.answer.is_some() || state.time <= request.until {
+            spend(&mut state.left.losses)?;
+        }
         self.end(state, p, &effect, None);
         Some(())
     }
@@ -237,7 +241,20 @@ impl Model {
     fn end(&self, state: &mut State, p: usize, effect: &Effect, reply: Option<Reply>) {
         state.lost |= reply.is_none() && !matches!(effect.deed, Deed::Delete(_));
         let status = ended(self, state, &state.processes[p].copy, effect, reply);
-        state.processes[p].phase = Phase::Ended(status);
+        state.processes[p].phase = Phase::Ended(effect.clone(), status);
+    }
+
+    fn report(&self, state: &mut State, p: usize) -> Option<()> {
+        let Phase::Ended(effect, status) = state.processes[p].phase.clone() else { return None };
+        state.processes[p].phase = Phase::Idle;
+        // Who resolved the operation meanwhile knows better, and without its intent first there is none.
+        let stored = state.object.status.operation.as_ref();
+        let is_open = stored.is_some_and(|stored| report::is_open(stored, &effect.operation));
+        let is_open = is_open || self.off(Rule::IntentFirst);
+        if is_open && !state.object.gone && state.object.status != status {
+            state.write(Some(p), |object| object.status = status);
+        }
+        Some(())
     }
 }
 
@@ -282,21 +299,13 @@ fn make(state: &mut State, request: &Request) -> usize {
 
 /// A request to make something finds no room; what a token stands for is there.
 fn refuse(state: &mut State, r: usize) -> Option<()> {
-    let request = state.requests.get(r).filter(|it| it.answer.is_none())?;
+    let open = |it: &&Request| it.answer.is_none() && state.time <= it.until;
+    let request = state.requests.get(r).filter(open)?;
     let known = state.things.iter().any(|thing| thing.token == request.token);
     if request.deletes.is_some() || known {
         return None;
     }
     state.requests[r].answer = Some(Reply::NoCapacity);
-    Some(())
-}
-
-fn report(state: &mut State, p: usize) -> Option<()> {
-    let Phase::Ended(status) = state.processes[p].phase.clone() else { return None };
-    state.processes[p].phase = Phase::Idle;
-    if !state.object.gone && state.object.status != status {
-        state.write(Some(p), |object| object.status = status);
-    }
     Some(())
 }
 
@@ -306,12 +315,8 @@ fn crash(state: &mut State, p: usize) -> Option<()> {
     }
     let creates = |effect: &Effect| !matches!(effect.deed, Deed::Delete(_));
     state.lost |= match &state.processes[p].phase {
-        Phase::Sent(effect) => creates(effect),
         // What it was about to write is known to nobody.
-        Phase::Ended(status) => {
-            let open = state.object.status.operation.as_ref();
-            open.is_some_and(|open| open.verb == "create") && *status != state.object.status
-        }
+        Phase::Sent(effect) | Phase::Ended(effect, _) => creates(effect),
         _ => false,
     };
     for request in state.requests.iter_mut().filter(|request| request.waits == Some(p)) {
@@ -342,8 +347,6 @@ fn show(state: &mut State, t: usize) -> Option<()> {
 
 pub(crate) fn tick(state: &mut State) {
     state.time += 1;
-    let time = state.time;
-    state.requests.retain(|it| it.answer.is_some() || time <= it.until || it.waits.is_some());
 }
 
 fn delete(state: &mut State) {
@@ -380,7 +383,9 @@ fn settle(state: &mut State) {
             thing.settles = None;
         }
     }
-    state.requests.retain(|request| request.waits.is_some() || request.answer.is_none());
+    // What nobody waits for matters only while it may take effect.
+    let may_act = |it: &Request| it.answer.is_none() && time <= it.until;
+    state.requests.retain(|request| request.waits.is_some() || may_act(request));
     for process in state.processes.iter_mut().filter(|process| !process.alive) {
         *process = Process::dead(&state.object);
     }
@@ -392,8 +397,13 @@ impl stateright::Model for Model {
 
     fn init_states(&self) -> Vec<State> {
         let status = CloudMachineStatus { observed_generation: 1, ..CloudMachineStatus::default() };
-        let object =
-            Object { status: kept(status), deleting: false, edited: false, answer: None, gone: false };
+        let object = Object {
+            status: kept(status),
+            deleting: false,
+            edited: false,
+            answer: None,
+            gone: false,
+        };
         let foreign = Thing {
             provider: 0,
             origin: Origin::Foreign,
@@ -441,13 +451,12 @@ impl stateright::Model for Model {
             Property::always("never two living things of one object", |_, state: &State| {
                 state.ours().count() <= 1
             }),
-            Property::always("no request leaves before its intent is stored", |_, state: &State| {
-                !state.unannounced
-            }),
+            Property::always(
+                "no request leaves before its intent is stored",
+                |_, state: &State| !state.unannounced,
+            ),
             Property::always("an object that is gone leaves nothing", |_, state: &State| {
-                let creates = |it: &Request| it.deletes.is_none() && it.answer.is_none();
-                let nothing = state.ours().next().is_none();
-                !state.object.gone || (nothing && !state.requests.iter().any(creates))
+                !state.object.gone || state.ours().next().is_none()
             }),
             Property::always("what tells nothing is never asked twice", |_, state: &State| {
                 !state.repeated_blindly

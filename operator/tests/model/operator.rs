@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use infrafabric::controllers::cloud_machine::act::{self, Acted, Place, What};
-use infrafabric::controllers::cloud_machine::decide::{Decision, decide};
+use infrafabric::controllers::cloud_machine::act::{self, Acted, Place, What, again};
+use infrafabric::controllers::cloud_machine::decide::{Decision, asks_for_another, decide};
 use infrafabric::controllers::cloud_machine::observe::{Found, Observed, Seen};
 use infrafabric::controllers::cloud_machine::report;
 use infrafabric::engine::failover::{Candidate, Failure, Standing};
@@ -41,8 +41,6 @@ pub(crate) enum Next {
     Release,
     /// An effect whose intent is written first.
     Begin(Effect),
-    /// An effect whose intent is written already.
-    Again(Effect),
 }
 
 /// The object as the API gives it.
@@ -66,9 +64,9 @@ fn machine(object: &Object) -> CloudMachine {
         };
         BTreeMap::from([(RESOLVE_ANNOTATION.to_owned(), text)])
     });
-    machine.metadata.deletion_timestamp = object.deleting.then(|| {
-        serde_json::from_value(json!("2027-01-15T08:00:00Z")).expect("a time")
-    });
+    machine.metadata.deletion_timestamp = object
+        .deleting
+        .then(|| serde_json::from_value(json!("2027-01-15T08:00:00Z")).expect("a time"));
     machine.status = Some((*object.status).clone());
     machine
 }
@@ -236,11 +234,12 @@ pub(crate) fn look(model: &Model, state: &State, process: &Process) -> Next {
         }
         Decision::Repeat(open) => {
             if digest(copy) != open.request_digest && !model.off(Rule::SameRequest) {
-                return plain(What::Unknown { message: "it would be another request".to_owned() });
+                return plain(What::Held(asks_for_another(&open, "")));
             }
             let token = salted(model, state, open.token.clone());
-            let open = Operation { token, request_digest: digest(copy), ..open };
-            Next::Again(effect(Deed::Repeat, open))
+            let open = Operation { token, ..again(open, now) };
+            let open = Operation { request_digest: digest(copy), ..open };
+            Next::Begin(effect(Deed::Repeat, open))
         }
         Decision::Forget(open) => plain(What::Forgotten { operation: Box::new(open) }),
         Decision::Delete { external_id } => {
@@ -305,11 +304,7 @@ fn place(provider: &str) -> Place {
 }
 
 /// The status with the intent of an effect, as it is written before the request leaves.
-pub(crate) fn intended(
-    state: &State,
-    copy: &Object,
-    effect: &Effect,
-) -> Kept<CloudMachineStatus> {
+pub(crate) fn intended(state: &State, copy: &Object, effect: &Effect) -> Kept<CloudMachineStatus> {
     kept(report::with_intent(&machine(copy), &effect.operation, state.now()))
 }
 
@@ -373,4 +368,3 @@ fn error(class: Class) -> AdapterError {
         source: None,
     }
 }
-

@@ -140,7 +140,7 @@ pub(crate) enum Phase {
     /// The request is under way.
     Sent(Effect),
     /// It ended; the status is written next.
-    Ended(Kept<CloudMachineStatus>),
+    Ended(Effect, Kept<CloudMachineStatus>),
 }
 
 /// An effect under way.

@@ -1,6 +1,7 @@
 //! Performs one decision. Only this module makes an [`Acted`], so that status cannot claim what did
 //! not happen.
 
+use chrono::{DateTime, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineVerb};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::JournalError;
@@ -312,14 +313,22 @@ async fn create(
     Ok(effect.acted(what))
 }
 
+/// An open operation that is asked for again: what leaves now may be under way as long as the first one
+/// was.
+#[doc(hidden)]
+pub fn again(open: Operation, now: DateTime<Utc>) -> Operation {
+    Operation { started_at: now, witness_index: None, ..open }
+}
+
 /// Asks again for what an open operation asked for, with the same token: where nothing else tells what
 /// became of it, the provider answers with what it made the first time.
 async fn repeat(
     machine: &CloudMachine,
     observed: &Observed,
-    open: Operation,
+    first: Operation,
     context: &Context,
 ) -> Result<Acted, ActError> {
+    let open = again(first.clone(), context.now());
     let Some(account) = &observed.account else { return Ok(Acted::plain(What::Superseded)) };
     let unknown = |why: String| {
         let message = format!("the answer of {} to create was lost; {why}", open.provider);
@@ -351,11 +360,12 @@ async fn repeat(
     };
     account.refusal.note(error.class);
     let journal = error.source.as_ref().and_then(|source| source.downcast_ref::<JournalError>());
+    if let Some(JournalError::Changed) = journal {
+        return Ok(Acted::plain(What::Superseded));
+    }
     if let Some(JournalError::Differs) = journal {
-        return Ok(unknown(format!(
-            "asked again it would be another request, so the provider cannot tell; look there for what it made at {} and say which it is, or that there is none: the annotation {RESOLVE_ANNOTATION}",
-            open.started_at.format("%Y-%m-%d %H:%M:%S UTC")
-        )));
+        let hold = super::decide::asks_for_another(&first, RESOLVE_ANNOTATION);
+        return Ok(Acted::plain(What::Held(hold)));
     }
     let what = match error.class {
         // The key's own answer: nothing was made.

@@ -334,6 +334,18 @@ fn resolve(machine: &CloudMachine, operation: &Operation, observed: &Observed) -
     }
 }
 
+/// How the object stands whose open operation cannot be asked again: it would be another request, so
+/// the provider cannot tell.
+pub fn asks_for_another(operation: &Operation, annotation: &str) -> Hold {
+    let message = format!(
+        "the answer of {} to create was lost; asked again it would be another request, so the provider cannot tell; look there for what it made at {} and say which it is, or that there is none: the annotation {annotation}",
+        operation.provider,
+        operation.started_at.format("%Y-%m-%d %H:%M:%S UTC")
+    );
+    let (state, reason) = (State::Creating, reason::OUTCOME_UNKNOWN);
+    Hold { state, reason, message, phase: Phase::Stalled, again_at: None, drift: None }
+}
+
 /// The machine exists: say how it is.
 fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
     let known = status.state.unwrap_or(State::Creating);

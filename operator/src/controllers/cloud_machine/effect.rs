@@ -62,7 +62,7 @@ impl<'a> Effect<'a> {
         effect
     }
 
-    /// Begins the same one again: its intent stands in the status, and its request must be the same.
+    /// Begins the same one again: its request must be the same.
     pub(super) fn again(
         machine: &'a CloudMachine,
         account: &'a OpenAccount,
@@ -71,7 +71,7 @@ impl<'a> Effect<'a> {
     ) -> Self {
         let forgotten =
             Forgotten { token: open.token.clone(), request_digest: open.request_digest.clone() };
-        let effect = Self::beneath(machine, account, open, context);
+        let effect = Self::new(machine, account, open, context);
         Self { forgotten: Some(forgotten), ..effect }
     }
 

@@ -18,6 +18,9 @@ use super::observe::{Observed, Seen};
 use crate::context::Context;
 use crate::engine::failover::{self, Failure};
 
+/// How often a status is written again when somebody else changed the object in between.
+const CONFLICTS: u32 = 4;
+
 /// The status after the deed. Pure.
 pub fn status(
     machine: &CloudMachine,
@@ -351,21 +354,24 @@ pub async fn report(
     events(machine, acted, context).await;
     interest(machine, observed, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
-    let after_intent = acted.intent.is_some();
-    if !after_intent && machine.status.as_ref() == Some(&next) {
+    if let Some(intent) = &acted.intent {
+        return apply_onto(machine, intent, &next, context).await;
+    }
+    if machine.status.as_ref() == Some(&next) {
         return Ok(());
     }
-    if after_intent {
-        // The version that was decided on is older than our own intent; nobody else writes status.
-        apply_any_version(machine, &next, context).await
-    } else {
-        match apply(machine, &next, context).await {
-            Ok(()) => Ok(()),
-            // Somebody changed the object: its event comes.
-            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => Ok(()),
-            Err(error) => Err(error),
-        }
+    match apply(machine, &next, context).await {
+        Ok(()) => Ok(()),
+        // Somebody changed the object: its event comes.
+        Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+/// Whether the operation in a stored status is still the one whose intent was written. One that was
+/// resolved meanwhile, by another operator while this one stood still, is not written over.
+pub fn is_open(stored: &Operation, intent: &Operation) -> bool {
+    stored.token == intent.token && stored.started_at == intent.started_at
 }
 
 fn interest(
@@ -467,12 +473,31 @@ pub async fn apply(
     write(machine, status, machine.resource_version(), context).await
 }
 
-async fn apply_any_version(
+/// Applies the whole status on top of our own intent, whatever else of the object changed since.
+async fn apply_onto(
     machine: &CloudMachine,
+    intent: &Operation,
     status: &CloudMachineStatus,
     context: &Context,
 ) -> Result<(), kube::Error> {
-    write(machine, status, None, context).await
+    let api: Api<CloudMachine> =
+        Api::namespaced(context.client.clone(), &machine.namespace().unwrap_or_default());
+    let mut conflicts = 0;
+    loop {
+        let stored = api.get_opt(&machine.name_any()).await?;
+        let stored = stored.filter(|stored| stored.uid() == machine.uid());
+        let Some(stored) = stored else { return Ok(()) };
+        let open = stored.status.as_ref().and_then(|status| status.operation.as_ref());
+        if !open.is_some_and(|open| is_open(open, intent)) {
+            return Ok(());
+        }
+        match write(machine, status, stored.resource_version(), context).await {
+            Err(kube::Error::Api(status)) if status.code == 409 && conflicts < CONFLICTS => {
+                conflicts += 1;
+            }
+            result => return result,
+        }
+    }
 }
 
 async fn write(
