@@ -114,7 +114,7 @@ impl Model {
             Action::Crash(p) => spend(&mut left.crashes).and_then(|()| crash(&mut state, p)),
             Action::Start(p) => start(&mut state, p),
             Action::Show(t) => show(&mut state, t),
-            Action::Tick => spend(&mut left.ticks).map(|()| tick(&mut state)),
+            Action::Tick => pass(&mut state),
             Action::StepBack => spend(&mut left.steps_back).map(|()| state.behind += 1),
             Action::Delete => spend(&mut left.deletions).map(|()| delete(&mut state)),
             Action::Edit => spend(&mut left.edits).and_then(|()| edit(&mut state)),
@@ -135,7 +135,7 @@ impl Model {
         }
         match look(self, state, process) {
             Next::Nothing => return None,
-            Next::Begin(effect) if self.off(Rule::IntentFirst) => {
+            Next::Begin(effect) if self.is_unwritten(&effect) => {
                 state.processes[p].phase = Phase::Written(effect);
             }
             Next::Begin(effect) => state.processes[p].phase = Phase::Decided(effect),
@@ -150,6 +150,12 @@ impl Model {
             Next::Release => state.write(Some(p), |object| object.gone = true),
         }
         Some(())
+    }
+
+    /// Whether the intent of an effect is not written, or not again.
+    fn is_unwritten(&self, effect: &Effect) -> bool {
+        let repeats = effect.deed == Deed::Repeat;
+        self.off(Rule::IntentFirst) || (repeats && self.off(Rule::RepeatAnew))
     }
 
     fn intend(&self, state: &mut State, p: usize) -> Option<()> {
@@ -239,7 +245,7 @@ impl Model {
     }
 
     fn end(&self, state: &mut State, p: usize, effect: &Effect, reply: Option<Reply>) {
-        state.lost |= reply.is_none() && !matches!(effect.deed, Deed::Delete(_));
+        state.lost |= reply.is_none() && is_open_create(state, effect);
         let status = ended(self, state, &state.processes[p].copy, effect, reply);
         state.processes[p].phase = Phase::Ended(effect.clone(), status);
     }
@@ -250,12 +256,19 @@ impl Model {
         // Who resolved the operation meanwhile knows better, and without its intent first there is none.
         let stored = state.object.status.operation.as_ref();
         let is_open = stored.is_some_and(|stored| report::is_open(stored, &effect.operation));
-        let is_open = is_open || self.off(Rule::IntentFirst);
+        let is_open = is_open || self.off(Rule::IntentFirst) || self.off(Rule::OwnIntent);
         if is_open && !state.object.gone && state.object.status != status {
             state.write(Some(p), |object| object.status = status);
         }
         Some(())
     }
+}
+
+/// Whether what an effect makes is open: nobody resolved it meanwhile.
+fn is_open_create(state: &State, effect: &Effect) -> bool {
+    let stored = state.object.status.operation.as_ref();
+    let is_open = stored.is_some_and(|stored| report::is_open(stored, &effect.operation));
+    is_open && !matches!(effect.deed, Deed::Delete(_))
 }
 
 fn provider(effect: &Effect) -> usize {
@@ -310,13 +323,14 @@ fn refuse(state: &mut State, r: usize) -> Option<()> {
 }
 
 fn crash(state: &mut State, p: usize) -> Option<()> {
-    if !state.processes[p].alive {
+    // Between two reconciles, and before it wrote anything, its death changes nothing.
+    let unmoved = matches!(state.processes[p].phase, Phase::Idle | Phase::Decided(_));
+    if unmoved || !state.processes[p].alive {
         return None;
     }
-    let creates = |effect: &Effect| !matches!(effect.deed, Deed::Delete(_));
     state.lost |= match &state.processes[p].phase {
         // What it was about to write is known to nobody.
-        Phase::Sent(effect) | Phase::Ended(effect, _) => creates(effect),
+        Phase::Sent(effect) | Phase::Ended(effect, _) => is_open_create(state, effect),
         _ => false,
     };
     for request in state.requests.iter_mut().filter(|request| request.waits == Some(p)) {
@@ -326,13 +340,17 @@ fn crash(state: &mut State, p: usize) -> Option<()> {
     Some(())
 }
 
-/// A process starts where none runs, or beside another one.
+/// A process starts where none runs, or beside one that is in the middle of something.
 fn start(state: &mut State, p: usize) -> Option<()> {
     if state.processes[p].alive {
         return None;
     }
-    if state.processes.iter().any(|process| process.alive) {
-        spend(&mut state.left.overlaps)?;
+    match state.processes.iter().find(|process| process.alive) {
+        Some(other) if other.phase == Phase::Idle => return None,
+        Some(_) => spend(&mut state.left.overlaps)?,
+        // Which of two is the same.
+        None if p > 0 => return None,
+        None => {}
     }
     state.processes[p] = Process::started(&state.object);
     Some(())
@@ -342,6 +360,17 @@ fn show(state: &mut State, t: usize) -> Option<()> {
     let thing = &mut state.things[t];
     thing.settles.take()?;
     thing.shown = thing.living;
+    Some(())
+}
+
+/// Time passes; before anything is decided it changes nothing.
+fn pass(state: &mut State) -> Option<()> {
+    let idle = state.processes.iter().all(|process| process.phase == Phase::Idle);
+    if idle && state.time == 0 && state.object.status.operation.is_none() {
+        return None;
+    }
+    spend(&mut state.left.ticks)?;
+    tick(state);
     Some(())
 }
 

@@ -237,7 +237,8 @@ pub(crate) fn look(model: &Model, state: &State, process: &Process) -> Next {
                 return plain(What::Held(asks_for_another(&open, "")));
             }
             let token = salted(model, state, open.token.clone());
-            let open = Operation { token, ..again(open, now) };
+            let open = if model.off(Rule::RepeatAnew) { open } else { again(open, now) };
+            let open = Operation { token, ..open };
             let open = Operation { request_digest: digest(copy), ..open };
             Next::Begin(effect(Deed::Repeat, open))
         }

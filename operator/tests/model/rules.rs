@@ -23,23 +23,29 @@ pub(crate) enum Rule {
     ResolveBeforeRelease,
     /// A token is used again for the same request only.
     SameRequest,
+    /// What an effect came to is written only over its own intent.
+    OwnIntent,
+    /// Asking again is an effect with an intent, a version and a wait of its own.
+    RepeatAnew,
     /// What is adopted carries the object's marks.
     OwnMarks,
 }
 
 impl Rule {
-    /// All of them.
-    pub(crate) const ALL: [Self; 11] = [
-        Self::IntentFirst,
-        Self::WaitForTheLag,
-        Self::WaitForTheCall,
-        Self::OneToken,
-        Self::NoGuess,
-        Self::OwnWrites,
-        Self::OneVersion,
-        Self::UnknownIsNoFailure,
-        Self::ResolveBeforeRelease,
-        Self::SameRequest,
-        Self::OwnMarks,
+    /// All of them, each with the scenario that shows what it is for.
+    pub(crate) const ALL: [(Self, &'static str); 13] = [
+        (Self::IntentFirst, "tag"),
+        (Self::WaitForTheLag, "tag"),
+        (Self::WaitForTheCall, "tag"),
+        (Self::OneToken, "keyed"),
+        (Self::NoGuess, "tag, copied"),
+        (Self::OwnWrites, "keyed"),
+        (Self::OneVersion, "tag, two operators"),
+        (Self::UnknownIsNoFailure, "tag"),
+        (Self::ResolveBeforeRelease, "tag"),
+        (Self::SameRequest, "keyed, edited"),
+        (Self::OwnIntent, "tag, two operators"),
+        (Self::RepeatAnew, "keyed"),
+        (Self::OwnMarks, "tag"),
     ];
 }
