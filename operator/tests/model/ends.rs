@@ -1,5 +1,7 @@
 //! Where it ends: what a state says of itself, and what becomes of it without more failures.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use infrafabric_crds::CloudMachineStatus;
 use infrafabric_crds::cloud_machine::{State as Life, reason};
 use infrafabric_crds::condition::{self, Condition, READY, STALLED};
@@ -51,10 +53,13 @@ pub(crate) fn well(model: &Model, state: &State) -> bool {
     let last = state.time + LONG;
     let mut known = model.ends.lock().expect("nobody panicked with it");
     let is_well = loop {
-        if let Some(is_well) = known.get(&state) {
+        let mut hasher = DefaultHasher::new();
+        state.hash(&mut hasher);
+        let key = hasher.finish();
+        if let Some(is_well) = known.get(&key) {
             break *is_well;
         }
-        way.push(state.clone());
+        way.push(key);
         match onward(model, &state) {
             Some(next) => state = next,
             None if is_end(&state) => break true,
@@ -62,7 +67,7 @@ pub(crate) fn well(model: &Model, state: &State) -> bool {
             None => tick(&mut state),
         }
     };
-    known.extend(way.into_iter().map(|state| (state, is_well)));
+    known.extend(way.into_iter().map(|key| (key, is_well)));
     is_well
 }
 
