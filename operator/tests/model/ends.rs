@@ -1,13 +1,11 @@
 //! Where it ends: what a state says of itself, and what becomes of it without more failures.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use infrafabric_crds::CloudMachineStatus;
 use infrafabric_crds::cloud_machine::{State as Life, reason};
 use infrafabric_crds::condition::{self, Condition, READY, STALLED};
 
 use crate::model::{Action, Model, tick};
-use crate::state::{Left, Origin, State, Ticks};
+use crate::state::{Left, Origin, State, Ticks, hash};
 
 /// Longer than everything that is waited for.
 const LONG: Ticks = 120;
@@ -53,9 +51,7 @@ pub(crate) fn well(model: &Model, state: &State) -> bool {
     let last = state.time + LONG;
     let mut known = model.ends.lock().expect("nobody panicked with it");
     let is_well = loop {
-        let mut hasher = DefaultHasher::new();
-        state.hash(&mut hasher);
-        let key = hasher.finish();
+        let key = hash(&state);
         if let Some(is_well) = known.get(&key) {
             break *is_well;
         }

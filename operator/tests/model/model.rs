@@ -11,7 +11,7 @@ use crate::operator::{Next, ended, intended, look};
 use crate::rules::Rule;
 use crate::state::{
     CALL, Deed, Effect, LAG, Left, Object, Origin, Phase, Process, Reply, Request, Said, State,
-    Thing, kept,
+    Thing, hash, kept,
 };
 use crate::{ends, operator};
 
@@ -39,6 +39,8 @@ pub(crate) struct Model {
     pub(crate) foresees: bool,
     /// From which states, by their hash, all ends well, as far as it is known.
     pub(crate) ends: Mutex<HashMap<u64, bool>>,
+    /// What looks led to, by the hash of what was seen: most differ in nothing that a look sees.
+    pub(crate) looks: Mutex<HashMap<u64, Next>>,
 }
 
 /// One step; a number is the place of a process, a request or a thing.
@@ -135,7 +137,7 @@ impl Model {
         if !process.alive || process.phase != Phase::Idle || process.copy.gone || held_back {
             return None;
         }
-        match look(self, state, process) {
+        match self.looked(state, process) {
             Next::Nothing => return None,
             Next::Begin(effect) if self.is_unwritten(&effect) => {
                 state.processes[p].phase = Phase::Written(effect);
@@ -152,6 +154,12 @@ impl Model {
             Next::Release => state.write(Some(p), |object| object.gone = true),
         }
         Some(())
+    }
+
+    fn looked(&self, state: &State, process: &Process) -> Next {
+        let key = hash(&(state.time, state.behind, &state.things, &process.copy));
+        let mut looks = self.looks.lock().expect("nobody panicked with it");
+        looks.entry(key).or_insert_with(|| look(self, state, process)).clone()
     }
 
     /// Whether the intent of an effect is not written, or not again.

@@ -30,6 +30,7 @@ pub(crate) const PROVIDERS: [&str; 2] = ["a", "b"];
 const UID: &str = "7f0d2c1e-1111-2222-3333-444455556666";
 
 /// What a look leads to.
+#[derive(Clone)]
 pub(crate) enum Next {
     /// The object stands as it is written.
     Nothing,

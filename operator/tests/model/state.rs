@@ -30,6 +30,13 @@ pub(crate) fn span(ticks: Ticks) -> TimeDelta {
     TimeDelta::seconds(TICK_SECONDS * i64::from(ticks))
 }
 
+/// The hash of a value; no two of the few that are compared by it are the same.
+pub(crate) fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A value of the product, compared by what it says when written.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept<T> {
@@ -40,9 +47,7 @@ pub(crate) struct Kept<T> {
 impl<T: Serialize> Kept<T> {
     pub(crate) fn new(value: T) -> Self {
         let text = serde_json::to_string(&value).expect("it is written to the API");
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        Self { value: Arc::new(value), key: hasher.finish() }
+        Self { value: Arc::new(value), key: hash(&text) }
     }
 }
 
