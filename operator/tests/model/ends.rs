@@ -4,8 +4,9 @@ use infrafabric_crds::CloudMachineStatus;
 use infrafabric_crds::cloud_machine::{State as Life, reason};
 use infrafabric_crds::condition::{self, Condition, READY, STALLED};
 
-use crate::model::{Action, Model, tick};
+use crate::model::{Action, Model, moves};
 use crate::state::{Left, Origin, State, Ticks, hash};
+use crate::steps::tick;
 
 /// Longer than everything that is waited for.
 const LONG: Ticks = 120;
@@ -71,20 +72,12 @@ pub(crate) fn well(model: &Model, state: &State) -> bool {
 fn onward(model: &Model, state: &State) -> Option<State> {
     let requests = (0..state.requests.len()).map(Action::Act);
     let things = (1..state.things.len()).map(Action::Show);
-    let processes = (0..state.processes.len()).flat_map(|p| {
-        [
-            Action::Answer(p),
-            Action::Lose(p),
-            Action::Report(p),
-            Action::TooLate(p),
-            Action::Send(p),
-            Action::Intend(p),
-            Action::Sync(p),
-        ]
-    });
-    let looks = (0..state.processes.len()).map(Action::Look);
+    let looks = |action: &Action| matches!(action, Action::Look(_));
     // A second one starts only where none runs.
-    let starts = state.processes.iter().all(|process| !process.alive).then_some(Action::Start(0));
-    let mut all = requests.chain(things).chain(processes).chain(starts).chain(looks);
+    let none_runs = state.processes.iter().all(|process| !process.alive);
+    let starts = |action: &Action| matches!(action, Action::Start(_)) && !none_runs;
+    let all = state.processes.iter().enumerate().flat_map(|(p, process)| moves(process, p));
+    let (last, first): (Vec<_>, Vec<_>) = all.filter(|action| !starts(action)).partition(looks);
+    let mut all = requests.chain(things).chain(first).chain(last);
     all.find_map(|action| model.step(state, action))
 }

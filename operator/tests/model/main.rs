@@ -7,6 +7,7 @@ mod model;
 mod operator;
 mod rules;
 mod state;
+mod steps;
 
 use std::sync::Mutex;
 use std::time::Instant;
