@@ -60,12 +60,15 @@ pub fn status(
             );
             let deleting = machine.metadata.deletion_timestamp.is_some();
             let message = format!("{}: {}", place.provider, failure.message);
-            if deleting {
-                standing(State::Deleting, reason::DELETING, message)
-            } else {
+            // A deletion stays open until its end; a create that was refused made nothing.
+            if !deleting || attempt.is_some() {
                 status.operation = None;
                 status.attempt = attempt.unwrap_or(status.attempt);
                 status.forgotten = None;
+            }
+            if deleting {
+                standing(State::Deleting, reason::DELETING, message)
+            } else {
                 match &status.active {
                     // A change that was refused: the machine is as it was.
                     Some(_) => super::decide::unsettled(&status, ready_message(&status)),
