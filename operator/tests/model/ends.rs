@@ -4,9 +4,9 @@ use infrafabric_crds::CloudMachineStatus;
 use infrafabric_crds::cloud_machine::{State as Life, reason};
 use infrafabric_crds::condition::{self, Condition, READY, STALLED};
 
+use crate::adversary::tick;
 use crate::model::{Action, Model, moves};
 use crate::state::{Left, Origin, State, Ticks, hash};
-use crate::steps::tick;
 
 /// Longer than everything that is waited for.
 const LONG: Ticks = 120;

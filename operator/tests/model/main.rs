@@ -2,8 +2,10 @@
 //! and see old copies, answers that are lost, lists that lag, clocks that are set back, people who
 //! delete, edit and answer. All rules together hold; each one switched off has a counterexample.
 
+mod adversary;
 mod ends;
 mod model;
+mod observe;
 mod operator;
 mod rules;
 mod state;

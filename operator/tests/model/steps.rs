@@ -2,13 +2,14 @@
 
 use infrafabric::controllers::cloud_machine::report;
 
-use crate::ends;
-use crate::model::{Action, Identity, Model};
-use crate::operator::{Next, PROVIDERS, ended, intended, look};
-use crate::rules::Rule;
-use crate::state::{
-    CALL, Deed, Effect, LAG, Origin, Phase, Process, Reply, Request, Said, State, Thing, hash,
+use crate::adversary::{
+    copy, crash, delete, edit, make, pass, refuse, say, settle, show, spend, start,
 };
+use crate::model::{Action, Identity, Model};
+use crate::observe;
+use crate::operator::{Next, ended, intended, look};
+use crate::rules::Rule;
+use crate::state::{CALL, Deed, Effect, LAG, Phase, Process, Reply, Request, State, Thing, hash};
 
 impl Model {
     fn keyed(&self) -> bool {
@@ -114,7 +115,7 @@ impl Model {
             state.repeated_blindly |= state.lost && self.identity == Identity::None;
         }
         state.requests.push(Request {
-            provider: provider(&effect),
+            provider: observe::provider(&operation.provider),
             deletes,
             token: operation.token.clone(),
             digest: operation.request_digest.clone(),
@@ -190,20 +191,10 @@ impl Model {
 }
 
 /// Whether what an effect makes is open: nobody resolved it meanwhile.
-fn is_open_create(state: &State, effect: &Effect) -> bool {
+pub(crate) fn is_open_create(state: &State, effect: &Effect) -> bool {
     let stored = state.object.status.operation.as_ref();
     let is_open = stored.is_some_and(|stored| report::is_open(stored, &effect.operation));
     is_open && !matches!(effect.deed, Deed::Delete(_))
-}
-
-fn provider(effect: &Effect) -> usize {
-    let name = &effect.operation.provider;
-    PROVIDERS.iter().position(|known| known == name).expect("a candidate")
-}
-
-fn spend(left: &mut u8) -> Option<()> {
-    *left = left.checked_sub(1)?;
-    Some(())
 }
 
 fn sync(state: &mut State, p: usize) -> Option<()> {
@@ -220,127 +211,4 @@ fn sync(state: &mut State, p: usize) -> Option<()> {
 fn too_late(state: &mut State, p: usize) -> Option<()> {
     let late = matches!(&state.processes[p].phase, Phase::Written(effect) if state.time > effect.began + CALL);
     late.then(|| state.processes[p].phase = Phase::Idle)
-}
-
-fn make(state: &mut State, request: &Request) -> usize {
-    state.things.push(Thing {
-        provider: request.provider,
-        origin: Origin::Ours,
-        token: request.token.clone(),
-        digest: request.digest.clone(),
-        living: true,
-        shown: false,
-        settles: Some(state.time + LAG),
-    });
-    state.things.len() - 1
-}
-
-/// A request to make something finds no room; what a token stands for is there.
-fn refuse(state: &mut State, r: usize) -> Option<()> {
-    let open = |it: &&Request| it.answer.is_none() && state.time <= it.until;
-    let request = state.requests.get(r).filter(open)?;
-    let known = state.things.iter().any(|thing| thing.token == request.token);
-    if request.deletes.is_some() || known {
-        return None;
-    }
-    state.requests[r].answer = Some(Reply::NoCapacity);
-    Some(())
-}
-
-fn crash(state: &mut State, p: usize) -> Option<()> {
-    // Between two reconciles, and before it wrote anything, its death changes nothing.
-    let unmoved = matches!(state.processes[p].phase, Phase::Idle | Phase::Decided(_));
-    if unmoved || !state.processes[p].alive {
-        return None;
-    }
-    state.lost |= match &state.processes[p].phase {
-        // What it was about to write is known to nobody.
-        Phase::Sent(effect) | Phase::Ended(effect, _) => is_open_create(state, effect),
-        _ => false,
-    };
-    for request in state.requests.iter_mut().filter(|request| request.waits == Some(p)) {
-        request.waits = None;
-    }
-    state.processes[p] = Process::dead(&state.object);
-    Some(())
-}
-
-/// A process starts where none runs, or beside one that is in the middle of something.
-fn start(state: &mut State, p: usize) -> Option<()> {
-    if state.processes[p].alive {
-        return None;
-    }
-    match state.processes.iter().find(|process| process.alive) {
-        Some(other) if other.phase == Phase::Idle => return None,
-        Some(_) => spend(&mut state.left.overlaps)?,
-        // Which of two is the same.
-        None if p > 0 => return None,
-        None => {}
-    }
-    state.processes[p] = Process::started(&state.object);
-    Some(())
-}
-
-fn show(state: &mut State, t: usize) -> Option<()> {
-    let thing = &mut state.things[t];
-    thing.settles.take()?;
-    thing.shown = thing.living;
-    Some(())
-}
-
-/// Time passes; before anything is decided it changes nothing.
-fn pass(state: &mut State) -> Option<()> {
-    let idle = state.processes.iter().all(|process| process.phase == Phase::Idle);
-    if idle && state.time == 0 && state.object.status.operation.is_none() {
-        return None;
-    }
-    spend(&mut state.left.ticks)?;
-    tick(state);
-    Some(())
-}
-
-pub(crate) fn tick(state: &mut State) {
-    state.time += 1;
-}
-
-fn delete(state: &mut State) {
-    state.write(None, |object| object.deleting = true);
-}
-
-fn edit(state: &mut State) -> Option<()> {
-    (!state.object.edited).then(|| state.write(None, |object| object.edited = true))
-}
-
-fn copy(state: &mut State, t: usize) -> Option<()> {
-    let thing = state.things.get(t).filter(|it| it.living && it.shown)?;
-    let copy = Thing { origin: Origin::Copied, token: String::new(), ..thing.clone() };
-    state.things.push(copy);
-    Some(())
-}
-
-/// A person answers when asked, and says the truth.
-fn say(state: &mut State) -> Option<()> {
-    if state.object.gone || state.object.answer.is_some() || !ends::asks(&state.object.status) {
-        return None;
-    }
-    let answer = state.ours().next().map_or(Said::Forget, Said::Adopt);
-    state.write(None, |object| object.answer = Some(answer));
-    Some(())
-}
-
-/// What has no more meaning is the same for all states.
-fn settle(state: &mut State) {
-    let time = state.time;
-    for thing in &mut state.things {
-        if thing.settles.is_some_and(|at| at <= time) || thing.living == thing.shown {
-            thing.shown = thing.living;
-            thing.settles = None;
-        }
-    }
-    // What nobody waits for matters only while it may take effect.
-    let may_act = |it: &Request| it.answer.is_none() && time <= it.until;
-    state.requests.retain(|request| request.waits.is_some() || may_act(request));
-    for process in state.processes.iter_mut().filter(|process| !process.alive) {
-        *process = Process::dead(&state.object);
-    }
 }
