@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use infrafabric::engine::halt::STOP;
+use infrafabric_adapters::clock::{Clock as _, SystemClock};
 use infrafabric_crds::{CloudMachine, Provider, RESOLVE_ANNOTATION};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams};
@@ -14,6 +15,11 @@ use serde_json::json;
 use crate::say;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What is told of a leftover.
+const HEAD: [&str; 6] = ["NAMESPACE", "PROVIDER", "REGION", "ID", "NAME", "SINCE"];
+/// After this time even a provider that cannot be asked has done what it was asked for.
+const FORGOTTEN_AFTER: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
 /// Which cluster.
 #[derive(clap::Args)]
@@ -148,6 +154,18 @@ pub(crate) async fn resolve(resolve: Resolve) -> Result {
         let said = "has no operation whose outcome is unknown: nothing to resolve";
         return Err(format!("CloudMachine {name} in {namespace} {said}").into());
     };
+    let ready = machine.status.iter().flat_map(|status| &status.conditions);
+    let asked = ready.into_iter().any(|one| one.type_ == "Stalled" && one.status == "True");
+    let age = SystemClock.now() - open.started_at;
+    if resolve.answer.forget && !asked && age < FORGOTTEN_AFTER {
+        let since = age.num_seconds();
+        return Err(format!(
+            "the create at {} of {since} s ago may still be under way or be found by itself: nobody can know yet that it made nothing; look again when the object is Stalled, or after {} minutes",
+            open.provider,
+            FORGOTTEN_AFTER.num_minutes()
+        )
+        .into());
+    }
     let answer = match resolve.answer.adopt {
         Some(id) => format!("adopt={id}"),
         None => "forget".to_owned(),
@@ -186,7 +204,6 @@ pub(crate) async fn leftovers(leftovers: Leftovers) -> Result {
             })
         })
         .collect();
-    const HEAD: [&str; 6] = ["NAMESPACE", "PROVIDER", "REGION", "ID", "NAME", "SINCE"];
     match leftovers.output {
         Output::Json => {
             let keys = HEAD.map(str::to_ascii_lowercase);

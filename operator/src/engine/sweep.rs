@@ -45,12 +45,12 @@ impl Living {
             };
             let status = machine.status.as_ref();
             let active = status.and_then(|status| status.active.as_ref());
-            let owned = Owned {
+            let thing = Owned {
                 active: active.map(|active| active.external_id.clone()),
                 open: status.is_some_and(|status| status.operation.is_some()),
             };
-            by_mark.insert(owner.uid_mark(), owned.clone());
-            by_mark.insert(owner.name_mark(), owned);
+            by_mark.insert(owner.uid_mark(), thing.clone());
+            by_mark.insert(owner.name_mark(), thing);
         }
         Self { by_mark }
     }

@@ -1,6 +1,7 @@
 //! Performs one decision. Only this module makes an [`Acted`], so that status cannot claim what did
 //! not happen.
 
+use chrono::{DateTime, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineVerb};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::JournalError;
@@ -32,11 +33,14 @@ pub struct Acted {
     pub(super) witness: Option<WitnessRef>,
     /// The intent that was written before the deed.
     pub(super) intent: Option<Operation>,
+    /// The version that the object had with that intent in it.
+    pub(super) version: Option<String>,
 }
 
 /// The kinds of deed.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(super) enum What {
+pub enum What {
     /// Nothing; the object stands like this.
     Held(Hold),
     /// The object changed meanwhile, or was changed by the deed itself: its event comes.
@@ -66,8 +70,9 @@ pub(super) enum What {
 }
 
 /// Where something was tried.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub struct Place {
     pub provider: String,
     pub region: String,
     pub size: Option<String>,
@@ -104,8 +109,14 @@ pub enum ActError {
 }
 
 impl Acted {
+    /// For the model check, which acts on a model of the world.
+    #[doc(hidden)]
+    pub fn modelled(what: What, intent: Option<Operation>) -> Self {
+        Self { what, witness: None, intent, version: None }
+    }
+
     fn plain(what: What) -> Self {
-        Self { what, witness: None, intent: None }
+        Self { what, witness: None, intent: None, version: None }
     }
 }
 
@@ -307,14 +318,22 @@ async fn create(
     Ok(effect.acted(what))
 }
 
+/// An open operation that is asked for again: what leaves now may be under way as long as the first one
+/// was.
+#[doc(hidden)]
+pub fn again(open: Operation, now: DateTime<Utc>) -> Operation {
+    Operation { started_at: now, witness_index: None, ..open }
+}
+
 /// Asks again for what an open operation asked for, with the same token: where nothing else tells what
 /// became of it, the provider answers with what it made the first time.
 async fn repeat(
     machine: &CloudMachine,
     observed: &Observed,
-    open: Operation,
+    first: Operation,
     context: &Context,
 ) -> Result<Acted, ActError> {
+    let open = again(first.clone(), context.now());
     let Some(account) = &observed.account else { return Ok(Acted::plain(What::Superseded)) };
     let unknown = |why: String| {
         let message = format!("the answer of {} to create was lost; {why}", open.provider);
@@ -346,11 +365,12 @@ async fn repeat(
     };
     account.refusal.note(error.class);
     let journal = error.source.as_ref().and_then(|source| source.downcast_ref::<JournalError>());
+    if let Some(JournalError::Changed) = journal {
+        return Ok(Acted::plain(What::Superseded));
+    }
     if let Some(JournalError::Differs) = journal {
-        return Ok(unknown(format!(
-            "asked again it would be another request, so the provider cannot tell; look there for what it made at {} and say which it is, or that there is none: the annotation {RESOLVE_ANNOTATION}",
-            open.started_at.format("%Y-%m-%d %H:%M:%S UTC")
-        )));
+        let hold = super::decide::asks_for_another(&first, RESOLVE_ANNOTATION);
+        return Ok(Acted::plain(What::Held(hold)));
     }
     let what = match error.class {
         // The key's own answer: nothing was made.
@@ -438,7 +458,8 @@ async fn change(
 }
 
 /// What became of an effect that gave no result.
-fn failed(
+#[doc(hidden)]
+pub fn failed(
     error: AdapterError,
     place: Place,
     duration_ms: u64,

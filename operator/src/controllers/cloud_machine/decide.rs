@@ -9,7 +9,7 @@ use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINA
 use infrafabric_definition::Class;
 
 use super::drift::{self, Change};
-use super::observe::{Found, Observed, Seen};
+use super::observe::{Existing, Found, Observed, Seen};
 use crate::engine::failover::{self, Failure, Refusal, Standing};
 use crate::engine::placement::Offering;
 use crate::engine::recovery::{Answer, Case, Question, Verdict, recover};
@@ -274,14 +274,18 @@ fn taken_over(machine: &CloudMachine, observed: &Observed) -> Decision {
     let soon = Some(observed.now + TimeDelta::seconds(10));
     match &observed.existing {
         Some(Ok(found)) => match found.as_slice() {
-            [(_, Some(other))] => ask(state, reason::NOT_EXISTING, other.clone(), observed),
-            [(one, None)] => Decision::Take { candidate: 0, machine: Box::new(one.clone()) },
+            [Existing { taken: Some(other), .. }] => {
+                ask(state, reason::NOT_EXISTING, other.clone(), observed)
+            }
+            [Existing { machine: one, taken: None }] => {
+                Decision::Take { candidate: 0, machine: Box::new(one.clone()) }
+            }
             [] => {
                 let message = "spec.existing: there is no such machine at the provider";
                 ask(state, reason::NOT_EXISTING, message.to_owned(), observed)
             }
             several => {
-                let ids: Vec<&str> = several.iter().map(|(one, _)| one.id.as_str()).collect();
+                let ids: Vec<&str> = several.iter().map(|one| one.machine.id.as_str()).collect();
                 let message = format!(
                     "spec.existing: {} machines are what it says: {}; say more",
                     ids.len(),
@@ -333,6 +337,18 @@ fn resolve(machine: &CloudMachine, operation: &Operation, observed: &Observed) -
             ask(state, reason, message, observed)
         }
     }
+}
+
+/// How the object stands whose open operation cannot be asked again: it would be another request, so
+/// the provider cannot tell.
+pub fn asks_for_another(operation: &Operation, annotation: &str) -> Hold {
+    let message = format!(
+        "the answer of {} to create was lost; asked again it would be another request, so the provider cannot tell; look there for what it made at {} and say which it is, or that there is none: the annotation {annotation}",
+        operation.provider,
+        operation.started_at.format("%Y-%m-%d %H:%M:%S UTC")
+    );
+    let (state, reason) = (State::Creating, reason::OUTCOME_UNKNOWN);
+    Hold { state, reason, message, phase: Phase::Stalled, again_at: None, drift: None }
 }
 
 /// The machine exists: say how it is.

@@ -91,10 +91,9 @@ pub fn decide(
         let changed = active.changed_at.unwrap_or(active.since);
         observed.seen_at.is_some_and(|seen_at| seen_at >= changed + within)
     };
-    let missing: Vec<&String> = match observed.can.tells_tags && settled(observed.lag) {
-        true => observed.marks.iter().chain(&active.tags).filter(|m| !has(seen, m)).collect(),
-        false => Vec::new(),
-    };
+    let told = observed.can.tells_tags && settled(observed.lag);
+    let ours = observed.marks.iter().chain(&active.tags);
+    let missing: Vec<&String> = ours.filter(|mark| told && !has(seen, mark)).collect();
     let stopped = seen.state == MachineState::Stopped && settled(observed.lag.max(STARTS_WITHIN));
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|mark| mark.as_str()).collect();

@@ -46,7 +46,8 @@ impl<'a> Effect<'a> {
             name: machine.name_any(),
             uid: owner.uid,
         };
-        let writer = StatusWriter { machine, context, written: Mutex::default() };
+        let writer =
+            StatusWriter { machine, context, written: Mutex::default(), version: Mutex::default() };
         let forgotten = machine.status.as_ref().and_then(|status| status.forgotten.clone());
         Self { operation, forgotten, receipts: Arc::default(), writer, context, object }
     }
@@ -65,7 +66,7 @@ impl<'a> Effect<'a> {
         effect
     }
 
-    /// Begins the same one again: its intent stands in the status, and its request must be the same.
+    /// Begins the same one again: its request must be the same.
     pub(super) fn again(
         machine: &'a CloudMachine,
         account: &'a OpenAccount,
@@ -74,7 +75,7 @@ impl<'a> Effect<'a> {
     ) -> Self {
         let forgotten =
             Forgotten { token: open.token.clone(), request_digest: open.request_digest.clone() };
-        let effect = Self::beneath(machine, account, open, context);
+        let effect = Self::new(machine, account, open, context);
         Self { forgotten: Some(forgotten), ..effect }
     }
 
@@ -110,13 +111,14 @@ impl<'a> Effect<'a> {
     pub(super) fn acted(self, what: What) -> Acted {
         let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
         let witness = receipts.newest();
+        let version = self.writer.version.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(operation) =
             intent.as_mut().filter(|intent| intent.token == self.operation.token)
         {
             operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
         }
-        Acted { what, witness, intent }
+        Acted { what, witness, intent, version }
     }
 }
 
@@ -125,6 +127,8 @@ struct StatusWriter<'a> {
     machine: &'a CloudMachine,
     context: &'a Context,
     written: Mutex<Option<Operation>>,
+    /// The version that the object has with the intent in it.
+    version: Mutex<Option<String>>,
 }
 
 #[async_trait]
@@ -139,7 +143,8 @@ impl IntentWriter for StatusWriter<'_> {
         let status = report::with_intent(self.machine, operation, now);
         let result = report::apply(self.machine, &status, self.context).await;
         match result {
-            Ok(()) => {
+            Ok(version) => {
+                *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
                 let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
                 *written = Some(operation.clone());
                 Ok(())

@@ -1,6 +1,7 @@
 //! Reads everything that a decision needs, once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::account::Account;
@@ -45,9 +46,8 @@ pub struct Observed {
     /// What is the object's at the candidates before anything is made, with the candidate's place;
     /// `None` before they were asked.
     pub there: Option<Vec<(usize, Machine)>>,
-    /// What `spec.existing` speaks of, each with why it cannot be taken; `None` before the provider can be
-    /// asked.
-    pub existing: Option<Result<Vec<(Machine, Option<String>)>, String>>,
+    /// What `spec.existing` speaks of; `None` before the provider can be asked.
+    pub existing: Option<Result<Vec<Existing>, String>>,
     /// Why effects are stopped, if they are.
     pub stopped: Option<String>,
     /// When the list was asked that shows the machine in use.
@@ -60,6 +60,15 @@ pub struct Observed {
     pub can: Can,
     /// The marks that the object's machine carries.
     pub marks: Vec<String>,
+}
+
+/// A machine that nobody made for the object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Existing {
+    /// The machine.
+    pub machine: Machine,
+    /// Why it cannot be taken.
+    pub taken: Option<String>,
 }
 
 /// The machine in use, as its provider shows it.
@@ -134,7 +143,9 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         }
         let open = status.operation.as_ref().filter(|operation| operation.verb == "create");
         if open.is_some() || (deleting && matches!(observed.active, Seen::Absent)) {
-            let under_way = TimeDelta::from_std(context.call_deadline).unwrap_or(TimeDelta::MAX);
+            let account = observed.account.as_deref();
+            let longest = account.map_or(context.call_deadline, |at| longest(at, context));
+            let under_way = TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX);
             observed.settles_at = open.map_or(observed.now, |operation| {
                 context.open.settles_at(&operation.token, observed.lag + under_way, observed.now)
             });
@@ -244,6 +255,13 @@ async fn completed(
 fn lag(account: &OpenAccount) -> TimeDelta {
     let object = account.account.definition().objects.get("machine");
     object.and_then(|object| TimeDelta::from_std(object.lag).ok()).unwrap_or_default()
+}
+
+/// The longest that a creation may be under way after the process that asked for it died.
+fn longest(account: &OpenAccount, context: &Context) -> Duration {
+    let object = account.account.definition().objects.get("machine");
+    let within = object.and_then(|object| object.create.as_ref()?.within);
+    within.unwrap_or_default().max(context.call_deadline)
 }
 
 fn can(account: &OpenAccount) -> Can {
@@ -380,7 +398,7 @@ async fn existing(
     machine: &CloudMachine,
     observed: &Observed,
     context: &Context,
-) -> Option<Result<Vec<(Machine, Option<String>)>, String>> {
+) -> Option<Result<Vec<Existing>, String>> {
     let existing = machine.spec.existing.as_ref()?;
     let candidate = observed.candidates.first()?;
     let (account, region) = (observed.accounts.first()?.as_ref()?, candidate.region.as_ref().ok()?);
@@ -402,7 +420,7 @@ async fn existing(
     let whose = |one: Machine| {
         let taken = taken(machine, &one, context)
             .map(|other| format!("machine {} belongs to {other}", one.id));
-        (one, taken)
+        Existing { machine: one, taken }
     };
     Some(match found {
         Ok(all) => Ok(all.into_iter().filter(is_living).map(whose).collect()),

@@ -19,6 +19,9 @@ use crate::context::Context;
 use crate::engine::failover::{self, Failure};
 use crate::fault_point::fault_point;
 
+/// How often a status is written again when somebody else changed the object in between.
+const CONFLICTS: u32 = 4;
+
 /// The status after the deed. Pure.
 pub fn status(
     machine: &CloudMachine,
@@ -58,12 +61,15 @@ pub fn status(
             );
             let deleting = machine.metadata.deletion_timestamp.is_some();
             let message = format!("{}: {}", place.provider, failure.message);
-            if deleting {
-                standing(State::Deleting, reason::DELETING, message)
-            } else {
+            // A deletion stays open until its end; a create that was refused made nothing.
+            if !deleting || attempt.is_some() {
                 status.operation = None;
                 status.attempt = attempt.unwrap_or(status.attempt);
                 status.forgotten = None;
+            }
+            if deleting {
+                standing(State::Deleting, reason::DELETING, message)
+            } else {
                 match &status.active {
                     // A change that was refused: the machine is as it was.
                     Some(_) => super::decide::unsettled(&status, ready_message(&status)),
@@ -357,27 +363,33 @@ pub async fn report(
     events(machine, acted, context).await;
     interest(machine, observed, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
-    let after_intent = acted.intent.is_some();
-    if !after_intent && machine.status.as_ref() == Some(&next) {
+    if acted.intent.is_none() && machine.status.as_ref() == Some(&next) {
         return Ok(());
     }
     fault_point("report.status.before");
-    if after_intent {
-        // The version that was decided on is older than our own intent; nobody else writes status.
-        apply_any_version(machine, &next, context)
-            .await
-            .inspect(|()| fault_point("report.status.after"))
-    } else {
-        match apply(machine, &next, context).await {
-            Ok(()) => {
-                fault_point("report.status.after");
-                Ok(())
-            }
-            // Somebody changed the object: its event comes.
-            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => Ok(()),
-            Err(error) => Err(error),
+    let written = match &acted.intent {
+        Some(intent) => apply_onto(machine, (intent, &acted.version), &next, context).await,
+        None => apply(machine, &next, context).await.map(|_| ()),
+    };
+    match written {
+        Ok(()) => {
+            fault_point("report.status.after");
+            Ok(())
         }
+        // Somebody changed the object: its event comes.
+        Err(kube::Error::Api(status))
+            if acted.intent.is_none() && (status.code == 409 || status.code == 404) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// Whether the operation in a stored status is still the one whose intent was written. One that was
+/// resolved meanwhile, by another operator while this one stood still, is not written over.
+pub fn is_open(stored: &Operation, intent: &Operation) -> bool {
+    stored.token == intent.token && stored.started_at == intent.started_at
 }
 
 fn interest(
@@ -471,21 +483,46 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
     }
 }
 
-/// Applies the whole status on the version that was decided on.
+/// Applies the whole status on the version that was decided on; gives the version that it has then.
 pub async fn apply(
     machine: &CloudMachine,
     status: &CloudMachineStatus,
     context: &Context,
-) -> Result<(), kube::Error> {
+) -> Result<Option<String>, kube::Error> {
     write(machine, status, machine.resource_version(), context).await
 }
 
-async fn apply_any_version(
+/// Applies the whole status on top of our own intent, whatever else of the object changed since.
+async fn apply_onto(
     machine: &CloudMachine,
+    (intent, version): (&Operation, &Option<String>),
     status: &CloudMachineStatus,
     context: &Context,
 ) -> Result<(), kube::Error> {
-    write(machine, status, None, context).await
+    let api: Api<CloudMachine> =
+        Api::namespaced(context.client.clone(), &machine.namespace().unwrap_or_default());
+    // Mostly nobody wrote in between.
+    let mut version = version.clone();
+    let mut conflicts = 0;
+    loop {
+        if version.is_none() {
+            let stored = api.get_opt(&machine.name_any()).await?;
+            let stored = stored.filter(|stored| stored.uid() == machine.uid());
+            let Some(stored) = stored else { return Ok(()) };
+            let open = stored.status.as_ref().and_then(|status| status.operation.as_ref());
+            if !open.is_some_and(|open| is_open(open, intent)) {
+                return Ok(());
+            }
+            version = stored.resource_version();
+        }
+        match write(machine, status, version.take(), context).await {
+            Err(kube::Error::Api(status)) if status.code == 409 && conflicts < CONFLICTS => {
+                conflicts += 1;
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+            result => return result.map(|_| ()),
+        }
+    }
 }
 
 async fn write(
@@ -493,7 +530,7 @@ async fn write(
     status: &CloudMachineStatus,
     version: Option<String>,
     context: &Context,
-) -> Result<(), kube::Error> {
+) -> Result<Option<String>, kube::Error> {
     let api: Api<CloudMachine> =
         Api::namespaced(context.client.clone(), &machine.namespace().unwrap_or_default());
     let mut metadata = json!({"name": machine.name_any(), "uid": machine.uid()});
@@ -509,5 +546,5 @@ async fn write(
     let params = PatchParams::apply("infrafabric/cloudmachine").force();
     let written = api.patch_status(&machine.name_any(), &params, &Patch::Apply(body)).await?;
     context.own_writes.wrote(&written);
-    Ok(())
+    Ok(written.resource_version())
 }

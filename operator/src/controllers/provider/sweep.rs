@@ -27,7 +27,7 @@ use crate::witness::ObjectId;
 /// How old a list may be that is looked through: nothing is asked for its sake alone more often.
 const FRESH: Duration = Duration::from_mins(10);
 /// How long a removal is given before the next one.
-const PACE: Duration = Duration::from_secs(60);
+const PACE: Duration = Duration::from_mins(1);
 
 /// What a look gave.
 pub(super) struct Swept {
