@@ -13,4 +13,5 @@ pub mod observation;
 pub mod orphans;
 pub mod placement;
 pub mod recovery;
+pub mod status;
 pub mod sweep;

@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-use infrafabric_adapters::journal::JournalError;
-use infrafabric_crds::CloudMachine;
 use infrafabric_crds::engine::{Forgotten, Operation};
+use infrafabric_crds::{CloudMachine, CloudMachineStatus};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
@@ -13,7 +11,8 @@ use super::act::{Acted, What, owner};
 use super::report;
 use crate::context::Context;
 use crate::engine::accounts::OpenAccount;
-use crate::engine::journal::{IntentWriter, ObjectJournal, Receipts};
+use crate::engine::journal::{ObjectJournal, Receipts};
+use crate::engine::status::{Intention, Written};
 use crate::witness::ObjectId;
 
 /// One effect under way on a machine.
@@ -22,7 +21,7 @@ pub(super) struct Effect<'a> {
     pub(super) operation: Operation,
     forgotten: Option<Forgotten>,
     receipts: Arc<Mutex<Receipts>>,
-    writer: StatusWriter<'a>,
+    writer: Intention<'a, CloudMachine, CloudMachineStatus>,
     context: &'a Context,
     object: ObjectId,
 }
@@ -46,8 +45,9 @@ impl<'a> Effect<'a> {
             name: machine.name_any(),
             uid: owner.uid,
         };
-        let writer =
-            StatusWriter { machine, context, written: Mutex::default(), version: Mutex::default() };
+        let writer = Intention::new(machine, context, |operation| {
+            report::with_intent(machine, operation, context.now())
+        });
         let forgotten = machine.status.as_ref().and_then(|status| status.forgotten.clone());
         Self { operation, forgotten, receipts: Arc::default(), writer, context, object }
     }
@@ -62,8 +62,7 @@ impl<'a> Effect<'a> {
     ) -> Self {
         let open = machine.status.as_ref().and_then(|status| status.operation.clone());
         let effect = Self::new(machine, account, operation, context);
-        *effect.writer.written.lock().unwrap_or_else(PoisonError::into_inner) = open;
-        effect
+        Self { writer: effect.writer.beneath(open), ..effect }
     }
 
     /// Begins the same one again: its request must be the same.
@@ -111,48 +110,12 @@ impl<'a> Effect<'a> {
     pub(super) fn acted(self, what: What) -> Acted {
         let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
         let witness = receipts.newest();
-        let version = self.writer.version.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut intent = self.writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Written { operation: mut intent, version } = self.writer.into_written();
         if let Some(operation) =
             intent.as_mut().filter(|intent| intent.token == self.operation.token)
         {
             operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
         }
         Acted { what, witness, intent, version }
-    }
-}
-
-/// Writes the intent into the machine's status, on the version that was decided on.
-struct StatusWriter<'a> {
-    machine: &'a CloudMachine,
-    context: &'a Context,
-    written: Mutex<Option<Operation>>,
-    /// The version that the object has with the intent in it.
-    version: Mutex<Option<String>>,
-}
-
-#[async_trait]
-impl IntentWriter for StatusWriter<'_> {
-    async fn write(&self, operation: &Operation) -> Result<(), JournalError> {
-        // What is made of several things has one intent here, and an entry in the log for each.
-        let is_written = self.written.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if is_written {
-            return Ok(());
-        }
-        let now = self.context.now();
-        let status = report::with_intent(self.machine, operation, now);
-        let result = report::apply(self.machine, &status, self.context).await;
-        match result {
-            Ok(version) => {
-                *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
-                let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-                *written = Some(operation.clone());
-                Ok(())
-            }
-            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
-                Err(JournalError::Changed)
-            }
-            Err(error) => Err(JournalError::Write(Box::new(error))),
-        }
     }
 }

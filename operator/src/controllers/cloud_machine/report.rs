@@ -8,8 +8,7 @@ use infrafabric_crds::engine::{Active, Forgotten, Operation, WitnessRef};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::{Class, Scope};
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use kube::api::Api;
 
 use super::act::{Acted, Place, What, owner};
 use super::decide::{Hold, Phase};
@@ -17,6 +16,7 @@ use super::drift::{self, Change, ChangeVerb};
 use super::observe::{Observed, Seen};
 use crate::context::Context;
 use crate::engine::failover::{self, Failure};
+use crate::engine::status;
 use crate::fault_point::fault_point;
 
 /// How often a status is written again when somebody else changed the object in between.
@@ -369,7 +369,10 @@ pub async fn report(
     fault_point("report.status.before");
     let written = match &acted.intent {
         Some(intent) => apply_onto(machine, (intent, &acted.version), &next, context).await,
-        None => apply(machine, &next, context).await.map(|_| ()),
+        None => {
+            let version = machine.resource_version();
+            status::apply(machine, &next, version, context).await.map(|_| ())
+        }
     };
     match written {
         Ok(()) => {
@@ -483,20 +486,11 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
     }
 }
 
-/// Applies the whole status on the version that was decided on; gives the version that it has then.
-pub async fn apply(
-    machine: &CloudMachine,
-    status: &CloudMachineStatus,
-    context: &Context,
-) -> Result<Option<String>, kube::Error> {
-    write(machine, status, machine.resource_version(), context).await
-}
-
 /// Applies the whole status on top of our own intent, whatever else of the object changed since.
 async fn apply_onto(
     machine: &CloudMachine,
     (intent, version): (&Operation, &Option<String>),
-    status: &CloudMachineStatus,
+    next: &CloudMachineStatus,
     context: &Context,
 ) -> Result<(), kube::Error> {
     let api: Api<CloudMachine> =
@@ -515,7 +509,7 @@ async fn apply_onto(
             }
             version = stored.resource_version();
         }
-        match write(machine, status, version.take(), context).await {
+        match status::apply(machine, next, version.take(), context).await {
             Err(kube::Error::Api(status)) if status.code == 409 && conflicts < CONFLICTS => {
                 conflicts += 1;
             }
@@ -523,28 +517,4 @@ async fn apply_onto(
             result => return result.map(|_| ()),
         }
     }
-}
-
-async fn write(
-    machine: &CloudMachine,
-    status: &CloudMachineStatus,
-    version: Option<String>,
-    context: &Context,
-) -> Result<Option<String>, kube::Error> {
-    let api: Api<CloudMachine> =
-        Api::namespaced(context.client.clone(), &machine.namespace().unwrap_or_default());
-    let mut metadata = json!({"name": machine.name_any(), "uid": machine.uid()});
-    if let Some(version) = version {
-        metadata["resourceVersion"] = json!(version);
-    }
-    let body = json!({
-        "apiVersion": "infrafabric.io/v1alpha1",
-        "kind": "CloudMachine",
-        "metadata": metadata,
-        "status": status,
-    });
-    let params = PatchParams::apply("infrafabric/cloudmachine").force();
-    let written = api.patch_status(&machine.name_any(), &params, &Patch::Apply(body)).await?;
-    context.own_writes.wrote(&written);
-    Ok(written.resource_version())
 }

@@ -7,14 +7,12 @@ use infrafabric_crds::provider::{DefinitionInUse, Leftover, reason};
 use infrafabric_crds::{Provider, ProviderStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::Class;
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
 
 use super::act::{Acted, What};
 use super::observe::Observed;
 use super::sweep::{Removal, Swept};
 use crate::context::Context;
-use crate::engine::sweep;
+use crate::engine::{self, sweep};
 
 /// The status after the deed. Pure.
 pub(super) fn status(
@@ -151,35 +149,10 @@ pub async fn report(
         };
         context.event(provider, warning, reason, note.clone()).await;
     }
-    match write(provider, &next, None, context).await {
+    match engine::status::apply(provider, &next, None, context).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        done => done,
+        done => done.map(|_| ()),
     }
-}
-
-/// Applies the whole status, on that version if there is one.
-pub(super) async fn write(
-    provider: &Provider,
-    status: &ProviderStatus,
-    version: Option<String>,
-    context: &Context,
-) -> Result<(), kube::Error> {
-    let api: Api<Provider> =
-        Api::namespaced(context.client.clone(), &provider.namespace().unwrap_or_default());
-    let mut metadata = json!({"name": provider.name_any(), "uid": provider.uid()});
-    if let Some(version) = version {
-        metadata["resourceVersion"] = json!(version);
-    }
-    let body = json!({
-        "apiVersion": "infrafabric.io/v1alpha1",
-        "kind": "Provider",
-        "metadata": metadata,
-        "status": status,
-    });
-    let params = PatchParams::apply("infrafabric/provider").force();
-    let written = api.patch_status(&provider.name_any(), &params, &Patch::Apply(body)).await?;
-    context.own_writes.wrote(&written);
-    Ok(())
 }
 
 /// An event when `Ready` turns.

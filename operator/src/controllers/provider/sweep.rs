@@ -3,24 +3,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
-use infrafabric_adapters::journal::JournalError;
 use infrafabric_crds::engine::{Operation, WitnessRef};
 use infrafabric_crds::provider::Leftover;
-use infrafabric_crds::{CloudMachine, Provider, RECONCILE_ANNOTATION};
+use infrafabric_crds::{CloudMachine, Provider, ProviderStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::Find;
 use kube::api::{Api, ListParams};
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
-use super::report;
 use crate::context::Context;
 use crate::engine::accounts::OpenAccount;
-use crate::engine::journal::{IntentWriter, ObjectJournal, Receipts};
+use crate::engine::journal::{ObjectJournal, Receipts};
 use crate::engine::naming::{self, Owner};
+use crate::engine::status::Intention;
 use crate::engine::sweep::{self, Living};
 use crate::witness::ObjectId;
 
@@ -178,7 +175,6 @@ async fn remove(
     if !Living::new(&context.installation, &machines.items).is_leftover(thing) {
         return None;
     }
-    let now = context.now();
     let name = provider.name_any();
     let owner = Owner {
         installation: context.installation.clone(),
@@ -196,13 +192,16 @@ async fn remove(
         size_id: None,
         image: None,
         request_digest: String::new(),
-        started_at: now,
+        started_at: context.now(),
         attempt: 1,
         witness_index: None,
         price_per_hour: None,
         currency: None,
     };
-    let writer = StatusWriter { provider, context, now, written: Mutex::default() };
+    let writer = Intention::new(provider, context, |operation: &Operation| ProviderStatus {
+        operation: Some(operation.clone()),
+        ..provider.status.clone().unwrap_or_default()
+    });
     let receipts = Arc::new(Mutex::new(Receipts::default()));
     let journal = ObjectJournal {
         object: ObjectId {
@@ -224,9 +223,8 @@ async fn remove(
     };
     let removed =
         account.account.delete_machine(&thing.id, region, &operation.token, &journal).await;
-    let written = writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // Nothing was written, so nothing was sent.
-    let mut operation = written?;
+    // Where nothing was written, nothing was sent.
+    let mut operation = writer.into_written().operation?;
     let receipts = receipts.lock().unwrap_or_else(PoisonError::into_inner);
     operation.witness_index = receipts.intent.as_ref().map(|receipt| receipt.index);
     let said = match removed {
@@ -237,36 +235,4 @@ async fn remove(
         }
     };
     Some(Removal { operation, witness: receipts.newest(), said })
-}
-
-/// Writes the intent into the Provider's status, on the version that was decided on.
-struct StatusWriter<'a> {
-    provider: &'a Provider,
-    context: &'a Context,
-    now: DateTime<Utc>,
-    written: Mutex<Option<Operation>>,
-}
-
-#[async_trait]
-impl IntentWriter for StatusWriter<'_> {
-    async fn write(&self, operation: &Operation) -> Result<(), JournalError> {
-        let is_written = self.written.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if is_written {
-            return Ok(());
-        }
-        let mut status = self.provider.status.clone().unwrap_or_default();
-        status.operation = Some(Operation { started_at: self.now, ..operation.clone() });
-        let version = self.provider.resource_version();
-        match report::write(self.provider, &status, version, self.context).await {
-            Ok(()) => {
-                let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-                (*written).clone_from(&status.operation);
-                Ok(())
-            }
-            Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
-                Err(JournalError::Changed)
-            }
-            Err(error) => Err(JournalError::Write(Box::new(error))),
-        }
-    }
 }
