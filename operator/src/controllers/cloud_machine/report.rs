@@ -367,12 +367,11 @@ pub async fn report(
         return Ok(());
     }
     fault_point("report.status.before");
-    let written = match &acted.intent {
-        Some(intent) => apply_onto(machine, (intent, &acted.version), &next, context).await,
-        None => {
-            let version = machine.resource_version();
-            status::apply(machine, &next, version, context).await.map(|_| ())
-        }
+    let written = if let Some(intent) = &acted.intent {
+        apply_onto(machine, (intent, &acted.version), &next, context).await
+    } else {
+        let version = machine.resource_version();
+        status::apply(machine, &next, version, context).await.map(|_| ())
     };
     match written {
         Ok(()) => {
