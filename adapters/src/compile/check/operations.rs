@@ -143,7 +143,12 @@ pub(super) fn check(
         let path = format!("spec.catalogs.{name}.list");
         checker.operation(&catalog.list, &path, Verb::Catalog, &[]);
     }
-    checker.errors(&operations(compiled));
+    let mut answering = operations(compiled);
+    // What is asked after a lost answer has errors of its own.
+    let calls = compiled.actions.values().map(|action| &action.call);
+    let resolves = calls.filter_map(|call| call.resolve.as_deref());
+    answering.extend(resolves.map(|resolve| (resolve.name.as_str(), resolve)));
+    checker.errors(&answering);
     checker.retry_after();
 }
 
