@@ -190,9 +190,11 @@ async fn release(
             let object =
                 format!("{}/{}", machine.namespace().unwrap_or_default(), machine.name_any());
             let uid = machine.uid().unwrap_or_default();
+            fault_point("orphan.add.before");
             if let Err(error) = context.orphans.add(&uid, &object).await {
                 tracing::warn!(%error, object, "not written down that its machine stays");
             }
+            fault_point("orphan.add.after");
         }
         tracing::info!(k8s.name = machine.name_any(), why, "released");
         let removed = finalizer::remove(&api(machine, context), machine).await;
@@ -224,8 +226,10 @@ async fn drop_answer(machine: &CloudMachine, context: &Context) -> Result<(), Ac
         "annotations": {RESOLVE_ANNOTATION: null},
     }});
     let name = machine.name_any();
+    fault_point("answer.drop.before");
     let patched =
         api(machine, context).patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await;
+    fault_point("answer.drop.after");
     match patched {
         Ok(written) => context.own_writes.wrote(&written),
         // Somebody changed the object: its event comes.
@@ -418,10 +422,12 @@ async fn change(
     };
     let effect = Effect::new(machine, account, operation, context);
     let token = effect.operation.token.clone();
+    fault_point("change.before");
     let changed = account
         .account
         .change_machine(&told, external_id, &active.region, &token, &effect.journal())
         .await;
+    fault_point("change.after");
     let duration_ms = effect.elapsed_ms();
     let what = match changed {
         Ok(()) => What::Changed { change },

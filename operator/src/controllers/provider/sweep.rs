@@ -22,6 +22,7 @@ use crate::engine::accounts::OpenAccount;
 use crate::engine::journal::{IntentWriter, ObjectJournal, Receipts};
 use crate::engine::naming::{self, Owner};
 use crate::engine::sweep::{self, Living};
+use crate::fault_point::fault_point;
 use crate::witness::ObjectId;
 
 /// How old a list may be that is looked through: nothing is asked for its sake alone more often.
@@ -222,8 +223,10 @@ async fn remove(
         actor: context.actor.clone(),
         receipts: Arc::clone(&receipts),
     };
+    fault_point("sweep.before");
     let removed =
         account.account.delete_machine(&thing.id, region, &operation.token, &journal).await;
+    fault_point("sweep.after");
     let written = writer.written.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Nothing was written, so nothing was sent.
     let mut operation = written?;
