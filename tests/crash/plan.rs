@@ -74,9 +74,10 @@ impl fmt::Display for Plan {
 fn life(kind: Kind, random: &mut Random) -> [Operation; 2] {
     use Operation::{Adopt, Create, Delete, LetGo, Sweep, Update};
     let first = random.one(&[Create, Create, Create, Adopt]);
-    let then = match kind.has_tags() {
-        true => random.one(&[Delete, Delete, Update, Update, Sweep, LetGo]),
-        false => random.one(&[Delete, Delete, Delete, Delete, LetGo]),
+    let then = if kind.has_tags() {
+        random.one(&[Delete, Delete, Update, Update, Sweep, LetGo])
+    } else {
+        random.one(&[Delete, Delete, Delete, Delete, LetGo])
     };
     [first, then]
 }
