@@ -75,9 +75,9 @@ fn life(kind: Kind, random: &mut Random) -> [Operation; 2] {
     use Operation::{Adopt, Create, Delete, LetGo, Sweep, Update};
     let first = random.one(&[Create, Create, Create, Adopt]);
     let then = if kind.has_tags() {
-        random.one(&[Delete, Delete, Update, Update, Sweep, LetGo])
+        random.one(&[Delete, Update, Update, Sweep, Sweep, LetGo])
     } else {
-        random.one(&[Delete, Delete, Delete, Delete, LetGo])
+        random.one(&[Delete, Delete, Delete, Delete, Delete, LetGo])
     };
     [first, then]
 }
