@@ -9,7 +9,7 @@
 
 /// Every point, in the order of an object's life. Those whose names begin with `finalizer` are reached
 /// by every kind that has one.
-pub const POINTS: [&str; 17] = [
+pub const POINTS: [&str; 25] = [
     "reconcile.before",
     "reconcile.observed",
     "finalizer.add.before",
@@ -20,13 +20,21 @@ pub const POINTS: [&str; 17] = [
     "send.before",
     "outcome.witness.before",
     "outcome.witness.after",
+    "change.before",
+    "change.after",
+    "answer.drop.before",
+    "answer.drop.after",
     "reconcile.acted",
     "report.status.before",
     "report.status.after",
     "release.before",
+    "orphan.add.before",
+    "orphan.add.after",
     "finalizer.remove.before",
     "finalizer.remove.after",
     "release.after",
+    "sweep.before",
+    "sweep.after",
 ];
 
 /// Is reached; the process may end here when a test wants it to.

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs it; what was counted, and why it failed.
 pub(crate) async fn run(timeline: Timeline) -> (Tally, Result<(), String>) {
     let setup = Setup {
-        definitions: Kind::ALL.map(Kind::definition).into(),
+        definitions: Kind::FOUND.map(Kind::definition).into(),
         built_in: false,
         ..Setup::default().arguments(&["--call-deadline=500ms"])
     };
@@ -33,7 +33,7 @@ pub(crate) async fn run(timeline: Timeline) -> (Tally, Result<(), String>) {
 }
 
 async fn live(stage: &mut Stage, timeline: &Timeline, tally: &mut Tally) -> Result<(), String> {
-    for kind in Kind::ALL {
+    for kind in Kind::FOUND {
         kind.apply(stage).await;
     }
     let mut life = Life::new([]);

@@ -94,8 +94,8 @@ impl fmt::Display for Act {
 
 /// One or two clouds, in whatever order.
 fn candidates(random: &mut Random) -> Vec<Kind> {
-    let first = random.one(&Kind::ALL);
-    let second = random.one(&Kind::ALL);
+    let first = random.one(&Kind::FOUND);
+    let second = random.one(&Kind::FOUND);
     if first == second { vec![first] } else { vec![first, second] }
 }
 
@@ -111,7 +111,7 @@ fn kill(random: &mut Random) -> Kill {
 
 /// Faults whose waits are short: a budget that is used up, say, is remembered for minutes.
 fn provider_fault(random: &mut Random) -> FaultSpec {
-    let kind = random.one(&Kind::ALL);
+    let kind = random.one(&Kind::FOUND);
     let fault = |name: &str| FaultSpec::new(kind.name(), name);
     let span = |millis: u64| Some(Span(format!("{millis}ms")));
     let effect = random.one(&["machine.create", "machine.create", "machine.delete"]);

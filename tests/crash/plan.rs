@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) machines: u64,
     /// What the cloud does wrong.
     pub(crate) troubles: Vec<FaultSpec>,
+    /// Whether a person answers only when the object is to go.
+    pub(crate) late: bool,
     /// The deaths over each operation.
     pub(crate) deaths: Vec<(Operation, Vec<Kill>)>,
 }
@@ -27,10 +29,22 @@ impl Plan {
         let count = Kind::ALL.len() as u64;
         let kind = Kind::ALL[usize::try_from(seed % count).expect("an index")];
         let machines = random.between(1, 3);
-        let troubles = troubles(kind, &mut random);
-        let deaths = Operation::LIFE
-            .map(|operation| (operation, deaths(operation, seed / count, machines, &mut random)));
-        Self { seed, kind, machines, troubles, deaths: deaths.into() }
+        let life = life(kind, &mut random);
+        let troubles = troubles(kind, life, &mut random);
+        let late = kind == Kind::None && life[1] == Operation::Delete && random.chance(60);
+        let deaths = life.map(|operation| {
+            (operation, deaths(operation, kind, seed / count, machines, &mut random))
+        });
+        Self { seed, kind, machines, troubles, late, deaths: deaths.into() }
+    }
+
+    /// The fault points that its operations meet.
+    pub(crate) fn points(&self) -> Vec<&'static str> {
+        self.deaths.iter().flat_map(|(operation, _)| operation.points(self.kind)).collect()
+    }
+
+    pub(crate) fn has(&self, operation: Operation) -> bool {
+        self.deaths.iter().any(|(has, _)| *has == operation)
     }
 
     /// The machines' names.
@@ -45,6 +59,9 @@ impl fmt::Display for Plan {
         for trouble in &self.troubles {
             writeln!(f, "  fault {}", serde_json::to_string(trouble).map_err(|_| fmt::Error)?)?;
         }
+        if self.late {
+            writeln!(f, "  a person answers when the machines are to go")?;
+        }
         for (operation, deaths) in &self.deaths {
             let deaths: Vec<String> = deaths.iter().map(ToString::to_string).collect();
             writeln!(f, "  {operation}: dies at {}", deaths.join(", then "))?;
@@ -53,30 +70,60 @@ impl fmt::Display for Plan {
     }
 }
 
+/// How machines come to be, and what becomes of them.
+fn life(kind: Kind, random: &mut Random) -> [Operation; 2] {
+    use Operation::{Adopt, Create, Delete, LetGo, Sweep, Update};
+    let first = random.one(&[Create, Create, Create, Adopt]);
+    let then = if kind.has_tags() {
+        random.one(&[Delete, Update, Update, Sweep, Sweep, LetGo])
+    } else {
+        random.one(&[Delete, Delete, Delete, Delete, Delete, LetGo])
+    };
+    [first, then]
+}
+
 /// The first death goes through all points in turn, so that few runs see all of them.
-fn deaths(operation: Operation, turn: u64, machines: u64, random: &mut Random) -> Vec<Kill> {
-    let points = operation.points();
+fn deaths(
+    operation: Operation,
+    kind: Kind,
+    turn: u64,
+    machines: u64,
+    random: &mut Random,
+) -> Vec<Kill> {
+    let (points, own) = (operation.points(kind), operation.own_points(kind));
+    // After a removal that was begun the next one waits a minute.
+    let cheap = ["sweep.before", "intent.status.before", "sweep.after"];
+    let further = if operation == Operation::Sweep { &cheap[..] } else { &points };
     let count = random.between(1, 3);
     let deaths = (0..count).map(|index| {
         if index > 0 && random.chance(25) {
             return Kill::After(random.millis(20, 1_500));
         }
         let nth = usize::try_from(turn % points.len() as u64).expect("an index");
-        let point = if index == 0 { points[nth] } else { random.one(&points) };
+        let point = match index {
+            0 if !own.is_empty() && random.chance(40) => random.one(&own),
+            0 => points[nth],
+            _ => random.one(further),
+        };
         // The account and its definition get finalizers before the first machine does.
         let more = if point.starts_with("finalizer.add") { 2 } else { 0 };
-        Kill::At { point, time: random.between(1, machines + more) }
+        let most = if operation == Operation::Sweep { 1 } else { machines + more };
+        Kill::At { point, time: random.between(1, most) }
     });
     deaths.collect()
 }
 
-fn troubles(kind: Kind, random: &mut Random) -> Vec<FaultSpec> {
+fn troubles(kind: Kind, life: [Operation; 2], random: &mut Random) -> Vec<FaultSpec> {
     let mut all = Vec::new();
     for _ in 0..random.below(3) {
         all.push(effect_trouble(kind, "machine.create", random));
     }
     if random.chance(40) {
         all.push(effect_trouble(kind, "machine.delete", random));
+    }
+    let changes = life.contains(&Operation::Update) || life.contains(&Operation::Adopt);
+    if kind.has_tags() && changes && random.chance(60) {
+        all.push(effect_trouble(kind, "machine.update", random));
     }
     if random.chance(30) {
         let fault = random.one(&["outage", "500", "garbage", "truncated"]);

@@ -19,10 +19,25 @@ pub(crate) enum Kind {
     Tag,
     /// By name.
     Name,
+    /// Not at all: a person must look.
+    None,
+    /// Not at all; but the provider honours the token.
+    KeyAlone,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Key, Self::Tag, Self::Name];
+    #[allow(dead_code, reason = "chaos has nobody who answers")]
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Key, Self::Tag, Self::Name, Self::None, Self::KeyAlone];
+
+    /// Those whose lists tell what is whose.
+    #[allow(dead_code, reason = "the crash suite takes all")]
+    pub(crate) const FOUND: [Self; 3] = [Self::Key, Self::Tag, Self::Name];
+
+    /// Whether things carry our marks, which can be changed.
+    pub(crate) fn has_tags(self) -> bool {
+        matches!(self, Self::Key | Self::Tag)
+    }
 
     /// The definition's name.
     pub(crate) fn name(self) -> &'static str {
@@ -30,6 +45,8 @@ impl Kind {
             Self::Key => "keyed",
             Self::Tag => "tagged",
             Self::Name => "named",
+            Self::None => "untold",
+            Self::KeyAlone => "keyonly",
         }
     }
 
@@ -39,6 +56,8 @@ impl Kind {
             Self::Key => "at-keyed",
             Self::Tag => "at-tagged",
             Self::Name => "at-named",
+            Self::None => "at-untold",
+            Self::KeyAlone => "at-keyonly",
         }
     }
 
@@ -47,10 +66,21 @@ impl Kind {
         let mut manifest = shelf(self.name());
         let host = format!("https://api.{}.example", self.name());
         manifest["spec"]["endpoint"] = json!(host);
+        if self.has_tags() {
+            let verb =
+                json!({"put": "/machines/${id}", "json": {"tags": "${want.marks + want.tags}"}});
+            manifest["spec"]["objects"]["machine"]["verbs"] = json!({"update": verb});
+            let verb = json!({"update": {"body": {"machine": "${item}"}}});
+            manifest["spec"]["sandbox"]["objects"]["machine"]["verbs"] = verb;
+        }
         let machine = &mut manifest["spec"]["objects"]["machine"];
         machine["identity"]["lag"] = json!(format!("{LAG}ms"));
         match self {
-            Self::Key => {
+            Self::None => machine["identity"]["find"] = json!("none"),
+            Self::Key | Self::KeyAlone => {
+                if self == Self::KeyAlone {
+                    machine["identity"]["find"] = json!("none");
+                }
                 machine["identity"]["key"] = json!(true);
                 machine["create"]["headers"] = json!({"idempotency-key": "${token}"});
             }
@@ -86,6 +116,8 @@ impl fmt::Display for Kind {
             Self::Key => "key",
             Self::Tag => "tag",
             Self::Name => "name",
+            Self::None => "none",
+            Self::KeyAlone => "key, no list",
         })
     }
 }

@@ -55,13 +55,41 @@ impl Books {
         lost.count() as u64
     }
 
+    /// How many things were made, and how many deleted.
+    #[allow(dead_code, reason = "the crash suite compares them")]
+    pub(crate) fn made_and_deleted(&self) -> (usize, usize) {
+        let count = |effect| self.entries.iter().filter(|entry| entry.effect == effect).count();
+        (count(Effect::Create), count(Effect::Delete))
+    }
+
+    /// The living thing of the object.
+    #[allow(dead_code, reason = "the crash suite has a person who looks")]
+    pub(crate) fn living(&self, machine: &Value) -> Option<String> {
+        let end = end_of_name(machine);
+        let is_gone = |id: &str| {
+            self.entries.iter().any(|entry| entry.effect == Effect::Delete && entry.id == id)
+        };
+        let made = self.entries.iter().filter(|entry| entry.effect == Effect::Create);
+        let mut made = made.filter(|entry| is_named(entry, &end) && !is_gone(&entry.id));
+        made.next().map(|entry| entry.id.clone())
+    }
+
     /// How many creations there were of the object's thing.
     pub(crate) fn creations(&self, machine: &Value) -> usize {
-        let uid = machine["metadata"]["uid"].as_str().unwrap_or_default();
-        let end = uid.replace('-', "").chars().take(8).collect::<String>();
+        let end = end_of_name(machine);
         let made = self.entries.iter().filter(|entry| entry.effect == Effect::Create);
-        made.filter(|entry| entry.name.as_ref().is_some_and(|name| name.ends_with(&end))).count()
+        made.filter(|entry| is_named(entry, &end)).count()
     }
+}
+
+/// How the name of the object's thing ends: by its UID.
+fn end_of_name(machine: &Value) -> String {
+    let uid = machine["metadata"]["uid"].as_str().unwrap_or_default();
+    uid.replace('-', "").chars().take(8).collect()
+}
+
+fn is_named(entry: &LedgerEntry, end: &str) -> bool {
+    entry.name.as_ref().is_some_and(|name| name.ends_with(end))
 }
 
 /// Living things that belong to no object, or twice to one, or are not what the object says.

@@ -19,6 +19,10 @@ pub(crate) struct Tally {
     pub(crate) died: BTreeMap<String, u64>,
     /// Answers to effects that did not arrive as they were given.
     pub(crate) lost: u64,
+    /// How often each operation was gone through.
+    pub(crate) operations: BTreeMap<String, u64>,
+    /// Questions that a person answered.
+    pub(crate) answered: u64,
     pub(crate) duplicates: u64,
     pub(crate) leaks: u64,
     pub(crate) stuck: u64,
@@ -35,7 +39,12 @@ impl Tally {
         self.leaks += other.leaks;
         self.stuck += other.stuck;
         self.failed += other.failed;
-        for (into, from) in [(&mut self.met, &other.met), (&mut self.died, &other.died)] {
+        self.answered += other.answered;
+        for (into, from) in [
+            (&mut self.met, &other.met),
+            (&mut self.died, &other.died),
+            (&mut self.operations, &other.operations),
+        ] {
             for (point, times) in from {
                 *into.entry(point.clone()).or_default() += times;
             }
@@ -52,9 +61,9 @@ impl Tally {
         }
     }
 
-    /// Points that were never met.
-    pub(crate) fn unmet(&self) -> Vec<&'static str> {
-        POINTS.into_iter().filter(|point| !self.met.contains_key(*point)).collect()
+    /// Points of these that were never met.
+    pub(crate) fn unmet(&self, of: impl IntoIterator<Item = &'static str>) -> Vec<&'static str> {
+        of.into_iter().filter(|point| !self.met.contains_key(*point)).collect()
     }
 }
 
@@ -77,12 +86,13 @@ impl Tallies {
     /// The table: a line for each kind, then how often each point was met and the operator died at it.
     pub(crate) fn table(&self) -> String {
         let mut text = format!(
-            "{:<6}{:>6}{:>7}{:>14}{:>14}{:>12}{:>7}{:>7}{:>8}\n",
+            "{:<13}{:>6}{:>7}{:>14}{:>14}{:>10}{:>12}{:>7}{:>7}{:>8}\n",
             "kind",
             "runs",
             "kills",
             "points met",
             "answers lost",
+            "answered",
             "duplicates",
             "leaks",
             "stuck",
@@ -93,10 +103,11 @@ impl Tallies {
             let points = format!("{} of {}", tally.met.len(), POINTS.len());
             let _ = writeln!(
                 text,
-                "{kind:<6}{:>6}{:>7}{points:>14}{:>14}{:>12}{:>7}{:>7}{:>8}",
+                "{kind:<13}{:>6}{:>7}{points:>14}{:>14}{:>10}{:>12}{:>7}{:>7}{:>8}",
                 tally.runs,
                 tally.kills,
                 tally.lost,
+                tally.answered,
                 tally.duplicates,
                 tally.leaks,
                 tally.stuck,
@@ -104,13 +115,17 @@ impl Tallies {
             );
         }
         let all = self.all();
+        for (operation, times) in &all.operations {
+            let _ = writeln!(text, "  operation {operation:<14} {times:>4} times");
+        }
         for point in POINTS {
             let times = |of: &BTreeMap<String, u64>| of.get(point).copied().unwrap_or(0);
             let (met, died) = (times(&all.met), times(&all.died));
             let _ = writeln!(text, "  {point:<24} met {met:>6}, died at {died:>4}");
         }
-        if !all.unmet().is_empty() {
-            let _ = writeln!(text, "  never met: {}", all.unmet().join(", "));
+        let unmet = all.unmet(POINTS);
+        if !unmet.is_empty() {
+            let _ = writeln!(text, "  never met: {}", unmet.join(", "));
         }
         text
     }

@@ -16,6 +16,8 @@ pub(crate) use manifests::{
 #[allow(unused_imports, reason = "the suites that let the operator die use it")]
 pub(crate) use operator::Operator;
 pub(crate) use stage::{Setup, Stage};
+#[allow(unused_imports, reason = "the suites that let the operator die use it")]
+pub(crate) use truth::BY_HAND;
 
 use std::time::{Duration, Instant};
 

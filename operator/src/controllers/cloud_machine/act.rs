@@ -22,6 +22,7 @@ use super::want::{user_data, want};
 use crate::context::Context;
 use crate::engine::failover::Failure;
 use crate::engine::naming::{self, Owner};
+use crate::engine::orphans::OrphansError;
 use crate::engine::placement::Offering;
 use crate::fault_point::fault_point;
 use crate::finalizer;
@@ -98,6 +99,15 @@ pub enum ActError {
         /// What the API said.
         #[source]
         source: kube::Error,
+    },
+    /// It could not be written down that its machine stays.
+    #[error("write down that the machine of CloudMachine {name} stays")]
+    Orphan {
+        /// The object.
+        name: String,
+        /// What went wrong.
+        #[source]
+        source: OrphansError,
     },
     /// The journal could not be kept, so nothing was sent.
     #[error("keep the journal; nothing was sent")]
@@ -201,9 +211,14 @@ async fn release(
             let object =
                 format!("{}/{}", machine.namespace().unwrap_or_default(), machine.name_any());
             let uid = machine.uid().unwrap_or_default();
-            if let Err(error) = context.orphans.add(&uid, &object).await {
-                tracing::warn!(%error, object, "not written down that its machine stays");
+            fault_point("orphan.add.before");
+            match context.orphans.add(&uid, &object).await {
+                Ok(()) => {}
+                // While it is full nothing is told and nothing removed.
+                Err(error @ OrphansError::Full) => tracing::warn!(%error, object, "let go"),
+                Err(source) => return Err(ActError::Orphan { name: machine.name_any(), source }),
             }
+            fault_point("orphan.add.after");
         }
         tracing::info!(k8s.name = machine.name_any(), why, "released");
         let removed = finalizer::remove(&api(machine, context), machine).await;
@@ -235,8 +250,10 @@ async fn drop_answer(machine: &CloudMachine, context: &Context) -> Result<(), Ac
         "annotations": {RESOLVE_ANNOTATION: null},
     }});
     let name = machine.name_any();
+    fault_point("answer.drop.before");
     let patched =
         api(machine, context).patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await;
+    fault_point("answer.drop.after");
     match patched {
         Ok(written) => context.own_writes.wrote(&written),
         // Somebody changed the object: its event comes.
@@ -438,10 +455,12 @@ async fn change(
     };
     let effect = Effect::new(machine, account, operation, context);
     let token = effect.operation.token.clone();
+    fault_point("change.before");
     let changed = account
         .account
         .change_machine(&told, external_id, &active.region, &token, &effect.journal())
         .await;
+    fault_point("change.after");
     let duration_ms = effect.elapsed_ms();
     let what = match changed {
         Ok(()) => What::Changed { change },

@@ -361,9 +361,10 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
                 Decision::Change { change, external_id: seen.id.clone() }
             }
             drift::Verdict::Changed => Decision::Changed,
-            drift::Verdict::As(drift) => match followed(status, seen) {
+            drift::Verdict::As { drift, again_at } => match followed(status, seen) {
                 Decision::Hold(hold) => {
-                    let again_at = hold.again_at.or(observed.unlisted.then_some(again).flatten());
+                    let unlisted = again.filter(|_| observed.unlisted);
+                    let again_at = [hold.again_at, again_at, unlisted].into_iter().flatten().min();
                     Decision::Hold(Hold { drift: Some(drift), again_at, ..hold })
                 }
                 other => other,

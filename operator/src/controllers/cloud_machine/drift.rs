@@ -10,6 +10,8 @@ use crate::engine::naming;
 
 /// How long a machine that was told to start may still be shown as stopped.
 const STARTS_WITHIN: TimeDelta = TimeDelta::seconds(60);
+/// How long a change is given whose answer was lost. Asking twice does no harm.
+const UNANSWERED: TimeDelta = TimeDelta::seconds(5);
 /// Corrections are counted over this time.
 pub const WINDOW: TimeDelta = TimeDelta::hours(1);
 
@@ -59,8 +61,13 @@ pub enum Verdict {
     Change(Change),
     /// A change that nobody wrote the end of has happened.
     Changed,
-    /// Nothing; in what it is not as it was made.
-    As(Vec<String>),
+    /// Nothing now.
+    As {
+        /// In what it is not as it was made, or as the spec wants it.
+        drift: Vec<String>,
+        /// When something can be done about that.
+        again_at: Option<DateTime<Utc>>,
+    },
 }
 
 /// Decides about the machine in use.
@@ -74,14 +81,21 @@ pub fn decide(
     let Some(active) =
         status.active.as_ref().filter(|_| spec.management != Management::ObserveOnly)
     else {
-        return Verdict::As(Vec::new());
+        return Verdict::As { drift: Vec::new(), again_at: None };
     };
-    let open = status.operation.as_ref().map(|operation| operation.verb.as_str());
+    let open = status.operation.as_ref().filter(|operation| operation.verb != "delete");
+    let waits = waits(status, active, observed.now);
+    let mut drift = Vec::new();
     if spec.tags != active.tags && observed.can.update {
         let verb = ChangeVerb::Update(tags(machine, active, seen));
-        return Verdict::Change(Change { verb, corrects: false });
+        match waits {
+            None => return Verdict::Change(Change { verb, corrects: false }),
+            Some((until, why)) => {
+                drift.push(format!("its tags are not changed yet: {why}"));
+                return Verdict::As { drift, again_at: Some(until) };
+            }
+        }
     }
-    let mut drift = Vec::new();
     if spec.tags != active.tags {
         let has = if active.tags.is_empty() { "none".to_owned() } else { active.tags.join(", ") };
         drift.push(format!("its tags are {has}, and the provider cannot change them"));
@@ -91,7 +105,8 @@ pub fn decide(
         let changed = active.changed_at.unwrap_or(active.since);
         observed.seen_at.is_some_and(|seen_at| seen_at >= changed + within)
     };
-    let told = observed.can.tells_tags && settled(observed.lag);
+    // A read of the machine itself is not late.
+    let told = observed.can.tells_tags && (observed.unlisted || settled(observed.lag));
     let ours = observed.marks.iter().chain(&active.tags);
     let missing: Vec<&String> = ours.filter(|mark| told && !has(seen, mark)).collect();
     let stopped = seen.state == MachineState::Stopped && settled(observed.lag.max(STARTS_WITHIN));
@@ -113,20 +128,48 @@ pub fn decide(
     } else {
         None
     };
-    match wanted {
-        Some(verb) if recent(&status.corrections, observed.now) < spec.max_corrections_per_hour => {
+    match (wanted, waits) {
+        (Some(_), Some((until, why))) => {
+            drift.push(format!("it is not changed back yet: {why}"));
+            Verdict::As { drift, again_at: Some(until) }
+        }
+        (Some(verb), None)
+            if recent(&status.corrections, observed.now) < spec.max_corrections_per_hour =>
+        {
             Verdict::Change(Change { verb, corrects: true })
         }
-        Some(_) => {
+        (Some(_), None) => {
             drift.push(format!(
                 "it was changed back {} times within an hour, which is all that maxCorrectionsPerHour allows",
                 spec.max_corrections_per_hour
             ));
-            Verdict::As(drift)
+            let oldest = status.corrections.iter().min();
+            Verdict::As { drift, again_at: oldest.map(|oldest| *oldest + WINDOW) }
         }
-        None if open.is_some_and(|verb| verb == "update" || verb == "start") => Verdict::Changed,
-        None => Verdict::As(drift),
+        (None, _) if open.is_some_and(|open| open.verb == "update" || open.verb == "start") => {
+            Verdict::Changed
+        }
+        (None, _) => Verdict::As { drift, again_at: None },
     }
+}
+
+/// Until when no change is asked for, and why: one was refused, or nobody knows yet what became of it.
+fn waits(
+    status: &CloudMachineStatus,
+    active: &Active,
+    now: DateTime<Utc>,
+) -> Option<(DateTime<Utc>, String)> {
+    let refused = status.attempts.iter().find(|attempt| {
+        // What was refused to a creation has a size.
+        attempt.provider == active.provider && attempt.size.is_none() && attempt.at >= active.since
+    });
+    if let Some(refused) = refused.filter(|one| one.at <= now && now < one.until) {
+        return Some((refused.until, format!("{} ({})", refused.message, refused.class)));
+    }
+    let open = status.operation.as_ref().filter(|operation| operation.verb != "delete")?;
+    let until = open.started_at + UNANSWERED;
+    let under_way = open.started_at <= now && now < until;
+    under_way.then(|| (until, "the answer to the last request was lost".to_owned()))
 }
 
 /// How many corrections fall into the last hour.

@@ -19,6 +19,7 @@ use crate::engine::journal::{ObjectJournal, Receipts};
 use crate::engine::naming::{self, Owner};
 use crate::engine::status::Intention;
 use crate::engine::sweep::{self, Living};
+use crate::fault_point::fault_point;
 use crate::witness::ObjectId;
 
 /// How old a list may be that is looked through: nothing is asked for its sake alone more often.
@@ -221,8 +222,10 @@ async fn remove(
         actor: context.actor.clone(),
         receipts: Arc::clone(&receipts),
     };
+    fault_point("sweep.before");
     let removed =
         account.account.delete_machine(&thing.id, region, &operation.token, &journal).await;
+    fault_point("sweep.after");
     // Where nothing was written, nothing was sent.
     let mut operation = writer.into_written().operation?;
     let receipts = receipts.lock().unwrap_or_else(PoisonError::into_inner);
