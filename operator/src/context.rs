@@ -48,6 +48,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Objects that went while what they made stayed.
     pub orphans: Orphans,
+    /// What exists and is being taken over.
+    pub claims: Claims,
     /// Since when operations are known to be open.
     pub open: Open,
     /// Whether effects are stopped for all.
@@ -143,6 +145,28 @@ impl Context {
                 let _ = self.wake_machines.unbounded_send(ObjectRef::from_obj(&*machine));
             }
         }
+    }
+}
+
+/// What exists at providers and was taken over in this process, so that two objects that look at the same
+/// moment do not both take it.
+#[derive(Default)]
+pub struct Claims {
+    by_thing: Mutex<HashMap<(String, String), String>>,
+}
+
+impl Claims {
+    /// Takes a thing of a provider for an object; false when another one has it.
+    pub fn claim(&self, provider: &str, id: &str, uid: &str) -> bool {
+        let mut all = self.by_thing.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (provider.to_owned(), id.to_owned());
+        all.entry(key).or_insert_with(|| uid.to_owned()) == uid
+    }
+
+    /// The object is gone.
+    pub fn release(&self, uid: &str) {
+        let mut all = self.by_thing.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, owner| owner != uid);
     }
 }
 

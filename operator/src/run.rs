@@ -19,7 +19,7 @@ use kube::{Client, Resource};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{Context, OwnWrites};
+use crate::context::{Claims, Context, OwnWrites};
 use crate::controllers::{cloud_machine, provider, provider_definition};
 use crate::engine::accounts::Accounts;
 use crate::engine::halt::{self, Halt};
@@ -168,6 +168,7 @@ impl Controllers {
             clock: Arc::new(SystemClock),
             actor: format!("operator/{installation}"),
             orphans: Orphans::new(client.clone(), &options.namespace),
+            claims: Claims::default(),
             open: Open::default(),
             halt,
             installation,

@@ -316,6 +316,98 @@ async fn what_belongs_to_no_object_is_told_and_by_policy_deleted() {
     assert_eq!(removals.count(), 2, "its intent and its outcome");
 }
 
+/// What a person took over is used, whatever its marks say, where they cannot be changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_object_uses_is_no_leftover() {
+    let mut stage = Stage::start().await;
+    stage.shelf_account().await;
+    stage.apply(&web(&["first"])).await;
+    stage.running("web").await;
+    let id = stage.things().await[0].id.clone();
+    stage.crash();
+    stage.merge("CloudMachine", "web", json!({"metadata": {"finalizers": null}})).await;
+    stage.delete("CloudMachine", "web").await;
+    stage.gone("CloudMachine", "web").await;
+    stage.launch().await;
+    let mut taken = looked_at("Adopt", &json!({"externalId": id}));
+    taken["spec"]["providers"] = json!([{"name": "first"}]);
+    taken["spec"]["deletionPolicy"] = json!("Orphan");
+    stage.apply(&taken).await;
+    stage.running("old").await;
+    let policy = json!({"spec": {"leftovers": {"policy": "Delete", "after": "0s"}}});
+    stage.merge("Provider", "first", policy).await;
+    // In use, and then let go on purpose under another UID than its marks say.
+    for round in ["1", "2"] {
+        let lists = stage.asked("shelf", "machine.list").await;
+        look_at(&stage, "Provider", "first", round).await;
+        let listed = async || (stage.asked("shelf", "machine.list").await > lists).then_some(());
+        poll(SOON, listed).await.expect("it was looked for");
+        let touched = poll(QUIET, async || stage.things().await.is_empty().then_some(()));
+        assert_eq!(touched.await, None, "round {round}");
+        if round == "1" {
+            stage.delete("CloudMachine", "old").await;
+            stage.gone("CloudMachine", "old").await;
+        }
+    }
+}
+
+/// Of two objects that want the same machine one has it; another installation's is nobody's here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_machine_is_taken_by_one_object() {
+    let stage = Stage::start().await;
+    stage.two_accounts().await;
+    let id = by_hand(&stage, "by-hand").await;
+    let mut both = ["left", "right"].map(|name| {
+        let mut taken = looked_at("Adopt", &json!({"externalId": id}));
+        taken["metadata"]["name"] = json!(name);
+        taken
+    });
+    stage.apply(&both[0]).await;
+    stage.apply(&both[1]).await;
+    let settled = async || {
+        let mut reasons = Vec::new();
+        for name in ["left", "right"] {
+            let machine = stage.get("CloudMachine", name).await.expect("there");
+            reasons.push(ready(&machine)["reason"].as_str().unwrap_or_default().to_owned());
+        }
+        reasons.sort();
+        (reasons == ["NotExisting", "Running"]).then_some(())
+    };
+    assert!(poll(SOON, settled).await.is_some(), "{}", stage.log_tail());
+
+    let theirs = by_hand(&stage, "theirs").await;
+    let path = format!("/{theirs}");
+    linode(&stage, "PUT", &path, &json!({"tags": ["if:elsewhere", "if-uid:1234"]})).await;
+    both[0]["metadata"]["name"] = json!("third");
+    both[0]["spec"]["existing"] = json!({"externalId": theirs});
+    stage.apply(&both[0]).await;
+    let machine = stage.reason("CloudMachine", "third", "NotExisting").await;
+    let message = ready(&machine)["message"].as_str().expect("a message").to_owned();
+    assert!(message.contains("another installation"), "{message}");
+}
+
+/// A change that the provider refuses is asked for ever more rarely, and told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_change_is_told_and_waits() {
+    let (stage, id) = at_linode("Report").await;
+    let refused = FaultSpec::new("linode-now", "503").on("machine.update");
+    let refused = stage.fault(refused).await;
+    stage.merge("CloudMachine", "web", json!({"spec": {"tags": ["team-b"]}})).await;
+    let told = |machine: &Value| {
+        let drift = condition(machine, "Drifted")["message"].to_string();
+        drift.contains("its tags are not changed yet")
+    };
+    let machine = stage.until("CloudMachine", "web", "told", told).await;
+    assert_eq!(ready(&machine)["status"], "True");
+    let asked = stage.asked("linode-now", "machine.update").await;
+    tokio::time::sleep(QUIET).await;
+    let more = stage.asked("linode-now", "machine.update").await - asked;
+    assert!(more <= 2, "{more} more within three seconds");
+    stage.world.clear_fault(refused).await.expect("cleared");
+    let done = async || tags_of(&stage, &id).await.contains(&"team-b".to_owned()).then_some(());
+    assert!(poll(SOON, done).await.is_some(), "{}", stage.log_tail());
+}
+
 /// A provider that made two for one request: one is used, the other one told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_thing_of_one_creation_is_left_over() {

@@ -89,6 +89,11 @@ pub fn names_an_object(mark: &str) -> bool {
     mark.starts_with(UID_PREFIX) || mark.starts_with(NAME_PREFIX)
 }
 
+/// Whether a tag is the mark of an installation, ours or another one.
+pub fn is_of_an_installation(tag: &str) -> bool {
+    tag.starts_with("if:")
+}
+
 /// Whether a tag is one of ours.
 pub fn is_mark(tag: &str) -> bool {
     tag.starts_with("if:") || names_an_object(tag)

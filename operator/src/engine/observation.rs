@@ -1,7 +1,7 @@
 //! One list call observes a whole account (or a region of it); only objects whose thing changed
 //! are woken.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -105,6 +105,14 @@ impl Snapshot {
         found.find(|machines| !machines.is_empty()).unwrap_or_default()
     }
 
+    /// The living machines that were made for this very object: by its UID, and not by its name, under which
+    /// another one may have lived.
+    pub fn made_for(&self, owner: &Owner) -> Vec<&Machine> {
+        let surest = signs(self.find, owner).into_iter().next();
+        let signed = surest.iter().flat_map(|sign| self.signed(sign));
+        signed.filter(|machine| is_living(machine)).collect()
+    }
+
     /// The living machines that carry the mark of an installation.
     pub fn marked(&self, mark: &str) -> impl Iterator<Item = &Machine> {
         let living = self.machines.values().filter(|machine| is_living(machine));
@@ -205,8 +213,21 @@ impl Observer {
 
     /// Of these regions, those that must be asked to see what is in all of them.
     pub fn scopes(&self, regions: impl IntoIterator<Item = String>) -> Vec<String> {
-        let keyed = regions.into_iter().map(|region| (self.key(&region), region));
-        keyed.collect::<BTreeMap<_, _>>().into_values().collect()
+        let mut regions: Vec<String> = regions.into_iter().collect();
+        regions.sort();
+        regions.dedup();
+        if self.is_whole() {
+            // Any of them, or none, shows the whole account.
+            regions.truncate(1);
+            regions.resize(1, String::new());
+        }
+        regions
+    }
+
+    /// Whether one list shows the whole account.
+    pub fn is_whole(&self) -> bool {
+        let object = self.shared.account.definition().objects.get("machine");
+        object.is_none_or(|object| object.scope == ListScope::Account)
     }
 
     /// By what machines are recognised here.

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use infrafabric_adapters::contract::cloud::Machine;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use thiserror::Error;
 
+use super::naming;
+
 /// The ConfigMap that names them, by their UID.
 pub const ORPHANS: &str = "infrafabric-orphans";
 /// How many fit: an object of the API has a megabyte.
-const ROOM: usize = 6_000;
+const ROOM: usize = 2_500;
 
 /// Why it could not be read or written.
 #[derive(Debug, Error)]
@@ -37,8 +40,11 @@ impl Orphans {
         Self { api: Api::namespaced(client, namespace) }
     }
 
-    /// Writes down that an object went and what it made stays.
-    pub async fn add(&self, uid: &str, object: &str) -> Result<(), OrphansError> {
+    /// Writes down that an object went and what it made stays; with the provider's identity of that, when it
+    /// is known.
+    pub async fn add(&self, uid: &str, object: &str, id: &str) -> Result<(), OrphansError> {
+        let object: String = object.chars().take(64).collect();
+        let object = &format!("{object} {id}");
         let known = self.api.get_opt(ORPHANS).await?;
         let Some(known) = known else {
             let map = ConfigMap {
@@ -66,10 +72,25 @@ impl Orphans {
         Ok(())
     }
 
-    /// The UIDs of all; an error when there may be more than are named.
-    pub async fn all(&self) -> Result<BTreeMap<String, String>, OrphansError> {
+    /// All; an error when there may be more than are named.
+    pub async fn all(&self) -> Result<Known, OrphansError> {
         let map = self.api.get_opt(ORPHANS).await?;
         let all = map.and_then(|map| map.data).unwrap_or_default();
-        if all.len() >= ROOM { Err(OrphansError::Full) } else { Ok(all) }
+        if all.len() >= ROOM { Err(OrphansError::Full) } else { Ok(Known(all)) }
+    }
+}
+
+/// What was let go.
+#[derive(Debug, Default)]
+pub struct Known(BTreeMap<String, String>);
+
+impl Known {
+    /// Whether a thing was: by the object that it was made for, or by itself.
+    pub fn has(&self, thing: &Machine) -> bool {
+        let uid = naming::uid_of(&thing.marks);
+        self.0.iter().any(|(known, said)| {
+            let id = said.rsplit_once(' ').map(|(_, id)| id);
+            uid.is_some_and(|uid| known.eq_ignore_ascii_case(uid)) || id == Some(thing.id.as_str())
+        })
     }
 }

@@ -24,22 +24,38 @@ pub struct Open {
 }
 
 impl Open {
-    /// Until when the operation with that token may still show what it did: so long after it was known to
-    /// be open. Not later than `now` means: it is over.
-    pub fn settles_at(&self, token: &str, within: TimeDelta, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// Until when the operation may still show what it did: so long after it was known to be open, or asked
+    /// for again. Not later than `now` means: it is over.
+    pub fn settles_at(
+        &self,
+        operation: &Operation,
+        within: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> DateTime<Utc> {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         if since.len() >= OPEN {
             since.clear();
         }
-        let (since, at) = *since.entry(token.to_owned()).or_insert_with(|| (Instant::now(), now));
+        let (since, at) = *since.entry(key(operation)).or_insert_with(|| (Instant::now(), now));
         let waited = TimeDelta::from_std(since.elapsed()).unwrap_or(TimeDelta::MAX);
-        if waited >= within { now } else { (at + within).max(now + TimeDelta::milliseconds(1)) }
+        let settles_at = at + within;
+        match within - waited {
+            left if left <= TimeDelta::zero() => now,
+            // The clock was set forth.
+            left if settles_at <= now => now + left,
+            _ => settles_at,
+        }
     }
 
     /// The operation is not open any more.
-    pub fn closed(&self, token: &str) {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+    pub fn closed(&self, operation: &Operation) {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(operation));
     }
+}
+
+/// What tells one asking from another.
+fn key(operation: &Operation) -> String {
+    format!("{} {}", operation.token, operation.started_at.timestamp_millis())
 }
 
 /// A thing at a provider, as far as recovery must know it.
@@ -210,7 +226,8 @@ impl<T: Thing> Case<'_, T> {
 
     /// Which of several it is.
     fn several(&self, things: &[T]) -> String {
-        let ids: Vec<&str> = things.iter().map(Thing::id).collect();
+        let mut ids: Vec<&str> = things.iter().map(Thing::id).collect();
+        ids.sort_unstable();
         format!(
             "{} things at {} carry this object's marks: {}; delete all but one there, or say which one it is: {}",
             ids.len(),
@@ -235,20 +252,21 @@ impl<T: Thing> Case<'_, T> {
 
 /// The verdict that a person gave, where it can be given.
 fn answered<'a, T: Thing>(case: &Case<'a, T>) -> Option<Verdict<'a, T>> {
-    let wait =
-        |why: String| Some(Verdict::Wait { why: format!("{}; {why}", case.lost()), until: None });
+    let ask =
+        |why: String| Some(Verdict::Ask(Question::Unknown(format!("{}; {why}", case.lost()))));
     let named = format!("which {RESOLVE_ANNOTATION} names");
     match case.answer? {
-        Answer::Malformed(text) => wait(format!(
+        Answer::Malformed(text) => ask(format!(
             "the annotation {RESOLVE_ANNOTATION} says `{text}`: it must be adopt=ID or forget"
         )),
         Answer::Adopt(id) => match (of_ours(case.found, id), case.named) {
             (Some(thing), _) | (None, Named::Here(thing)) => Some(Verdict::Adopt(thing)),
-            (None, Named::Absent) => wait(format!("{id}, {named}, does not exist there")),
-            (None, Named::Taken(other)) => wait(format!("{id}, {named}, belongs to {other}")),
-            (None, Named::Unreachable(why)) => {
-                wait(format!("{id}, {named}, cannot be looked at: {why}"))
-            }
+            (None, Named::Absent) => ask(format!("{id}, {named}, does not exist there")),
+            (None, Named::Taken(other)) => ask(format!("{id}, {named}, belongs to {other}")),
+            (None, Named::Unreachable(why)) => Some(Verdict::Wait {
+                why: format!("{}; {id}, {named}, cannot be looked at: {why}", case.lost()),
+                until: None,
+            }),
             (None, Named::None) => None,
         },
         // What exists is not forgotten by saying so, and neither is what may be under way.

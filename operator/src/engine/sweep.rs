@@ -1,6 +1,6 @@
 //! What carries our marks and belongs to no living object. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::Machine;
@@ -11,12 +11,14 @@ use kube::ResourceExt;
 use super::naming::{self, Owner};
 
 /// How many are named in a status.
-const NAMED: usize = 64;
+pub const NAMED: usize = 64;
 
 /// The living objects, by what things say of theirs.
 #[derive(Debug, Default)]
 pub struct Living {
     by_mark: HashMap<String, Owned>,
+    /// What any object uses, whatever its marks say: a person may have given it something.
+    used: HashSet<String>,
 }
 
 /// What a living object owns.
@@ -35,6 +37,7 @@ impl Living {
         machines: impl IntoIterator<Item = &'a CloudMachine>,
     ) -> Self {
         let mut by_mark = HashMap::new();
+        let mut used = HashSet::new();
         for machine in machines {
             let owner = Owner {
                 installation: installation.to_owned(),
@@ -45,6 +48,7 @@ impl Living {
             };
             let status = machine.status.as_ref();
             let active = status.and_then(|status| status.active.as_ref());
+            used.extend(active.map(|active| active.external_id.clone()));
             let thing = Owned {
                 active: active.map(|active| active.external_id.clone()),
                 open: status.is_some_and(|status| status.operation.is_some()),
@@ -52,12 +56,15 @@ impl Living {
             by_mark.insert(owner.uid_mark(), thing.clone());
             by_mark.insert(owner.name_mark(), thing);
         }
-        Self { by_mark }
+        Self { by_mark, used }
     }
 
     /// Whether a thing is nobody's. One whose object has nothing yet is that object's: it is taken before
     /// another one is made.
     pub fn is_leftover(&self, thing: &Machine) -> bool {
+        if self.used.contains(&thing.id) {
+            return false;
+        }
         let marks = thing.marks.iter().filter(|mark| naming::names_an_object(mark));
         let mut owners = marks.filter_map(|mark| self.by_mark.get(mark.as_str())).peekable();
         if owners.peek().is_none() {
@@ -72,13 +79,15 @@ impl Living {
 
 /// The leftovers after a look: those that were known keep since when.
 ///
-/// `listed` are the regions that were asked; what was known elsewhere stays known.
+/// `listed` are the regions that were asked, or none where one list shows the whole account; what was known
+/// elsewhere stays known.
 pub fn after(
     known: &[Leftover],
-    listed: &[String],
+    listed: Option<&[String]>,
     found: &[(String, Machine)],
     now: DateTime<Utc>,
 ) -> Vec<Leftover> {
+    let is_found = |known: &Leftover| found.iter().any(|(_, one)| one.id == known.external_id);
     let mut all: Vec<Leftover> = found
         .iter()
         .map(|(region, thing)| {
@@ -91,25 +100,25 @@ pub fn after(
             }
         })
         .collect();
-    let elsewhere = known.iter().filter(|known| !listed.contains(&known.region));
+    let elsewhere = known.iter().filter(|known| {
+        listed.is_some_and(|listed| !listed.contains(&known.region)) && !is_found(known)
+    });
     all.extend(elsewhere.cloned());
     all.sort_by(|a, b| (a.since, &a.external_id).cmp(&(b.since, &b.external_id)));
     all.truncate(NAMED);
     all
 }
 
-/// The next one to remove by policy, if it is time.
+/// Those to remove by policy whose time has come, the oldest first.
 pub fn due<'a>(
     leftovers: &'a [Leftover],
     policy: &Leftovers,
     now: DateTime<Utc>,
-) -> Option<&'a Leftover> {
-    if policy.policy != LeftoverPolicy::Delete {
-        return None;
-    }
+) -> impl Iterator<Item = &'a Leftover> {
     let after = infrafabric_definition::Span(policy.after.clone()).duration();
-    let after = after.and_then(|after| TimeDelta::from_std(after).ok())?;
-    leftovers.iter().find(|leftover| leftover.since + after <= now)
+    let after = after.and_then(|after| TimeDelta::from_std(after).ok());
+    let after = after.filter(|_| policy.policy == LeftoverPolicy::Delete);
+    leftovers.iter().filter(move |one| after.is_some_and(|after| one.since + after <= now))
 }
 
 /// What the condition says.

@@ -153,6 +153,13 @@ pub async fn act(
         }
         Decision::Adopt(found) => plain(What::Adopted { machine: found, at: None }),
         Decision::Take { candidate, machine: found } => {
+            let uid = machine.uid().unwrap_or_default();
+            let kind = observed.accounts[candidate].as_ref();
+            let kind = kind.map(|open| open.account.definition().name()).unwrap_or_default();
+            if !context.claims.claim(kind, &found.id, &uid) {
+                // Another object takes it at this moment; the next look sees whose it is.
+                return Ok(Acted::plain(What::Superseded));
+            }
             let seen = &observed.candidates[candidate];
             let place = Place {
                 provider: seen.name.clone(),
@@ -203,6 +210,10 @@ async fn release(
     if let Some(account) = &observed.account {
         account.observer.forget(&owner(machine, context));
     }
+    if let Some(open) = machine.status.as_ref().and_then(|status| status.operation.as_ref()) {
+        context.open.closed(open);
+    }
+    context.claims.release(&machine.uid().unwrap_or_default());
     fault_point("release.before");
     let held = machine.finalizers().iter().any(|name| name == FINALIZER);
     if held {
@@ -212,7 +223,9 @@ async fn release(
                 format!("{}/{}", machine.namespace().unwrap_or_default(), machine.name_any());
             let uid = machine.uid().unwrap_or_default();
             fault_point("orphan.add.before");
-            match context.orphans.add(&uid, &object).await {
+            let active = machine.status.as_ref().and_then(|status| status.active.as_ref());
+            let id = active.map(|active| active.external_id.as_str()).unwrap_or_default();
+            match context.orphans.add(&uid, &object, id).await {
                 Ok(()) => {}
                 // While it is full nothing is told and nothing removed.
                 Err(error @ OrphansError::Full) => tracing::warn!(%error, object, "let go"),
@@ -328,6 +341,11 @@ async fn create(
             match failed(error, place, duration_ms, Some(attempt))? {
                 // Something of it was made before: it is found, or removed.
                 What::Withdrawn { why } if effect.has_outcome() => What::Unknown { message: why },
+                failed @ What::Failed { .. } => {
+                    // Nothing of the object's is here.
+                    account.observer.forget(&self::owner(machine, context));
+                    failed
+                }
                 other => other,
             }
         }

@@ -232,7 +232,7 @@ fn unless_there(machine: &CloudMachine, observed: &Observed, create: Decision) -
     };
     match there.as_slice() {
         [] => create,
-        [(candidate, found)] => match misfit(machine, found) {
+        [(candidate, found)] => match misfit(machine, &observed.candidates[*candidate], found) {
             None => Decision::Take { candidate: *candidate, machine: Box::new(found.clone()) },
             Some(what) => ask(
                 State::Pending,
@@ -260,7 +260,15 @@ fn unless_there(machine: &CloudMachine, observed: &Observed, create: Decision) -
 }
 
 /// In what a machine that was there before is not what the spec wants.
-fn misfit(machine: &CloudMachine, found: &Machine) -> Option<String> {
+fn misfit(
+    machine: &CloudMachine,
+    candidate: &failover::Candidate,
+    found: &Machine,
+) -> Option<String> {
+    let region = candidate.region.as_ref().ok().zip(found.region.as_ref());
+    if let Some((wanted, has)) = region.filter(|(wanted, has)| wanted != has) {
+        return Some(format!("is in {has}, not in {wanted}"));
+    }
     let (wanted, has) = (machine.spec.size.as_ref()?, found.size.as_ref()?);
     (wanted != has).then(|| format!("is a {has}, not a {wanted}"))
 }
@@ -357,9 +365,16 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
     let again = Some(observed.now + TimeDelta::seconds(30));
     match &observed.active {
         Seen::Here(seen) => match drift::decide(machine, status, seen, observed) {
-            drift::Verdict::Change(change) => {
-                Decision::Change { change, external_id: seen.id.clone() }
-            }
+            drift::Verdict::Change(change) => match &observed.stopped {
+                None => Decision::Change { change, external_id: seen.id.clone() },
+                // It is followed all the same.
+                Some(why) => match followed(status, seen) {
+                    Decision::Hold(hold) => {
+                        Decision::Hold(Hold { drift: Some(vec![why.clone()]), ..hold })
+                    }
+                    other => other,
+                },
+            },
             drift::Verdict::Changed => Decision::Changed,
             drift::Verdict::As { drift, again_at } => match followed(status, seen) {
                 Decision::Hold(hold) => {

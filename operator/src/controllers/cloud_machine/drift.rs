@@ -10,6 +10,8 @@ use crate::engine::naming;
 
 /// How long a machine that was told to start may still be shown as stopped.
 const STARTS_WITHIN: TimeDelta = TimeDelta::seconds(60);
+/// When what a list does not tell yet is looked at again.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(30);
 /// How long a change is given whose answer was lost. Asking twice does no harm.
 const UNANSWERED: TimeDelta = TimeDelta::seconds(5);
 /// Corrections are counted over this time.
@@ -106,10 +108,16 @@ pub fn decide(
         observed.seen_at.is_some_and(|seen_at| seen_at >= changed + within)
     };
     // A read of the machine itself is not late.
-    let told = observed.can.tells_tags && (observed.unlisted || settled(observed.lag));
+    let told = observed.unlisted || settled(observed.lag);
     let ours = observed.marks.iter().chain(&active.tags);
-    let missing: Vec<&String> = ours.filter(|mark| told && !has(seen, mark)).collect();
-    let stopped = seen.state == MachineState::Stopped && settled(observed.lag.max(STARTS_WITHIN));
+    let lacking: Vec<&String> =
+        ours.filter(|mark| observed.can.tells_tags && !has(seen, mark)).collect();
+    let is_off = seen.state == MachineState::Stopped;
+    let stopped = is_off && settled(observed.lag.max(STARTS_WITHIN));
+    // What is not told yet is looked at again, whether or not a list changes until then.
+    let unsettled = (!lacking.is_empty() && !told) || (is_off && !stopped);
+    let again_at = unsettled.then(|| observed.now + LOOK_AGAIN);
+    let missing: Vec<&String> = lacking.into_iter().filter(|_| told).collect();
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|mark| mark.as_str()).collect();
         drift.push(format!("it lacks the tags {}", names.join(", ")));
@@ -149,7 +157,7 @@ pub fn decide(
         (None, _) if open.is_some_and(|open| open.verb == "update" || open.verb == "start") => {
             Verdict::Changed
         }
-        (None, _) => Verdict::As { drift, again_at: None },
+        (None, _) => Verdict::As { drift, again_at },
     }
 }
 

@@ -63,9 +63,10 @@ fn again(decision: &decide::Decision, observed: &observe::Observed) -> Action {
     let at = match decision {
         decide::Decision::Hold(hold) => hold.again_at,
         // What is refused in the same words changes nothing.
-        decide::Decision::Repeat(_) | decide::Decision::Change { .. } => {
-            Some(observed.now + chrono::TimeDelta::seconds(5))
-        }
+        decide::Decision::Repeat(_)
+        | decide::Decision::Change { .. }
+        | decide::Decision::Forget(_)
+        | decide::Decision::Take { .. } => Some(observed.now + chrono::TimeDelta::seconds(5)),
         // What was done changes the object, and that event is the next look.
         _ => None,
     };

@@ -99,16 +99,22 @@ impl Thing for Machine {
         let sizes = [&asked.size, &asked.size_id];
         let known = sizes.iter().any(|size| size.is_some());
         match (&self.size, &self.region) {
-            (Some(size), _) if known && !sizes.contains(&&Some(size.clone())) => {
+            (Some(size), _) if known && !sizes.iter().any(|asked| same(asked.as_deref(), size)) => {
                 let wanted = asked.size.as_deref().unwrap_or_default();
                 Some(format!("it is a {size}, not a {wanted}"))
             }
-            (_, Some(region)) if *region != asked.region => {
+            (_, Some(region)) if !same(Some(&asked.region), region) => {
                 Some(format!("it is in {region}, not in {}", asked.region))
             }
             _ => None,
         }
     }
+}
+
+/// Whether two names are one, however a provider writes it.
+fn same(asked: Option<&str>, told: &str) -> bool {
+    let plain = |name: &str| name.replace(' ', "").to_ascii_lowercase();
+    asked.is_some_and(|asked| plain(asked) == plain(told))
 }
 
 /// Reads candidates, and the provider's side of the machine or of the open operation.
@@ -147,7 +153,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
             let longest = account.map_or(context.call_deadline, |at| longest(at, context));
             let under_way = TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX);
             observed.settles_at = open.map_or(observed.now, |operation| {
-                context.open.settles_at(&operation.token, observed.lag + under_way, observed.now)
+                context.open.settles_at(operation, observed.lag + under_way, observed.now)
             });
             observed.named = named(machine, &observed, unreachable.clone(), region, context).await;
             observed.found = found(&owner, &observed, unreachable, region).await;
@@ -268,8 +274,16 @@ fn can(account: &OpenAccount) -> Can {
     let Some(object) = account.account.definition().objects.get("machine") else {
         return Can::default();
     };
+    let machine = account.account.definition().spec().objects.get("machine");
+    let update = machine.and_then(|machine| machine.verbs.get("update"));
+    // Where tags are the keys of a map, the values of others' would be lost; where they are not shown, they
+    // would be lost altogether.
+    let plain = |verb: &infrafabric_definition::Operation| {
+        let text = serde_json::to_string(verb).unwrap_or_default();
+        !["keyed(", "dict(", "pairs("].iter().any(|map| text.contains(map))
+    };
     Can {
-        update: object.verbs.contains_key("update"),
+        update: object.find == Find::Tag && update.is_some_and(plain),
         start: object.verbs.contains_key("start"),
         tells_tags: object.find == Find::Tag,
     }
@@ -294,7 +308,7 @@ async fn found(
         return Found::Untold { keyed: object.keyed };
     }
     match account.observer.fresh(region, None).await {
-        Ok(list) => Found::Listed(list.of_object(owner).into_iter().cloned().collect()),
+        Ok(list) => Found::Listed(list.made_for(owner).into_iter().cloned().collect()),
         Err(error) => Found::Unreachable(error.to_string()),
     }
 }
@@ -316,22 +330,41 @@ async fn named(
     };
     match account.account.read_machine(&id, region).await {
         Ok(Some(seen)) if seen.state != MachineState::Gone => {
-            taken(machine, &seen, context).map_or(Named::Here(seen), Named::Taken)
+            if account.account.has_parts() && id != owner(machine, context).thing_name() {
+                let what = "what it is made of has its name, and this one has another";
+                return Named::Taken(format!("nobody that can take it: {what}"));
+            }
+            taken(machine, &seen, account, context).map_or(Named::Here(seen), Named::Taken)
         }
         Ok(_) => Named::Absent,
         Err(error) => Named::Unreachable(error.to_string()),
     }
 }
 
-/// The living object, other than this one, that a machine belongs to.
-fn taken(machine: &CloudMachine, seen: &Machine, context: &Context) -> Option<String> {
+/// Whom a machine belongs to, other than this object: another living one, or another installation.
+fn taken(
+    machine: &CloudMachine,
+    seen: &Machine,
+    account: &OpenAccount,
+    context: &Context,
+) -> Option<String> {
+    let ours = naming::installation_mark(&context.installation);
+    let installations = || seen.marks.iter().filter(|mark| naming::is_of_an_installation(mark));
+    if installations().next().is_some() && installations().all(|mark| *mark != ours) {
+        return Some("another installation".to_owned());
+    }
     let uid = naming::uid_of(&seen.marks);
+    // Two Providers may be of one account.
+    let same_kind = |namespace: &str, provider: &str| {
+        let known = context.accounts.get(namespace, provider).and_then(|known| known.account);
+        let name = account.account.definition().name();
+        known.is_none_or(|other| other.account.definition().name() == name)
+    };
     let uses = |other: &CloudMachine| {
         let active = other.status.as_ref().and_then(|status| status.active.as_ref());
         active.is_some_and(|active| {
-            active.external_id == seen.id
-                && machine.spec.providers.iter().any(|candidate| candidate.name == active.provider)
-                && machine.namespace() == other.namespace()
+            let namespace = other.namespace().unwrap_or_default();
+            active.external_id == seen.id && same_kind(&namespace, &active.provider)
         })
     };
     let owner = context.machines.state().into_iter().find(|other| {
@@ -374,7 +407,8 @@ async fn there(machine: &CloudMachine, owner: &Owner, observed: &mut Observed) {
             Ok(list) => {
                 for found in list.of_object(owner) {
                     // A list may show what is gone already.
-                    let there = account.account.read_machine(&found.id, region).await;
+                    let at = found.region.as_deref().unwrap_or(region);
+                    let there = account.account.read_machine(&found.id, at).await;
                     let gone = matches!(&there, Ok(None));
                     let gone = gone || matches!(&there, Ok(Some(seen)) if !is_living(seen));
                     if !gone {
@@ -418,8 +452,15 @@ async fn existing(
         (None, None) => Ok(Vec::new()),
     };
     let whose = |one: Machine| {
-        let taken = taken(machine, &one, context)
-            .map(|other| format!("machine {} belongs to {other}", one.id));
+        let looks_only = machine.spec.management == Management::ObserveOnly;
+        let whole = !looks_only && account.account.has_parts();
+        // Its deletion would take what it was made of by others.
+        let parts = whole.then(|| {
+            format!("machine {} is made of several things here and can only be looked at: set management to ObserveOnly", one.id)
+        });
+        let taken = taken(machine, &one, account, context)
+            .map(|other| format!("machine {} belongs to {other}", one.id))
+            .or(parts);
         Existing { machine: one, taken }
     };
     Some(match found {

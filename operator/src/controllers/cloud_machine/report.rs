@@ -64,8 +64,10 @@ pub fn status(
             // A deletion stays open until its end; a create that was refused made nothing.
             if !deleting || attempt.is_some() {
                 status.operation = None;
-                status.attempt = attempt.unwrap_or(status.attempt);
-                status.forgotten = None;
+                if let Some(attempt) = attempt {
+                    status.attempt = *attempt;
+                    status.forgotten = None;
+                }
             }
             if deleting {
                 standing(State::Deleting, reason::DELETING, message)
@@ -356,9 +358,9 @@ pub async fn report(
     let now = context.now();
     let next = status(machine, observed, acted, now);
     if let Some(operation) = machine.status.as_ref().and_then(|status| status.operation.as_ref())
-        && next.operation.as_ref().is_none_or(|open| open.token != operation.token)
+        && next.operation.as_ref().is_none_or(|open| !is_open(open, operation))
     {
-        context.open.closed(&operation.token);
+        context.open.closed(operation);
     }
     events(machine, acted, context).await;
     interest(machine, observed, &next, context);

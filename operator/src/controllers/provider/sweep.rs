@@ -65,7 +65,7 @@ pub(super) async fn sweep(
     let mark = naming::installation_mark(&context.installation);
     let living = living(context);
     let mut listed = Vec::new();
-    let mut found = Vec::new();
+    let mut found: Vec<(String, Machine)> = Vec::new();
     for region in account.observer.scopes(regions(provider, &status.leftovers, context)) {
         let list = match account.observer.fresh(&region, not_before).await {
             Ok(list) => list,
@@ -75,24 +75,34 @@ pub(super) async fn sweep(
             }
         };
         for thing in list.marked(&mark).filter(|thing| living.is_leftover(thing)) {
+            let at = thing.region.clone().unwrap_or_else(|| region.clone());
             let known = status.leftovers.iter().any(|known| known.external_id == thing.id);
-            // The list may be older than the end of what it shows.
-            if known && list.asked.elapsed() < PACE || is_there(account, thing, &region).await {
-                found.push((region.clone(), thing.clone()));
+            // The list may be older than the end of what it shows. More than are named are not looked at.
+            if known || (found.len() < sweep::NAMED && is_there(account, thing, &at).await) {
+                found.push((at, thing.clone()));
             }
         }
         listed.push(region);
     }
     let found = without_orphans(found, context).await?;
-    let leftovers = sweep::after(&status.leftovers, &listed, &found, now);
-    let due = sweep::due(&leftovers, &provider.spec.leftovers, now);
+    let whole = account.observer.is_whole();
+    if whole && listed.is_empty() {
+        return None;
+    }
+    let asked = Some(listed.as_slice()).filter(|_| !whole);
+    let leftovers = sweep::after(&status.leftovers, asked, &found, now);
     let busy = status.operation.as_ref().is_some_and(|before| {
         (now - before.started_at).abs().to_std().is_ok_and(|since| since < PACE)
     });
-    let thing = due.filter(|_| !busy && context.halt.why().is_none()).and_then(|due| {
-        let thing = found.iter().find(|(_, thing)| thing.id == due.external_id);
-        thing.map(|(region, thing)| (region.as_str(), thing))
-    });
+    let may = !busy && context.halt.why().is_none();
+    let due: Vec<&(String, Machine)> = sweep::due(&leftovers, &provider.spec.leftovers, now)
+        .filter_map(|due| found.iter().find(|(_, thing)| thing.id == due.external_id))
+        .collect();
+    // One that cannot be removed keeps no other one from its turn.
+    let last = status.operation.as_ref().map(|before| before.token.as_str());
+    let another = due.iter().find(|(_, one)| Some(token(provider, one, context).as_str()) != last);
+    let next = another.or(due.first()).filter(|_| may);
+    let thing = next.map(|(region, thing)| (region.as_str(), thing));
     let removal = match thing {
         Some(thing) => remove(provider, account, thing, context).await,
         None => None,
@@ -151,11 +161,22 @@ async fn without_orphans(
             return None;
         }
     };
-    let orphan = |thing: &Machine| {
-        let uid = naming::uid_of(&thing.marks);
-        uid.is_some_and(|uid| orphans.keys().any(|known| known.eq_ignore_ascii_case(uid)))
-    };
-    Some(found.into_iter().filter(|(_, thing)| !orphan(thing)).collect())
+    Some(found.into_iter().filter(|(_, thing)| !orphans.has(thing)).collect())
+}
+
+fn owner(provider: &Provider, context: &Context) -> Owner {
+    Owner {
+        installation: context.installation.clone(),
+        kind: "provider".to_owned(),
+        namespace: provider.namespace().unwrap_or_default(),
+        name: provider.name_any(),
+        uid: provider.uid().unwrap_or_default(),
+    }
+}
+
+/// The token of a removal: one for each thing.
+fn token(provider: &Provider, thing: &Machine, context: &Context) -> String {
+    naming::token_at(&owner(provider, context), &provider.name_any(), "sweep", &thing.id)
 }
 
 /// Removes one, after a look at the objects as they are now and not as they were watched.
@@ -173,19 +194,15 @@ async fn remove(
             return None;
         }
     };
-    if !Living::new(&context.installation, &machines.items).is_leftover(thing) {
+    if !Living::new(&context.installation, &machines.items).is_leftover(thing)
+        || !is_there(account, thing, region).await
+    {
         return None;
     }
     let name = provider.name_any();
-    let owner = Owner {
-        installation: context.installation.clone(),
-        kind: "provider".to_owned(),
-        namespace: provider.namespace().unwrap_or_default(),
-        name: name.clone(),
-        uid: provider.uid().unwrap_or_default(),
-    };
+    let owner = owner(provider, context);
     let operation = Operation {
-        token: naming::token_at(&owner, &name, "sweep", &thing.id),
+        token: token(provider, thing, context),
         verb: "delete".to_owned(),
         provider: name,
         region: region.to_owned(),
