@@ -27,7 +27,7 @@ use crate::contract::ai::Model;
 use crate::contract::cloud::{Image, Region, Size};
 use crate::contract::parse::{Outputs, ParseError};
 use crate::error::AdapterError;
-use crate::pipeline::{Call, Inputs, Pipeline, PipelineMetrics};
+use crate::pipeline::{Call, Inputs, Pipeline, PipelineMetrics, Quality};
 use crate::webhook::{Delivery, Event, Verifier, WebhookError};
 
 /// What an account is opened with.
@@ -103,6 +103,11 @@ impl Account {
     /// `verify`. What is not among them is refused with class `Unsupported` before anything is sent.
     pub fn capabilities(&self) -> Vec<String> {
         self.definition.capabilities()
+    }
+
+    /// How the provider served this account over the last quarter of an hour.
+    pub fn quality(&self) -> Quality {
+        self.pipeline.quality()
     }
 
     /// Proves the credentials by the definition's authenticated read. A provider without one

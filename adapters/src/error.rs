@@ -36,12 +36,7 @@ pub struct AdapterError {
 
 impl AdapterError {
     /// A failure before anything was sent, with the class's own scope.
-    pub(crate) fn new(
-        class: Class,
-        provider: &str,
-        operation: &str,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(class: Class, provider: &str, operation: &str, message: impl Into<String>) -> Self {
         Self {
             class,
             scope: scope_of(class),

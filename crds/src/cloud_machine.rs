@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::{
     Active, Attempt, Candidate, DeletionPolicy, Existing, Failover, Forgotten, Management, OnDrift,
-    Operation, WitnessRef,
+    Operation, Placed, Placement, WitnessRef,
 };
 
 /// Why a CloudMachine is or is not Ready.
@@ -32,8 +32,10 @@ pub mod reason {
     pub const NOT_EXISTING: &str = "NotExisting";
     /// Effects are stopped by the ConfigMap `infrafabric-stop`; reads go on.
     pub const STOPPED: &str = "EffectsStopped";
-    /// No offering fits the spec, or a reference in it is missing.
+    /// No candidate can be used as the spec names it: it has no region, or its type makes no machines.
     pub const INVALID: &str = "InvalidSpec";
+    /// No candidate offers what the spec wants; the message says for each what comes nearest.
+    pub const NO_OFFERING: &str = "NoOffering";
     /// The machine exists and does not run.
     pub const NOT_RUNNING: &str = "NotRunning";
     /// The machine is gone although the object is not; it is not made again by itself.
@@ -141,6 +143,17 @@ pub struct CloudMachineSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub providers: Vec<Candidate>,
+    /// Which of the candidates that can serve is taken.
+    #[serde(default)]
+    pub placement: Placement,
+    /// The highest price per hour in `currency`, as a decimal: what costs more, or nobody knows how much, is not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,9}(\.[0-9]{1,9})?$"), length(max = 19))]
+    pub max_price_per_hour: Option<String>,
+    /// The currency (ISO 4217) that prices are compared and limited in.
+    #[serde(default = "dollars")]
+    #[schemars(regex(pattern = r"^[A-Z]{3}$"), length(max = 3))]
+    pub currency: String,
     /// When the next candidate is tried.
     #[serde(default)]
     pub failover: Failover,
@@ -210,6 +223,10 @@ pub struct CloudMachineSpec {
         ])
     )]
     pub tags: Vec<String>,
+}
+
+fn dollars() -> String {
+    "USD".to_owned()
 }
 
 fn four() -> u32 {
@@ -327,6 +344,9 @@ pub struct CloudMachineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 60), extend("x-kubernetes-list-type" = "atomic"))]
     pub corrections: Vec<DateTime<Utc>>,
+    /// How the candidates were compared last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placed>,
     /// Candidates that did not serve, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "atomic"))]
@@ -359,6 +379,7 @@ impl Default for CloudMachineStatus {
             operation: None,
             forgotten: None,
             corrections: Vec::new(),
+            placement: None,
             attempts: Vec::new(),
             attempt: 0,
             witness: None,

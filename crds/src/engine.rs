@@ -16,6 +16,130 @@ pub struct Candidate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub region: Option<String>,
+    /// Its share of the objects where `placement` is `Weighted`; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: Option<u32>,
+}
+
+/// Which of the candidates that can serve is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Placement {
+    /// The first one in the spec's order.
+    #[default]
+    Ordered,
+    /// The one with the lowest score: its price, raised by how it failed and how slowly it answered of late.
+    Cheapest,
+    /// The one with the fewest objects of this kind that are spread over the same Providers in this namespace.
+    Spread,
+    /// Each gets its `weight`'s share of the objects; which one an object gets is a matter of its UID.
+    Weighted,
+}
+
+/// How the candidates were compared last, so that a person can redo the sum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Placed {
+    /// When this became so.
+    pub at: DateTime<Utc>,
+    /// By what they were compared.
+    pub policy: Placement,
+    /// The currency that prices are compared in.
+    #[schemars(length(max = 3))]
+    pub currency: String,
+    /// The candidates, the best first.
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub candidates: Vec<Ranked>,
+}
+
+/// One candidate as it was compared with others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ranked {
+    /// The Provider's name.
+    #[schemars(length(max = 253))]
+    pub provider: String,
+    /// The provider's region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub region: Option<String>,
+    /// The size that it would be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub size: Option<String>,
+    /// Price per hour in the provider's own currency, as a decimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub price_per_hour: Option<String>,
+    /// ISO 4217 of that price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3))]
+    pub currency: Option<String>,
+    /// What it was compared by; absent where its place is another's reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
+    /// Whether it is the one that is taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chosen: bool,
+    /// Why it is not taken, where it is not for its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub reason: Option<String>,
+}
+
+/// The terms of a score, per hour in the currency of the comparison, as decimals: their sum is compared, the lowest
+/// wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Score {
+    /// The price.
+    #[schemars(length(max = 40))]
+    pub price: String,
+    /// The price times the share of calls that failed of late.
+    #[schemars(length(max = 40))]
+    pub failures: String,
+    /// A hundredth of the price for each second that a call took of late, a tenth at most.
+    #[schemars(length(max = 40))]
+    pub latency: String,
+    /// A thousandth of the price for each candidate that the spec names before.
+    #[schemars(length(max = 40))]
+    pub preference: String,
+    /// The sum.
+    #[schemars(length(max = 40))]
+    pub sum: String,
+}
+
+/// Where an account does not serve at the moment, for all objects that would use it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    /// How far it reaches.
+    pub scope: Scope,
+    /// The provider's region, unless the whole account is blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub region: Option<String>,
+    /// The size, where it alone is blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub size: Option<String>,
+    /// The class of the failure.
+    pub class: Class,
+    /// The vendor's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub code: Option<String>,
+    /// What the provider said, for a person.
+    #[schemars(length(max = 512))]
+    pub message: String,
+    /// When it failed first in this row of failures.
+    pub since: DateTime<Utc>,
+    /// When it last failed.
+    pub at: DateTime<Utc>,
+    /// Until then nothing is asked for; afterwards one object tries, and the others wait for what becomes of it.
+    pub until: DateTime<Utc>,
+    /// How often in a row.
+    pub count: u32,
 }
 
 /// When the next candidate is tried.
@@ -234,6 +358,32 @@ pub struct Operation {
     pub currency: Option<String>,
 }
 
+impl Operation {
+    /// What is done where, and nothing else yet.
+    pub fn new(
+        token: String,
+        verb: &str,
+        (provider, region): (&str, &str),
+        started_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            token,
+            verb: verb.to_owned(),
+            provider: provider.to_owned(),
+            region: region.to_owned(),
+            size: None,
+            size_id: None,
+            image: None,
+            request_digest: String::new(),
+            started_at,
+            attempt: 1,
+            witness_index: None,
+            price_per_hour: None,
+            currency: None,
+        }
+    }
+}
+
 /// One try at one candidate that did not serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -269,6 +419,14 @@ pub struct Attempt {
     pub count: u32,
     /// How long the last try took.
     pub duration_ms: u64,
+    /// Price per hour of what was asked for, as a decimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub price_per_hour: Option<String>,
+    /// ISO 4217.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3))]
+    pub currency: Option<String>,
     /// The witness entry of the outcome, when there was an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness_index: Option<u64>,

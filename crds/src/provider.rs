@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
-use crate::engine::{Operation, WitnessRef};
+use crate::engine::{Block, Operation, WitnessRef};
 
 /// Why a Provider is or is not Ready.
 pub mod reason {
@@ -199,6 +199,13 @@ pub struct ProviderStatus {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub capabilities: Vec<String>,
+    /// How it served of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Where it does not serve at the moment, for all objects that would use it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub blocks: Vec<Block>,
     /// Things with this installation's marks that belong to no object, the oldest first; at most 64 are named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
@@ -226,12 +233,26 @@ impl Default for ProviderStatus {
             conditions: Vec::new(),
             definition: None,
             capabilities: Vec::new(),
+            health: None,
+            blocks: Vec::new(),
             leftovers: Vec::new(),
             operation: None,
             witness: None,
             last_handled_reconcile_at: None,
         }
     }
+}
+
+/// How an account served over the last quarter of an hour. Written again only when it is plainly another: five
+/// points of success, or a latency half as long again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// The share of calls that the provider answered, in per cent.
+    #[schemars(range(min = 0, max = 100))]
+    pub success_percent: u8,
+    /// How long an answered call took, on the average, in milliseconds.
+    pub latency_ms: u32,
 }
 
 /// Which definition is in use.

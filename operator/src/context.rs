@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::channel::mpsc::UnboundedSender;
 use infrafabric_adapters::clock::Clock;
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controllers::provider::decide::Verification;
 use crate::engine::accounts::Accounts;
+use crate::engine::blocks::AllBlocks;
+use crate::engine::currency::Rates;
 use crate::engine::halt::Halt;
 use crate::engine::orphans::Orphans;
 use crate::engine::recovery::Open;
@@ -32,6 +35,10 @@ pub struct Context {
     pub registry: Arc<Registry>,
     /// The Providers as last found.
     pub accounts: Accounts,
+    /// Where they do not serve at the moment.
+    pub blocks: AllBlocks,
+    /// What currencies are worth.
+    pub rates: Arc<ArcSwap<Rates>>,
     /// The log.
     pub witness: Witness,
     /// The clock.

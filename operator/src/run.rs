@@ -1,11 +1,13 @@
 //! Wires everything together and runs until told to stop.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::channel::mpsc;
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use infrafabric_adapters::clock::SystemClock;
 use infrafabric_adapters::registry::Registry;
@@ -22,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 use crate::context::{Claims, Context, OwnWrites};
 use crate::controllers::{cloud_machine, provider, provider_definition};
 use crate::engine::accounts::Accounts;
+use crate::engine::blocks::AllBlocks;
+use crate::engine::config_map;
+use crate::engine::currency::{self, Rates};
 use crate::engine::halt::{self, Halt};
 use crate::engine::orphans::Orphans;
 use crate::engine::recovery::Open;
@@ -143,6 +148,7 @@ struct Controllers {
     providers: Controller<Provider>,
     definitions: Controller<ProviderDefinition>,
     watch: halt::Watch,
+    rates: BoxFuture<'static, ()>,
 }
 
 impl Controllers {
@@ -164,6 +170,8 @@ impl Controllers {
             recorder: Recorder::new(client.clone(), reporter),
             registry,
             accounts: Accounts::default(),
+            blocks: AllBlocks::default(),
+            rates: Arc::default(),
             witness,
             clock: Arc::new(SystemClock),
             actor: format!("operator/{installation}"),
@@ -186,13 +194,15 @@ impl Controllers {
             own_writes: OwnWrites::default(),
             client,
         };
-        (Self { machines, providers, definitions, watch }, Arc::new(context))
+        let rates = follow_rates(&context, &options.namespace).boxed();
+        (Self { machines, providers, definitions, watch, rates }, Arc::new(context))
     }
 
     /// Runs all until their triggers end and what is under way is done.
     async fn run(self, context: Arc<Context>) {
         let stop = &context.stop;
         tokio::spawn(self.watch.run());
+        tokio::spawn(self.rates);
         tokio::select! {
             () = stop.cancelled() => return,
             () = context.halt.clone().known() => {}
@@ -219,6 +229,24 @@ impl Controllers {
         let definitions = until_drained(definitions, store, stop);
         tokio::join!(machines, providers, definitions);
     }
+}
+
+/// Keeps the rates of exchange as the ConfigMap has them, if there is one.
+fn follow_rates(context: &Context, namespace: &str) -> impl Future<Output = ()> + use<> {
+    let api = Api::namespaced(context.client.clone(), namespace);
+    let rates = Arc::clone(&context.rates);
+    config_map::follow(api, currency::EXCHANGE_RATES, move |map| {
+        let Some(map) = map else { return rates.store(Arc::default()) };
+        match Rates::read(map.data.as_ref().unwrap_or(&BTreeMap::new())) {
+            Ok(read) => rates.store(Arc::new(read)),
+            // What was known last is better than nothing.
+            Err(why) => tracing::error!(
+                why,
+                "the ConfigMap {} is not used; correct it, or delete it for the built-in rates",
+                currency::EXCHANGE_RATES
+            ),
+        }
+    })
 }
 
 /// Runs a controller to its end. One that is stopped before its first list would wait for that

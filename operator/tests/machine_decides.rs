@@ -59,7 +59,7 @@ fn offering() -> Offering {
 }
 
 fn candidate(name: &str, offering: Option<Result<Offering, Refusal>>) -> Candidate {
-    Candidate { name: name.into(), region: Ok("r".into()), standing: Standing::Ready, offering }
+    Candidate { offering, ..Candidate::new(name, Ok("r".into()), Standing::Ready) }
 }
 
 fn seen(active: Seen, found: Found) -> Observed {
@@ -299,7 +299,7 @@ fn a_catalog_that_fails_is_remembered_and_a_misfit_is_explained() {
         candidate.offering = Some(Err(Refusal::Misfit("no size".into())));
     }
     let Decision::Hold(hold) = decide(&object(|_| {}), &observed) else { panic!("not held") };
-    assert_eq!((hold.reason, hold.phase), (reason::INVALID, Phase::Stalled));
+    assert_eq!((hold.reason, hold.phase), (reason::NO_OFFERING, Phase::Stalled));
     assert_eq!(hold.message, "a: no size; b: no size");
 }
 

@@ -402,6 +402,11 @@ impl Machine {
         }
     }
 
+    /// Whether it exists and nobody deletes it.
+    pub fn is_living(&self) -> bool {
+        !matches!(self.state, MachineState::Gone | MachineState::Deleting)
+    }
+
     /// Whether nobody saw it ([`Machine::unseen`]).
     pub fn is_unseen(&self) -> bool {
         self.state == MachineState::Unknown && self.vendor_state.is_empty() && self.name.is_none()

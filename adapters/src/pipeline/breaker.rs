@@ -9,6 +9,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// A probe that nobody ended counts as lost after this time.
 const PROBE: Duration = Duration::from_mins(1);
+/// When to come back while a probe is under way: it ends long before it counts as lost.
+const PROBE_WAIT: Duration = Duration::from_secs(2);
 
 /// Delays calls to a provider that fails, and never forgets one: a refused call is told when to
 /// come back.
@@ -22,6 +24,8 @@ struct State {
     opened: u32,
     /// Refuses until then; afterwards one probe may pass.
     open_until: Option<Instant>,
+    /// Whether that probe is under way.
+    probing: bool,
 }
 
 impl Breaker {
@@ -31,9 +35,11 @@ impl Breaker {
         let mut state = self.state();
         match state.open_until {
             None => Ok(()),
+            Some(until) if now < until && state.probing => Err(PROBE_WAIT.min(until - now)),
             Some(until) if now < until => Err(until - now),
             Some(_) => {
                 state.open_until = Some(now + PROBE);
+                state.probing = true;
                 Ok(())
             }
         }
@@ -44,6 +50,7 @@ impl Breaker {
         let mut state = self.state();
         if state.open_until.is_some() {
             state.open_until = Some(now);
+            state.probing = false;
         }
     }
 
@@ -60,6 +67,7 @@ impl Breaker {
             let pause = FIRST_PAUSE * 2_u32.saturating_pow(state.opened.min(10));
             state.opened += 1;
             state.open_until = Some(now + pause.min(LONGEST_PAUSE));
+            state.probing = false;
         }
     }
 
@@ -83,10 +91,12 @@ mod tests {
         assert_eq!(breaker.enter(start), Err(FIRST_PAUSE));
         let later = start + FIRST_PAUSE;
         assert_eq!(breaker.enter(later), Ok(()), "the probe");
-        assert_eq!(breaker.enter(later), Err(PROBE), "others wait for it");
-        breaker.failed(later);
-        assert_eq!(breaker.enter(later), Err(2 * FIRST_PAUSE), "the pause grows");
-        let last = later + 2 * FIRST_PAUSE;
+        assert_eq!(breaker.enter(later), Err(PROBE_WAIT), "others come back soon");
+        let lost = later + PROBE;
+        assert_eq!(breaker.enter(lost), Ok(()), "the probe was lost");
+        breaker.failed(lost);
+        assert_eq!(breaker.enter(lost), Err(2 * FIRST_PAUSE), "the pause grows");
+        let last = lost + 2 * FIRST_PAUSE;
         assert_eq!(breaker.enter(last), Ok(()));
         breaker.served();
         assert_eq!(breaker.enter(last), Ok(()));

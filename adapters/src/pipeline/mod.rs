@@ -31,6 +31,7 @@ mod steps;
 mod tokens;
 mod vendor;
 mod wait;
+mod window;
 mod xml;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use tracing::Instrument as _;
 pub use metrics::{BUCKETS_MS, Labels, PipelineMetrics, Series};
 pub use socket::DeviceEvent;
 pub use stage::{ORDER, Stage};
+pub use window::Quality;
 pub use xml::{XmlError, to_json as read_xml};
 
 use answer::Asked;
@@ -66,6 +68,7 @@ use skew::Skew;
 use socket::Socket;
 use stage::Trail;
 use tokens::{Token, Tokens};
+use window::Window;
 
 use crate::clock::Clock;
 use crate::compile::{Compiled, Transport, Vars};
@@ -85,6 +88,7 @@ pub(crate) struct Pipeline {
     timeout: Duration,
     clock: Arc<dyn Clock>,
     metrics: Arc<PipelineMetrics>,
+    window: Window,
     breaker: Breaker,
     rate: Rate,
     skew: Skew,
@@ -119,6 +123,7 @@ impl Pipeline {
             timeout: parts.timeout,
             clock: parts.clock,
             metrics: parts.metrics,
+            window: Window::new(Instant::now()),
             breaker: Breaker::default(),
             skew: Skew::default(),
             tokens: Tokens::default(),
@@ -135,6 +140,11 @@ impl Pipeline {
     /// The variables that a call's templates see.
     pub(crate) fn vars(&self, inputs: &Inputs) -> Vars {
         inputs.vars(&self.parameters)
+    }
+
+    /// How the provider served of late.
+    pub(crate) fn quality(&self) -> Quality {
+        self.window.quality(Instant::now())
     }
 
     pub(crate) fn metrics(&self) -> &PipelineMetrics {
@@ -166,7 +176,13 @@ impl Pipeline {
         let span = observe::span(&ready);
         let began = Instant::now();
         let result = self.observed(&ready, &call.inputs, trail).instrument(span.clone()).await;
-        observe::end(&ready, &span, &self.metrics, trail, &result, began.elapsed());
+        let took = began.elapsed();
+        observe::end(&ready, &span, &self.metrics, trail, &result, took);
+        let failed = result.as_ref().err();
+        // What never left says nothing about the provider.
+        if trail.sends > 0 {
+            self.window.count(failed.map(|error| error.class), took, Instant::now());
+        }
         result.map(|answer| Answer { steps: given, ..answer })
     }
 

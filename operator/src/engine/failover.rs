@@ -1,14 +1,23 @@
-//! Which candidate serves: the class of each failure decides. Pure.
+//! Which candidate serves: the placement says which one is the best, the class of each failure decides whether it
+//! can be taken. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::error::AdapterError;
-use infrafabric_crds::engine::{Attempt, Failover};
+use infrafabric_crds::engine::{Attempt, Failover, Placement};
+use infrafabric_crds::provider::Health;
 use infrafabric_definition::{Class, Scope};
 
+use super::blocks::{self, Blocked};
+use super::currency::Rates;
 use super::placement::Offering;
+use super::score;
 
 /// Newest attempts kept in status.
 const KEPT: usize = 10;
+/// When it is looked again at the latest while nothing can be done.
+const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
+/// When it is looked again while another object tries; mostly its end wakes those who wait.
+const PROBE_WAIT: TimeDelta = TimeDelta::seconds(5);
 
 /// A candidate as observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +30,40 @@ pub struct Candidate {
     pub standing: Standing,
     /// What it would serve; `None` before its catalogs were asked.
     pub offering: Option<Result<Offering, Refusal>>,
+    /// Where its account does not serve; `None` where only the object's own attempts tell.
+    pub blocks: Option<Vec<Blocked>>,
+    /// Its share where the placement is by weight.
+    pub weight: u32,
+    /// How many other objects of the same spread it has.
+    pub share: usize,
+    /// How it served of late.
+    pub health: Option<Health>,
+}
+
+impl Candidate {
+    /// One of which nothing more is known.
+    pub fn new(name: &str, region: Result<String, String>, standing: Standing) -> Self {
+        Self {
+            name: name.to_owned(),
+            region,
+            standing,
+            offering: None,
+            blocks: None,
+            weight: 1,
+            share: 0,
+            health: None,
+        }
+    }
+
+    /// Where it would be tried, as far as that is known.
+    pub fn place(&self) -> Place {
+        let offering = self.offering.as_ref().and_then(|offering| offering.as_ref().ok());
+        Place {
+            size: offering.map(|offering| offering.size.clone()),
+            price: offering.and_then(Offering::price),
+            ..Place::new(&self.name, self.region.as_deref().unwrap_or_default())
+        }
+    }
 }
 
 /// Whether a Provider may be called.
@@ -50,6 +93,27 @@ pub enum Refusal {
     Failed(Failure),
 }
 
+/// Where something is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The Provider's name.
+    pub provider: String,
+    /// The provider's region.
+    pub region: String,
+    /// The size asked for.
+    pub size: Option<String>,
+    /// Price per hour of it, and the currency.
+    pub price: Option<(String, String)>,
+}
+
+impl Place {
+    /// At a Provider in a region.
+    pub fn new(provider: &str, region: &str) -> Self {
+        let (provider, region) = (provider.to_owned(), region.to_owned());
+        Self { provider, region, size: None, price: None }
+    }
+}
+
 /// One failed call, as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -77,44 +141,80 @@ impl From<&AdapterError> for Failure {
     }
 }
 
+/// By what candidates are chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Which of those that can serve.
+    pub policy: Placement,
+    /// When the next one is tried.
+    pub failover: &'a Failover,
+    /// What the object tried.
+    pub attempts: &'a [Attempt],
+    /// Whose choice it is.
+    pub uid: &'a str,
+    /// What prices are compared in.
+    pub currency: &'a str,
+    /// What currencies are worth.
+    pub rates: &'a Rates,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
 /// The choice among the candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The candidate to use, by index; `None` when the object has to wait.
     pub index: Option<usize>,
-    /// Why each earlier candidate is passed over or waited for, in order.
-    pub passed: Vec<(String, String)>,
+    /// The candidates by index, the best first.
+    pub order: Vec<usize>,
+    /// Why each one before the chosen one is passed over or waited for, in that order.
+    pub passed: Vec<(usize, String)>,
     /// When to look again, if nothing happens before.
     pub retry_at: DateTime<Utc>,
 }
 
-/// Takes the first candidate that can serve. A candidate that is only unavailable is waited for
-/// until `failover.after` has passed; classes outside `failover.onClasses` are waited for always.
-pub fn choose(
-    candidates: &[Candidate],
-    attempts: &[Attempt],
-    failover: &Failover,
-    now: DateTime<Utc>,
-) -> Choice {
-    let after = patience(failover);
+/// Takes the best candidate that can serve. Where they are ordered, one that is only unavailable is waited for until
+/// `failover.after` has passed, and classes outside `failover.onClasses` are waited for always; other
+/// placements take the best of those that serve now.
+pub fn choose(candidates: &[Candidate], terms: &Terms<'_>) -> Choice {
+    let order = score::order(candidates, terms);
     let mut passed = Vec::new();
-    let mut retry_at = now + TimeDelta::minutes(10);
-    for (index, candidate) in candidates.iter().enumerate() {
-        match standing(candidate, attempts, failover, after, now) {
-            Verdict::Use => return Choice { index: Some(index), passed, retry_at: now },
+    let mut retry_at = terms.now + LONGEST_WAIT;
+    let mut index = None;
+    for at in &order {
+        match verdict(&candidates[*at], terms) {
+            Verdict::Use => {
+                index = Some(*at);
+                break;
+            }
             Verdict::Pass(why, until) => {
-                passed.push((candidate.name.clone(), why));
+                passed.push((*at, why));
                 retry_at = retry_at.min(until.unwrap_or(retry_at));
             }
             Verdict::WaitFor(why, until) => {
-                passed.push((candidate.name.clone(), why));
-                let retry_at = retry_at.min(until).max(now + TimeDelta::milliseconds(100));
-                return Choice { index: None, passed, retry_at };
+                passed.push((*at, why));
+                retry_at = retry_at.min(until);
+                if terms.policy == Placement::Ordered {
+                    break;
+                }
             }
         }
     }
-    let retry_at = retry_at.max(now + TimeDelta::milliseconds(100));
-    Choice { index: None, passed, retry_at }
+    let retry_at = match index {
+        Some(_) => terms.now,
+        None => retry_at.max(terms.now + TimeDelta::milliseconds(100)),
+    };
+    Choice { index, order, passed, retry_at }
+}
+
+/// The candidates whose catalogs must be asked before the choice stands.
+pub fn unasked(candidates: &[Candidate], terms: &Terms<'_>) -> Vec<usize> {
+    let open = |at: &usize| candidates[*at].offering.is_none() && candidates[*at].region.is_ok();
+    if terms.policy == Placement::Cheapest {
+        let usable = |at: &usize| matches!(verdict(&candidates[*at], terms), Verdict::Use);
+        return (0..candidates.len()).filter(open).filter(usable).collect();
+    }
+    choose(candidates, terms).index.into_iter().filter(open).collect()
 }
 
 enum Verdict {
@@ -123,15 +223,10 @@ enum Verdict {
     WaitFor(String, DateTime<Utc>),
 }
 
-fn standing(
-    candidate: &Candidate,
-    attempts: &[Attempt],
-    failover: &Failover,
-    after: TimeDelta,
-    now: DateTime<Utc>,
-) -> Verdict {
+fn verdict(candidate: &Candidate, terms: &Terms<'_>) -> Verdict {
+    let Terms { failover, now, .. } = *terms;
+    let after = patience(failover);
     let goes_on = |class: Class| failover.on_classes.iter().any(|on| on.class() == class);
-    let far = now + TimeDelta::minutes(10);
     match &candidate.standing {
         Standing::Suspended => return Verdict::Pass("suspended".to_owned(), None),
         Standing::NotReady { class, message, since } => {
@@ -139,56 +234,85 @@ fn standing(
             return match class {
                 Class::Unavailable if now < *since + after => Verdict::WaitFor(why, *since + after),
                 class if goes_on(*class) => Verdict::Pass(why, None),
-                _ => Verdict::WaitFor(why, far),
+                _ => Verdict::WaitFor(why, now + LONGEST_WAIT),
             };
         }
         Standing::Ready => {}
     }
-    let region = match &candidate.region {
-        Ok(region) => region,
-        Err(why) => return Verdict::Pass(why.clone(), None),
-    };
-    if let Some(attempt) = blocking(attempts, candidate, region, now) {
-        let why = format!("{} ({})", attempt.message, attempt.class);
-        return match attempt.class {
-            Class::Unavailable if now < attempt.first_at + after => {
-                Verdict::WaitFor(why, attempt.until)
-            }
-            class if goes_on(class) => Verdict::Pass(why, Some(attempt.until)),
-            _ => Verdict::WaitFor(why, attempt.until),
+    if let Err(why) = &candidate.region {
+        return Verdict::Pass(why.clone(), None);
+    }
+    if let Some(Obstacle { class, message, since, until }) = obstacle(candidate, terms) {
+        let why = format!("{message} ({class})");
+        return match class {
+            Class::Unavailable if now < since + after => Verdict::WaitFor(why, until),
+            class if goes_on(class) => Verdict::Pass(why, Some(until)),
+            _ => Verdict::WaitFor(why, until),
         };
     }
     match &candidate.offering {
         Some(Err(Refusal::Misfit(why))) => Verdict::Pass(why.clone(), None),
+        // Its catalogs are asked again by who has no other choice.
+        Some(Err(Refusal::Failed(failure))) if terms.policy != Placement::Ordered => {
+            let soon = now + PROBE_WAIT;
+            Verdict::Pass(format!("{} ({})", failure.message, failure.class), Some(soon))
+        }
         _ => Verdict::Use,
     }
 }
 
-/// The remembered failure that still blocks the candidate.
-fn blocking<'a>(
-    attempts: &'a [Attempt],
-    candidate: &Candidate,
-    region: &str,
-    now: DateTime<Utc>,
-) -> Option<&'a Attempt> {
-    let size = match &candidate.offering {
-        Some(Ok(offering)) => Some(offering.size.as_str()),
-        _ => None,
-    };
-    attempts.iter().find(|attempt| {
+/// What stands in the way at a candidate.
+struct Obstacle {
+    class: Class,
+    message: String,
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+/// A failure that still blocks the candidate: one of its account, whoever met it, or the object's own.
+fn obstacle(candidate: &Candidate, terms: &Terms<'_>) -> Option<Obstacle> {
+    let now = terms.now;
+    let place = candidate.place();
+    let shared =
+        candidate.blocks.iter().flatten().filter(|seen| blocks::reaches(&seen.block, &place));
+    let shared = shared.filter_map(|seen| {
+        let block = &seen.block;
+        let until = match (now < block.until && block.at <= now, seen.is_probed) {
+            (true, _) => block.until,
+            (false, true) => now + PROBE_WAIT,
+            (false, false) => return None,
+        };
+        let Blocked { block, .. } = seen;
+        Some(Obstacle {
+            class: block.class,
+            message: block.message.clone(),
+            since: block.since,
+            until,
+        })
+    });
+    let own = terms.attempts.iter().filter(|attempt| {
         attempt.provider == candidate.name
-            && now < attempt.until
             // A clock that was set back does not make it block for longer.
-            && attempt.at <= now
+            && (now < attempt.until && attempt.at <= now)
             && match attempt.scope {
-                Scope::Account | Scope::Object => true,
-                Scope::Region => attempt.region == region,
+                Scope::Object => true,
+                _ if candidate.blocks.is_some() => false,
+                Scope::Account => true,
+                Scope::Region => attempt.region == place.region,
                 // Before its catalogs are asked, the size that failed is the one it would offer.
                 Scope::Offering => {
-                    attempt.region == region && (size.is_none() || attempt.size.as_deref() == size)
+                    attempt.region == place.region
+                        && (place.size.is_none() || attempt.size == place.size)
                 }
             }
-    })
+    });
+    let own = own.map(|attempt| Obstacle {
+        class: attempt.class,
+        message: attempt.message.clone(),
+        since: attempt.first_at,
+        until: attempt.until,
+    });
+    shared.chain(own).max_by_key(|obstacle| obstacle.until)
 }
 
 /// `failover.after` as a time; two minutes when it is not of the form `2m` (the schema refuses
@@ -204,15 +328,15 @@ fn patience(failover: &Failover) -> TimeDelta {
 /// counts up and is tried ever more rarely.
 pub fn remember(
     attempts: &[Attempt],
-    (provider, region, size): (&str, &str, Option<&str>),
+    place: &Place,
     failure: &Failure,
     (now, duration_ms): (DateTime<Utc>, u64),
     witness_index: Option<u64>,
 ) -> Vec<Attempt> {
     let same = |attempt: &&Attempt| {
-        attempt.provider == provider
-            && attempt.region == region
-            && attempt.size.as_deref() == size
+        attempt.provider == place.provider
+            && attempt.region == place.region
+            && attempt.size == place.size
             && attempt.class == failure.class
     };
     let before = attempts.iter().find(same);
@@ -220,10 +344,11 @@ pub fn remember(
     let row = before.filter(|attempt| now - attempt.until < TimeDelta::minutes(30));
     let count = row.map_or(1, |attempt| attempt.count.saturating_add(1));
     let wait = failure.retry_after.unwrap_or_default().max(time_to_live(failure.class, count));
+    let (price_per_hour, currency) = place.price.clone().unzip();
     let newest = Attempt {
-        provider: provider.to_owned(),
-        region: region.to_owned(),
-        size: size.map(ToOwned::to_owned),
+        provider: place.provider.clone(),
+        region: place.region.clone(),
+        size: place.size.clone(),
         class: failure.class,
         scope: failure.scope,
         code: failure.code.as_ref().map(|code| code.chars().take(128).collect()),
@@ -233,6 +358,8 @@ pub fn remember(
         until: now + wait,
         count,
         duration_ms,
+        price_per_hour,
+        currency,
         witness_index,
     };
     let others = attempts.iter().filter(|attempt| !same(attempt)).cloned();
@@ -240,7 +367,7 @@ pub fn remember(
 }
 
 /// How long a failure is remembered before a half-open probe: grows with the row, to 32 times.
-fn time_to_live(class: Class, count: u32) -> TimeDelta {
+pub fn time_to_live(class: Class, count: u32) -> TimeDelta {
     let first = match class {
         Class::Unavailable | Class::Unknown => TimeDelta::seconds(5),
         Class::RateLimited => TimeDelta::seconds(10),
@@ -261,12 +388,24 @@ mod tests {
     }
 
     fn ready(name: &str) -> Candidate {
-        Candidate {
-            name: name.into(),
-            region: Ok("r".into()),
-            standing: Standing::Ready,
-            offering: None,
-        }
+        Candidate::new(name, Ok("r".into()), Standing::Ready)
+    }
+
+    fn place(region: &str, size: Option<&str>) -> Place {
+        Place { size: size.map(ToOwned::to_owned), ..Place::new("a", region) }
+    }
+
+    fn ordered(candidates: &[Candidate], attempts: &[Attempt], now: DateTime<Utc>) -> Choice {
+        let terms = Terms {
+            policy: Placement::Ordered,
+            failover: &Failover::default(),
+            attempts,
+            uid: "u",
+            currency: "USD",
+            rates: &Rates::default(),
+            now,
+        };
+        choose(candidates, &terms)
     }
 
     fn failed(class: Class, scope: Scope) -> Failure {
@@ -275,8 +414,8 @@ mod tests {
 
     fn after(class: Class, scope: Scope, seconds: i64) -> Choice {
         let attempts =
-            remember(&[], ("a", "r", Some("s")), &failed(class, scope), (at(0), 1), None);
-        choose(&[ready("a"), ready("b")], &attempts, &Failover::default(), at(seconds))
+            remember(&[], &place("r", Some("s")), &failed(class, scope), (at(0), 1), None);
+        ordered(&[ready("a"), ready("b")], &attempts, at(seconds))
     }
 
     #[test]
@@ -301,10 +440,9 @@ mod tests {
         let mut attempts = Vec::new();
         for second in [0, 5, 15, 35, 75] {
             let failure = failed(Class::Unavailable, Scope::Account);
-            attempts = remember(&attempts, ("a", "r", None), &failure, (at(second), 1), None);
+            attempts = remember(&attempts, &place("r", None), &failure, (at(second), 1), None);
         }
-        let pick =
-            |s| choose(&[ready("a"), ready("b")], &attempts, &Failover::default(), at(s)).index;
+        let pick = |s| ordered(&[ready("a"), ready("b")], &attempts, at(s)).index;
         assert_eq!(attempts.len(), 1);
         assert_eq!((attempts[0].count, attempts[0].first_at), (5, at(0)));
         assert_eq!(pick(80), None);
@@ -315,18 +453,18 @@ mod tests {
     #[test]
     fn a_failure_is_remembered_for_a_growing_time() {
         let failure = failed(Class::Capacity, Scope::Offering);
-        let once = remember(&[], ("a", "r", Some("s")), &failure, (at(0), 1), None);
+        let once = remember(&[], &place("r", Some("s")), &failure, (at(0), 1), None);
         assert_eq!(once[0].until, at(120));
-        let twice = remember(&once, ("a", "r", Some("s")), &failure, (at(120), 1), None);
+        let twice = remember(&once, &place("r", Some("s")), &failure, (at(120), 1), None);
         assert_eq!((twice.len(), twice[0].until), (1, at(360)));
         let said = Failure { retry_after: Some(TimeDelta::hours(1)), ..failure };
-        assert_eq!(remember(&[], ("a", "r", None), &said, (at(0), 1), None)[0].until, at(3600));
+        assert_eq!(remember(&[], &place("r", None), &said, (at(0), 1), None)[0].until, at(3600));
     }
 
     #[test]
     fn other_regions_and_sizes_are_not_blocked() {
         let failure = failed(Class::Capacity, Scope::Offering);
-        let attempts = remember(&[], ("a", "r", Some("s")), &failure, (at(0), 1), None);
+        let attempts = remember(&[], &place("r", Some("s")), &failure, (at(0), 1), None);
         let offering = |size: &str| Offering {
             size_id: None,
             region: "r".into(),
@@ -337,7 +475,7 @@ mod tests {
         };
         let with = |size: &str| Candidate { offering: Some(Ok(offering(size))), ..ready("a") };
         let elsewhere = Candidate { region: Ok("q".into()), ..ready("a") };
-        let pick = |c: Candidate| choose(&[c], &attempts, &Failover::default(), at(1)).index;
+        let pick = |c: Candidate| ordered(&[c], &attempts, at(1)).index;
         assert_eq!(pick(with("s")), None);
         assert_eq!(pick(with("t")), Some(0));
         assert_eq!(pick(elsewhere), Some(0));
@@ -352,12 +490,12 @@ mod tests {
         let misfit =
             Candidate { offering: Some(Err(Refusal::Misfit("no size".into()))), ..ready("a") };
         let suspended = Candidate { standing: Standing::Suspended, ..ready("a") };
-        let pick = |c: Candidate, s| choose(&[c, ready("b")], &[], &Failover::default(), at(s));
+        let pick = |c: Candidate, s| ordered(&[c, ready("b")], &[], at(s));
         assert_eq!(pick(not_ready(Class::Auth), 1).index, Some(1));
         assert_eq!(pick(not_ready(Class::Unavailable), 1).index, None);
         assert_eq!(pick(not_ready(Class::Unavailable), 1).retry_at, at(120));
         assert_eq!(pick(not_ready(Class::Unavailable), 121).index, Some(1));
-        assert_eq!(pick(misfit, 1).passed, [("a".to_owned(), "no size".to_owned())]);
+        assert_eq!(pick(misfit, 1).passed, [(0, "no size".to_owned())]);
         assert_eq!(pick(suspended, 1).index, Some(1));
     }
 
@@ -367,7 +505,7 @@ mod tests {
         for i in 0..15 {
             let failure = failed(Class::Capacity, Scope::Offering);
             let region = format!("r{i}");
-            attempts = remember(&attempts, ("a", &region, None), &failure, (at(i), 1), None);
+            attempts = remember(&attempts, &place(&region, None), &failure, (at(i), 1), None);
         }
         assert_eq!(attempts.len(), KEPT);
         assert_eq!(attempts[0].region, "r14");

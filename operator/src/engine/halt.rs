@@ -1,13 +1,12 @@
 //! The global stop: while the ConfigMap `infrafabric-stop` exists beside the operator, no effect starts;
 //! reads go on.
 
-use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt as _, watcher as watched};
 use kube::{Client, ResourceExt as _};
 use tokio::sync::watch;
+
+use super::config_map;
 
 /// The ConfigMap whose presence stops every effect.
 pub const STOP: &str = "infrafabric-stop";
@@ -66,21 +65,8 @@ impl Halt {
 impl Watch {
     /// Watches the ConfigMap for as long as the process lives.
     pub async fn run(self) {
-        let config = watcher::Config::default().fields(&format!("metadata.name={STOP}"));
-        let mut events = watched(self.api.clone(), config).default_backoff().boxed();
-        let mut listed = Stand::Free;
-        loop {
-            match events.try_next().await {
-                Ok(Some(Event::Init)) => listed = Stand::Free,
-                Ok(Some(Event::InitApply(map))) => listed = stopped(&map),
-                Ok(Some(Event::InitDone)) => self.set(listed.clone()),
-                Ok(Some(Event::Apply(map))) => self.set(stopped(&map)),
-                Ok(Some(Event::Delete(_))) => self.set(Stand::Free),
-                // It comes back by itself; what was known still holds.
-                Err(error) => tracing::warn!(%error, "the stop cannot be watched"),
-                Ok(None) => return,
-            }
-        }
+        let tell = |map: Option<&ConfigMap>| self.set(map.map_or(Stand::Free, stopped));
+        config_map::follow(self.api.clone(), STOP, tell).await;
     }
 
     fn set(&self, stand: Stand) {

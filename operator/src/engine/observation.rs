@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::channel::mpsc::UnboundedSender;
 use infrafabric_adapters::account::Account;
 use infrafabric_adapters::clock::Clock;
-use infrafabric_adapters::contract::cloud::{Machine, MachineState};
+use infrafabric_adapters::contract::cloud::Machine;
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_crds::CloudMachine;
 use infrafabric_definition::{Find, ListScope};
@@ -99,7 +99,7 @@ impl Snapshot {
     /// from its UID where the definition says that nothing else can be found.
     pub fn of_object(&self, owner: &Owner) -> Vec<&Machine> {
         let of = |sign: String| -> Vec<&Machine> {
-            self.signed(&sign).filter(|machine| is_living(machine)).collect()
+            self.signed(&sign).filter(|machine| machine.is_living()).collect()
         };
         let mut found = signs(self.find, owner).into_iter().map(of);
         found.find(|machines| !machines.is_empty()).unwrap_or_default()
@@ -110,12 +110,12 @@ impl Snapshot {
     pub fn made_for(&self, owner: &Owner) -> Vec<&Machine> {
         let surest = signs(self.find, owner).into_iter().next();
         let signed = surest.iter().flat_map(|sign| self.signed(sign));
-        signed.filter(|machine| is_living(machine)).collect()
+        signed.filter(|machine| machine.is_living()).collect()
     }
 
     /// The living machines that carry the mark of an installation.
     pub fn marked(&self, mark: &str) -> impl Iterator<Item = &Machine> {
-        let living = self.machines.values().filter(|machine| is_living(machine));
+        let living = self.machines.values().filter(|machine| machine.is_living());
         living.filter(move |machine| machine.marks.iter().any(|has| has == mark))
     }
 
@@ -123,10 +123,6 @@ impl Snapshot {
         let ids = self.by_sign.get(sign).into_iter().flatten();
         ids.filter_map(|id| self.machines.get(id))
     }
-}
-
-fn is_living(machine: &Machine) -> bool {
-    !matches!(machine.state, MachineState::Gone | MachineState::Deleting)
 }
 
 /// By what an object's machines are recognised in a list, the surest first.

@@ -2,7 +2,10 @@
 
 use infrafabric_adapters::contract::cloud::{Image, Size};
 use infrafabric_crds::CloudMachineSpec;
+use infrafabric_crds::cloud_machine::Requirements;
 use rust_decimal::Decimal;
+
+use super::currency::Rates;
 
 /// A size in a region with its price, and the image to start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,13 @@ pub struct Offering {
     pub currency: Option<String>,
 }
 
+impl Offering {
+    /// What it costs an hour, and in which currency, when both are known.
+    pub fn price(&self) -> Option<(String, String)> {
+        Some((self.price_per_hour?.normalize().to_string(), self.currency.clone()?))
+    }
+}
+
 /// Takes the cheapest size that fits; an unknown price sorts last, ties go to the smaller size and
 /// then to the name. `None` for a catalog means that the provider has none of it: then the spec's
 /// own words are used as they are.
@@ -32,8 +42,10 @@ pub fn choose(
     region: &str,
     sizes: Option<&[Size]>,
     images: Option<&[Image]>,
+    rates: &Rates,
 ) -> Result<Offering, String> {
     let size = choose_size(spec, region, sizes)?;
+    within_limit(spec, &size, rates)?;
     let image = match images {
         Some(images) => choose_image(&spec.image, region, images)?,
         None => spec.image.clone(),
@@ -66,17 +78,8 @@ fn choose_size(
         return Err(format!("size {name} cannot be had in {region}"));
     }
     let wanted = spec.requirements.as_ref().ok_or("neither size nor requirements are given")?;
-    let memory = wanted.memory_mib().ok_or("requirements.memory has no unit Mi or Gi")?;
-    let disk = wanted.disk_gib().ok_or("requirements.disk has no unit Mi or Gi")?;
-    let gpus = wanted.gpus.unwrap_or(0);
-    let fits = |size: &&Size| {
-        size.cpus >= wanted.cpus
-            && size.memory_mib >= memory
-            && size.disk_gib >= disk
-            && size.gpus >= gpus
-            // A GPU size is never a cheap CPU size by accident.
-            && (gpus > 0 || size.gpus == 0)
-    };
+    let needs = Needs::of(wanted)?;
+    let fits = |size: &&Size| needs.lacks(size).next().is_none();
     let best = sizes.iter().filter(fits).filter(|size| offered(size, region)).min_by(|a, b| {
         let key = |size: &Size| {
             (size.price_per_hour.is_none(), size.price_per_hour, size.cpus, size.memory_mib)
@@ -85,13 +88,99 @@ fn choose_size(
     });
     best.cloned().ok_or_else(|| {
         let elsewhere = sizes.iter().filter(fits).count();
+        let here = sizes.iter().filter(|size| offered(size, region));
+        let nearest = here.min_by(|a, b| {
+            needs.distance(a).total_cmp(&needs.distance(b)).then_with(|| a.name.cmp(&b.name))
+        });
+        let nearest = nearest.map_or_else(String::new, |size| {
+            let lacks: Vec<String> = needs.lacks(size).map(|lack| lack.said()).collect();
+            format!("; the nearest is {}, which has {}", size.name, lacks.join(" and "))
+        });
         format!(
-            "no size with {} CPUs and {} in {region} ({elsewhere} elsewhere, {} in the catalog)",
+            "no size with {} CPUs and {} in {region} ({elsewhere} elsewhere, {} in the catalog){nearest}",
             wanted.cpus,
             wanted.memory,
             sizes.len()
         )
     })
+}
+
+/// Whether it costs no more than it may.
+fn within_limit(spec: &CloudMachineSpec, size: &Size, rates: &Rates) -> Result<(), String> {
+    let Some(limit) = &spec.max_price_per_hour else { return Ok(()) };
+    let (name, currency) = (&size.name, spec.currency.as_str());
+    let most: Decimal = limit.parse().map_err(|_| "maxPricePerHour is not a number".to_owned())?;
+    let (Some(price), Some(of)) = (size.price_per_hour, &size.currency) else {
+        return Err(format!("nobody knows the price of {name}, and maxPricePerHour is given"));
+    };
+    let Some(compared) = rates.convert(price, of, currency) else {
+        return Err(format!(
+            "{name} costs {price} {of} an hour, and there is no rate to {currency}"
+        ));
+    };
+    if compared > most {
+        let price = compared.round_dp(6).normalize();
+        return Err(format!(
+            "{name}, the cheapest that fits, costs {price} {currency} an hour, more than maxPricePerHour {limit}"
+        ));
+    }
+    Ok(())
+}
+
+/// What a machine must have at least.
+struct Needs {
+    cpus: u64,
+    memory_mib: u64,
+    disk_gib: u64,
+    gpus: u64,
+}
+
+/// What a size has less of than it must.
+struct Lack {
+    what: &'static str,
+    has: u64,
+    wants: u64,
+}
+
+impl Lack {
+    fn said(&self) -> String {
+        let Self { what, has, wants } = self;
+        format!("{has} {what}, not {wants}")
+    }
+}
+
+impl Needs {
+    fn of(wanted: &Requirements) -> Result<Self, &'static str> {
+        Ok(Self {
+            cpus: wanted.cpus.into(),
+            memory_mib: wanted.memory_mib().ok_or("requirements.memory has no unit Mi or Gi")?,
+            disk_gib: wanted.disk_gib().ok_or("requirements.disk has no unit Mi or Gi")?,
+            gpus: wanted.gpus.unwrap_or(0).into(),
+        })
+    }
+
+    fn lacks(&self, size: &Size) -> impl Iterator<Item = Lack> {
+        let gpus = u64::from(size.gpus);
+        let all = [
+            ("CPUs", size.cpus.into(), self.cpus),
+            ("MiB of memory", size.memory_mib, self.memory_mib),
+            ("GiB of disk", size.disk_gib, self.disk_gib),
+            ("GPUs", gpus, self.gpus),
+        ];
+        let less = all.into_iter().filter(|(_, has, wants)| has < wants);
+        let less = less.map(|(what, has, wants)| Lack { what, has, wants });
+        // A GPU size is never a cheap CPU size by accident.
+        let more =
+            (self.gpus == 0 && gpus > 0).then_some(Lack { what: "GPUs", has: gpus, wants: 0 });
+        less.chain(more)
+    }
+
+    /// How far a size is from what is needed: the sum of the shares that it lacks.
+    #[expect(clippy::cast_precision_loss, reason = "it only says which one is nearer")]
+    fn distance(&self, size: &Size) -> f64 {
+        let share = |lack: Lack| lack.wants.abs_diff(lack.has) as f64 / lack.wants.max(1) as f64;
+        self.lacks(size).map(share).sum()
+    }
 }
 
 fn offered(size: &Size, region: &str) -> bool {
@@ -192,7 +281,7 @@ mod tests {
     }
 
     fn chosen(spec_json: serde_json::Value, region: &str) -> Result<Offering, String> {
-        choose(&spec(spec_json), region, Some(&sizes()), Some(&images()))
+        choose(&spec(spec_json), region, Some(&sizes()), Some(&images()), &Rates::default())
     }
 
     #[test]
@@ -207,6 +296,51 @@ mod tests {
         assert_eq!(chosen(want("4Gi"), "c").expect("fits").size, "big", "an unknown price is last");
         let refusal = chosen(want("64Gi"), "a").expect_err("nothing has 64 GiB");
         assert!(refusal.contains("no size with 2 CPUs and 64Gi in a"), "{refusal}");
+    }
+
+    #[test]
+    fn the_nearest_is_named_with_what_it_lacks() {
+        let want = |requirements: serde_json::Value| {
+            let want = json!({"providers": [{"name": "p"}], "image": "d12",
+                              "requirements": requirements});
+            chosen(want, "a").expect_err("nothing fits")
+        };
+        let refusal = want(json!({"cpus": 4, "memory": "32Gi"}));
+        assert!(
+            refusal.ends_with("the nearest is big, which has 16384 MiB of memory, not 32768"),
+            "{refusal}"
+        );
+        let refusal = want(json!({"cpus": 2, "memory": "4Gi", "gpus": 2}));
+        assert!(refusal.ends_with("the nearest is gpu, which has 1 GPUs, not 2"), "{refusal}");
+        let refusal = want(json!({"cpus": 16, "memory": "32Gi"}));
+        assert!(refusal.contains("8 CPUs, not 16 and 16384 MiB of memory, not 32768"), "{refusal}");
+    }
+
+    #[test]
+    fn what_costs_more_than_it_may_is_not_taken() {
+        let want = |limit: &str, currency: &str, change: serde_json::Value| {
+            let mut want = json!({"providers": [{"name": "p"}], "image": "d12",
+                                  "maxPricePerHour": limit, "currency": currency});
+            for (key, value) in change.as_object().expect("an object") {
+                want[key] = value.clone();
+            }
+            chosen(want, "a")
+        };
+        let big = json!({"requirements": {"cpus": 8, "memory": "8Gi"}});
+        assert_eq!(want("0.2", "USD", big.clone()).expect("within").size, "big");
+        let refusal = want("0.19", "USD", big.clone()).expect_err("too dear");
+        assert_eq!(
+            refusal,
+            "big, the cheapest that fits, costs 0.2 USD an hour, more than maxPricePerHour 0.19"
+        );
+        // 0.2 USD is 0.1925 EUR.
+        assert!(want("0.193", "EUR", big.clone()).is_ok());
+        assert!(want("0.192", "EUR", big.clone()).is_err());
+        let refusal = want("9", "XXX", big).expect_err("no rate");
+        assert!(refusal.contains("there is no rate to XXX"), "{refusal}");
+        let unknown = json!({"size": "unknown"});
+        let refusal = want("9", "USD", unknown).expect_err("no price");
+        assert!(refusal.contains("nobody knows the price of unknown"), "{refusal}");
     }
 
     #[test]

@@ -120,10 +120,8 @@ pub(crate) fn observe(model: &Model, state: &State, object: &Object) -> Observed
 fn unplaced(model: &Model, state: &State, observed: &mut Observed) {
     for name in PROVIDERS {
         observed.candidates.push(Candidate {
-            name: name.to_owned(),
-            region: Ok("r".to_owned()),
-            standing: Standing::Ready,
             offering: Some(Ok(offering())),
+            ..Candidate::new(name, Ok("r".to_owned()), Standing::Ready)
         });
         observed.accounts.push(None);
     }

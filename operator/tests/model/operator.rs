@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use infrafabric::controllers::cloud_machine::act::{self, Acted, Place, What, again};
+use infrafabric::controllers::cloud_machine::act::{self, Acted, What, again};
 use infrafabric::controllers::cloud_machine::decide::{Decision, asks_for_another, decide};
 use infrafabric::controllers::cloud_machine::report;
-use infrafabric::engine::failover::Failure;
+use infrafabric::engine::failover::{Failure, Place};
 use infrafabric::engine::naming;
 use infrafabric_adapters::error::{AdapterError, scope_of};
 use infrafabric_crds::engine::Operation;
@@ -178,7 +178,7 @@ fn salted(model: &Model, state: &State, token: String) -> String {
 }
 
 fn place(provider: &str) -> Place {
-    Place { provider: provider.to_owned(), region: "r".to_owned(), size: Some("s".to_owned()) }
+    Place { size: Some("s".to_owned()), ..Place::new(provider, "r") }
 }
 
 /// The status with the intent of an effect, as it is written before the request leaves.

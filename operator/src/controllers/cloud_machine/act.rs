@@ -20,7 +20,7 @@ use super::effect::Effect;
 use super::observe::Observed;
 use super::want::{user_data, want};
 use crate::context::Context;
-use crate::engine::failover::Failure;
+use crate::engine::failover::{Failure, Place};
 use crate::engine::naming::{self, Owner};
 use crate::engine::orphans::OrphansError;
 use crate::engine::placement::Offering;
@@ -70,15 +70,6 @@ pub enum What {
     Released,
 }
 
-/// Where something was tried.
-#[doc(hidden)]
-#[derive(Clone, Debug)]
-pub struct Place {
-    pub provider: String,
-    pub region: String,
-    pub size: Option<String>,
-}
-
 /// Why a decision could not be performed; the object is looked at again.
 #[derive(Debug, Error)]
 pub enum ActError {
@@ -125,6 +116,11 @@ impl Acted {
         Self { what, witness: None, intent, version: None }
     }
 
+    /// Whether nothing was done, for something else happened meanwhile.
+    pub(super) fn is_superseded(&self) -> bool {
+        matches!(self.what, What::Superseded)
+    }
+
     fn plain(what: What) -> Self {
         Self { what, witness: None, intent: None, version: None }
     }
@@ -148,7 +144,7 @@ pub async fn act(
             create(machine, observed, candidate, offering, attempt, context).await?
         }
         Decision::Remember { provider, region, failure } => {
-            let place = Place { provider, region, size: None };
+            let place = Place::new(&provider, &region);
             plain(What::Failed { place, failure, duration_ms: 0, attempt: None })
         }
         Decision::Adopt(found) => plain(What::Adopted { machine: found, at: None }),
@@ -161,11 +157,8 @@ pub async fn act(
                 return Ok(Acted::plain(What::Superseded));
             }
             let seen = &observed.candidates[candidate];
-            let place = Place {
-                provider: seen.name.clone(),
-                region: found.region.clone().or(seen.region.clone().ok()).unwrap_or_default(),
-                size: found.size.clone(),
-            };
+            let region = found.region.clone().or(seen.region.clone().ok()).unwrap_or_default();
+            let place = Place { size: found.size.clone(), ..Place::new(&seen.name, &region) };
             plain(What::Adopted { machine: found, at: Some(place) })
         }
         Decision::Repeat(operation) => repeat(machine, observed, operation, context).await?,
@@ -298,9 +291,9 @@ async fn create(
     let owner = owner(machine, context);
     let provider = &observed.candidates[index].name;
     let place = Place {
-        provider: provider.clone(),
-        region: offering.region.clone(),
         size: Some(offering.size.clone()),
+        price: offering.price(),
+        ..Place::new(provider, &offering.region)
     };
     let Some(account) = &observed.accounts[index] else {
         return Ok(Acted::plain(What::Superseded));
@@ -312,20 +305,20 @@ async fn create(
             return Ok(Acted::plain(what));
         }
     };
+    let blocks = context.blocks.of(&owner.namespace, provider);
+    if !blocks.probe(&owner.uid, &place, context.now()) {
+        // Another object tries there at this moment, or has just failed.
+        return Ok(Acted::plain(What::Superseded));
+    }
+    let token = naming::token(&owner, provider, "create", attempt);
     let operation = Operation {
-        token: naming::token(&owner, provider, "create", attempt),
-        verb: "create".to_owned(),
-        provider: provider.clone(),
-        region: offering.region.clone(),
         size: Some(offering.size.clone()),
         size_id: offering.size_id.clone(),
         image: Some(offering.image.clone()),
-        request_digest: String::new(),
-        started_at: context.now(),
         attempt,
-        witness_index: None,
         price_per_hour: offering.price_per_hour.map(|price| price.normalize().to_string()),
         currency: offering.currency.clone(),
+        ..Operation::new(token, "create", (provider, &offering.region), context.now())
     };
     let want = want(machine, &owner, offering, user_data);
     let effect = Effect::new(machine, account, operation, context);
@@ -412,11 +405,7 @@ async fn repeat(
         Class::Capacity | Class::Quota | Class::OutOfCredit | Class::Invalid | Class::Policy
             if error.sent =>
         {
-            let place = Place {
-                provider: open.provider.clone(),
-                region: open.region.clone(),
-                size: open.size.clone(),
-            };
+            let place = asked(&open);
             let failure = Failure::from(&error);
             What::Failed { place, failure, duration_ms, attempt: Some(open.attempt) }
         }
@@ -448,23 +437,12 @@ async fn change(
     let open = status.operation.as_ref().filter(|operation| operation.verb == verb);
     let started_at = open.map_or_else(|| context.now(), |operation| operation.started_at);
     let moment = started_at.timestamp_millis().to_string();
+    let token = naming::token_at(&owner, &active.provider, verb, &moment);
     let operation = Operation {
-        token: naming::token_at(&owner, &active.provider, verb, &moment),
-        verb: verb.to_owned(),
-        provider: active.provider.clone(),
-        region: active.region.clone(),
-        size: None,
-        size_id: None,
-        image: None,
-        request_digest: String::new(),
-        started_at,
         attempt: status.attempt.max(1),
-        witness_index: None,
-        price_per_hour: None,
-        currency: None,
+        ..Operation::new(token, verb, (&active.provider, &active.region), started_at)
     };
-    let place =
-        Place { provider: active.provider.clone(), region: active.region.clone(), size: None };
+    let place = Place::new(&active.provider, &active.region);
     let told = match &change.verb {
         ChangeVerb::Start => MachineVerb::Start,
         ChangeVerb::Update(tags) => {
@@ -492,6 +470,15 @@ async fn change(
         }
     };
     Ok(effect.acted(what))
+}
+
+/// What an open creation asked for, and where.
+pub(super) fn asked(open: &Operation) -> Place {
+    Place {
+        size: open.size.clone(),
+        price: open.price_per_hour.clone().zip(open.currency.clone()),
+        ..Place::new(&open.provider, &open.region)
+    }
 }
 
 /// What became of an effect that gave no result.
@@ -560,23 +547,12 @@ async fn delete(
     let (Some(account), Some(active)) = (&observed.account, &status.active) else {
         return Ok(Acted::plain(What::Superseded));
     };
+    let token = naming::token(&owner, &active.provider, "delete", status.attempt);
     let operation = Operation {
-        token: naming::token(&owner, &active.provider, "delete", status.attempt),
-        verb: "delete".to_owned(),
-        provider: active.provider.clone(),
-        region: active.region.clone(),
-        size: None,
-        size_id: None,
-        image: None,
-        request_digest: String::new(),
-        started_at: context.now(),
         attempt: status.attempt.max(1),
-        witness_index: None,
-        price_per_hour: None,
-        currency: None,
+        ..Operation::new(token, "delete", (&active.provider, &active.region), context.now())
     };
-    let place =
-        Place { provider: active.provider.clone(), region: active.region.clone(), size: None };
+    let place = Place::new(&active.provider, &active.region);
     let effect = Effect::new(machine, account, operation, context);
     let token = effect.operation.token.clone();
     let deleted = account

@@ -9,7 +9,7 @@ use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINA
 use infrafabric_definition::Class;
 
 use super::drift::{self, Change};
-use super::observe::{Existing, Found, Observed, Seen};
+use super::observe::{Existing, Found, Observed, Seen, same};
 use crate::engine::failover::{self, Failure, Refusal, Standing};
 use crate::engine::placement::Offering;
 use crate::engine::recovery::{Answer, Case, Question, Verdict, recover};
@@ -137,8 +137,7 @@ fn wanted(machine: &CloudMachine, observed: &Observed) -> Decision {
         return deletion(machine, &status, observed);
     }
     if machine.spec.suspend {
-        let state = status.state.unwrap_or(State::Pending);
-        return hold(state, reason::SUSPENDED, "suspended by spec.suspend", Phase::Stalled, None);
+        return suspended(machine, &status, observed);
     }
     if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
         return resolve(machine, operation, observed);
@@ -173,12 +172,7 @@ fn ask(state: State, reason: &'static str, message: String, observed: &Observed)
 
 /// No machine yet: choose a candidate.
 fn creation(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
-    let choice = failover::choose(
-        &observed.candidates,
-        &status.attempts,
-        &machine.spec.failover,
-        observed.now,
-    );
+    let choice = observed.choice(machine);
     let Some(index) = choice.index else {
         return waiting(&choice, observed);
     };
@@ -205,22 +199,60 @@ fn creation(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
 }
 
 fn waiting(choice: &failover::Choice, observed: &Observed) -> Decision {
-    let why: Vec<String> =
-        choice.passed.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-    let all_misfit = observed.candidates.iter().all(|candidate| {
-        candidate.region.is_err() || matches!(candidate.offering, Some(Err(Refusal::Misfit(_))))
-    });
+    let misfits = |candidate: &failover::Candidate| {
+        matches!(candidate.offering, Some(Err(Refusal::Misfit(_))))
+    };
+    let all_misfit =
+        observed.candidates.iter().all(|candidate| candidate.region.is_err() || misfits(candidate));
     let unseen = observed
         .candidates
         .iter()
         .any(|candidate| matches!(candidate.standing, Standing::NotReady { .. }));
-    let message = why.join("; ");
+    let message = passed(choice, observed);
+    if all_misfit && observed.candidates.iter().any(misfits) {
+        // Catalogs change now and then.
+        let again = Some(choice.retry_at);
+        return hold(State::Pending, reason::NO_OFFERING, message, Phase::Stalled, again);
+    }
     if all_misfit {
         return hold(State::Pending, reason::INVALID, message, Phase::Stalled, None);
     }
     let reason = if unseen { reason::WAITING } else { reason::NO_CANDIDATE };
     let at = choice.retry_at;
     hold(State::Pending, reason, message, Phase::Reconciling, Some(at))
+}
+
+/// Why no candidate serves, for each.
+fn passed(choice: &failover::Choice, observed: &Observed) -> String {
+    let name = |at: &usize| &observed.candidates[*at].name;
+    let why = choice.passed.iter().map(|(at, why)| format!("{}: {why}", name(at)));
+    why.collect::<Vec<_>>().join("; ")
+}
+
+/// Nothing is done, and it is said what would be.
+fn suspended(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
+    let state = status.state.unwrap_or(State::Pending);
+    let placed = machine.spec.existing.is_none() && !observed.candidates.is_empty();
+    let choice = placed.then(|| observed.choice(machine));
+    let plan = choice.map_or_else(String::new, |choice| {
+        let chosen = choice.index.map(|at| &observed.candidates[at]);
+        let offering = chosen.and_then(|chosen| chosen.offering.as_ref());
+        match (chosen, offering) {
+            (Some(chosen), Some(Ok(offering))) => {
+                let price = offering.price().map_or_else(
+                    || "price unknown".to_owned(),
+                    |(price, currency)| format!("{price} {currency}/h"),
+                );
+                format!(
+                    "; would be {} in {} at {}, {price}",
+                    offering.size, offering.region, chosen.name
+                )
+            }
+            _ => format!("; could not be made now: {}", passed(&choice, observed)),
+        }
+    });
+    let message = format!("suspended by spec.suspend{plan}");
+    hold(state, reason::SUSPENDED, message, Phase::Stalled, None)
 }
 
 /// Makes nothing where something of the object's is there already: it came back from a backup, or was
@@ -266,11 +298,11 @@ fn misfit(
     found: &Machine,
 ) -> Option<String> {
     let region = candidate.region.as_ref().ok().zip(found.region.as_ref());
-    if let Some((wanted, has)) = region.filter(|(wanted, has)| wanted != has) {
+    if let Some((wanted, has)) = region.filter(|(wanted, has)| !same(Some(wanted), has)) {
         return Some(format!("is in {has}, not in {wanted}"));
     }
     let (wanted, has) = (machine.spec.size.as_ref()?, found.size.as_ref()?);
-    (wanted != has).then(|| format!("is a {has}, not a {wanted}"))
+    (!same(Some(wanted), has)).then(|| format!("is a {has}, not a {wanted}"))
 }
 
 /// Nothing is made: there is one machine that the spec speaks of, or a person must say more.
@@ -304,8 +336,8 @@ fn taken_over(machine: &CloudMachine, observed: &Observed) -> Decision {
         },
         Some(Err(why)) => hold(state, reason::WAITING, why.clone(), Phase::Reconciling, soon),
         None => {
-            let choice =
-                failover::choose(&observed.candidates, &[], &machine.spec.failover, observed.now);
+            let terms = failover::Terms { attempts: &[], ..observed.terms(machine) };
+            let choice = failover::choose(&observed.candidates, &terms);
             waiting(&choice, observed)
         }
     }

@@ -49,13 +49,18 @@ pub async fn reconcile(
     let observed = observe::observe(&machine, &context).await; // I/O
     fault_point("reconcile.observed");
     let decision = decide::decide(&machine, &observed); // pure
-    let again = again(&decision, &observed);
+    let again_at = again(&decision, &observed);
+    let creates = matches!(decision, decide::Decision::Create { .. });
     tracing::debug!(?decision, "decided");
     let acted =
         act::act(&machine, &observed, decision, &context).await.map_err(ReconcileError::Act)?; // I/O
     fault_point("reconcile.acted");
     report::report(&machine, &observed, &acted, &context).await.map_err(ReconcileError::Report)?; // I/O
-    Ok(again)
+    if creates && acted.is_superseded() {
+        // Another object tries there; mostly what becomes of that wakes this one.
+        return Ok(Action::requeue(Duration::from_secs(1)));
+    }
+    Ok(again_at)
 }
 
 /// When to look again if no event comes before.

@@ -1,5 +1,6 @@
 //! Reads everything that a decision needs, once.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::account::Account;
 use infrafabric_adapters::contract::cloud::{Address, Machine, MachineState};
 use infrafabric_crds::cloud_machine::{MachineAddress, State};
-use infrafabric_crds::engine::{Management, Operation};
+use infrafabric_crds::engine::{Attempt, Management, Operation, Placement};
+use infrafabric_crds::provider::Health;
 use infrafabric_crds::{CloudMachine, FINALIZER};
-use infrafabric_definition::{Class, Find};
+use infrafabric_definition::{Class, Find, Scope};
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 
 use super::act::owner;
@@ -18,9 +21,13 @@ use super::drift::Can;
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount};
 use crate::engine::catalogs::NoOffering;
-use crate::engine::failover::{self, Candidate, Failure, Refusal, Standing};
+use crate::engine::currency::Rates;
+use crate::engine::failover::{self, Candidate, Choice, Failure, Refusal, Standing, Terms};
 use crate::engine::naming::{self, Owner};
 use crate::engine::recovery::{self, Answer, Named, Thing};
+
+/// How long catalogs of several providers are waited for together.
+const CATALOG_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What was seen, and when.
 #[derive(Default)]
@@ -60,6 +67,30 @@ pub struct Observed {
     pub can: Can,
     /// The marks that the object's machine carries.
     pub marks: Vec<String>,
+    /// What currencies are worth.
+    pub rates: Arc<Rates>,
+}
+
+impl Observed {
+    /// By what the object chooses among its candidates.
+    pub fn terms<'a>(&'a self, machine: &'a CloudMachine) -> Terms<'a> {
+        let attempts: &[Attempt] =
+            machine.status.as_ref().map_or(&[], |status| status.attempts.as_slice());
+        Terms {
+            policy: machine.spec.placement,
+            failover: &machine.spec.failover,
+            attempts,
+            uid: machine.metadata.uid.as_deref().unwrap_or_default(),
+            currency: &machine.spec.currency,
+            rates: &self.rates,
+            now: self.now,
+        }
+    }
+
+    /// Which candidate it would use.
+    pub fn choice(&self, machine: &CloudMachine) -> Choice {
+        failover::choose(&self.candidates, &self.terms(machine))
+    }
 }
 
 /// A machine that nobody made for the object.
@@ -112,7 +143,7 @@ impl Thing for Machine {
 }
 
 /// Whether two names are one, however a provider writes it.
-fn same(asked: Option<&str>, told: &str) -> bool {
+pub(super) fn same(asked: Option<&str>, told: &str) -> bool {
     let plain = |name: &str| name.replace(' ', "").to_ascii_lowercase();
     asked.is_some_and(|asked| plain(asked) == plain(told))
 }
@@ -138,6 +169,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         can: account.as_deref().map(can).unwrap_or_default(),
         stopped: context.halt.why(),
         marks: owner.marks(),
+        rates: context.rates.load_full(),
         account,
         ..Observed::default()
     };
@@ -162,7 +194,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         candidates(machine, context, &mut observed).await;
         if machine.spec.existing.is_some() {
             observed.existing = existing(machine, &observed, context).await;
-        } else if held(machine) {
+        } else if held(machine) && !machine.spec.suspend {
             there(machine, &owner, &mut observed).await;
         }
     }
@@ -379,12 +411,7 @@ fn taken(
 /// UID.
 async fn there(machine: &CloudMachine, owner: &Owner, observed: &mut Observed) {
     let status = machine.status.clone().unwrap_or_default();
-    let choice = failover::choose(
-        &observed.candidates,
-        &status.attempts,
-        &machine.spec.failover,
-        observed.now,
-    );
+    let choice = observed.choice(machine);
     let chosen =
         choice.index.filter(|index| matches!(observed.candidates[*index].offering, Some(Ok(_))));
     let Some(chosen) = chosen else { return };
@@ -410,7 +437,7 @@ async fn there(machine: &CloudMachine, owner: &Owner, observed: &mut Observed) {
                     let at = found.region.as_deref().unwrap_or(region);
                     let there = account.account.read_machine(&found.id, at).await;
                     let gone = matches!(&there, Ok(None));
-                    let gone = gone || matches!(&there, Ok(Some(seen)) if !is_living(seen));
+                    let gone = gone || matches!(&there, Ok(Some(seen)) if !seen.is_living());
                     if !gone {
                         all.push((index, found.clone()));
                     }
@@ -464,16 +491,12 @@ async fn existing(
         Existing { machine: one, taken }
     };
     Some(match found {
-        Ok(all) => Ok(all.into_iter().filter(is_living).map(whose).collect()),
+        Ok(all) => Ok(all.into_iter().filter(Machine::is_living).map(whose).collect()),
         Err(error) => {
             account.refusal.note(error.class);
             Err(error.to_string())
         }
     })
-}
-
-fn is_living(machine: &Machine) -> bool {
-    !matches!(machine.state, MachineState::Gone | MachineState::Deleting)
 }
 
 /// Why a provider is none of machines.
@@ -488,6 +511,8 @@ fn makes_none(account: &Account) -> Option<String> {
 /// Fills in the candidates, and asks catalogs only as far as the choice needs them.
 async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Observed) {
     let namespace = machine.namespace().unwrap_or_default();
+    let uid = machine.uid().unwrap_or_default();
+    let spread = spread(machine, context);
     for candidate in &machine.spec.providers {
         let known = context.accounts.get(&namespace, &candidate.name);
         let account = known.as_ref().and_then(|known| known.account.clone());
@@ -508,35 +533,98 @@ async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Ob
                 )
             }),
         };
+        let blocks = region.as_ref().ok().and_then(|region| {
+            let blocks = context.blocks.of(&namespace, &candidate.name);
+            blocks.seen_by(&uid, region, observed.now)
+        });
         observed.candidates.push(Candidate {
-            name: candidate.name.clone(),
-            region,
-            standing,
-            offering: None,
+            blocks,
+            weight: candidate.weight.unwrap_or(1),
+            share: spread.get(&candidate.name).copied().unwrap_or_default(),
+            health: health(&namespace, &candidate.name, context),
+            ..Candidate::new(&candidate.name, region, standing)
         });
         observed.accounts.push(account);
     }
     if machine.spec.existing.is_some() {
         return;
     }
-    let status = machine.status.clone().unwrap_or_default();
     loop {
-        let choice = failover::choose(
-            &observed.candidates,
-            &status.attempts,
-            &machine.spec.failover,
-            observed.now,
-        );
-        let Some(index) = choice.index else { return };
-        let candidate = &mut observed.candidates[index];
-        let (None, Ok(region)) = (&candidate.offering, candidate.region.clone()) else { return };
-        let Some(account) = &observed.accounts[index] else { return };
-        let offering = account.catalogs.offering(&account.account, &machine.spec, &region).await;
-        candidate.offering = Some(offering.map_err(|error| match error {
-            NoOffering::Misfit(why) => Refusal::Misfit(why),
-            NoOffering::Failed(error) => Refusal::Failed(Failure::from(&error)),
-        }));
+        let asked = failover::unasked(&observed.candidates, &observed.terms(machine));
+        let asked: Vec<(usize, &OpenAccount, &str)> = asked
+            .into_iter()
+            .filter_map(|at| {
+                let account = observed.accounts[at].as_deref()?;
+                Some((at, account, observed.candidates[at].region.as_deref().ok()?))
+            })
+            .collect();
+        if asked.is_empty() {
+            return;
+        }
+        // One that does not answer keeps no other one waiting.
+        let patience = if asked.len() > 1 { CATALOG_PATIENCE } else { context.call_deadline };
+        let offerings = asked.iter().map(async |(at, account, region)| {
+            let asking =
+                account.catalogs.offering(&account.account, &machine.spec, region, &observed.rates);
+            let offering = match tokio::time::timeout(patience, asking).await {
+                Ok(Ok(offering)) => Ok(offering),
+                Ok(Err(NoOffering::Misfit(why))) => Err(Refusal::Misfit(why)),
+                Ok(Err(NoOffering::Failed(error))) => {
+                    account.refusal.note(error.class);
+                    Err(Refusal::Failed(Failure::from(&error)))
+                }
+                Err(_) => Err(Refusal::Failed(no_catalog_yet(patience))),
+            };
+            (*at, offering)
+        });
+        for (at, offering) in futures::future::join_all(offerings).await {
+            observed.candidates[at].offering = Some(offering);
+        }
     }
+}
+
+fn no_catalog_yet(patience: Duration) -> Failure {
+    Failure {
+        class: Class::Unavailable,
+        scope: Scope::Account,
+        code: None,
+        message: format!("its catalogs did not come within {} s", patience.as_secs()),
+        retry_after: None,
+    }
+}
+
+/// How many other machines each Provider has of those that are spread over the same ones.
+fn spread(machine: &CloudMachine, context: &Context) -> HashMap<String, usize> {
+    let mut shares = HashMap::new();
+    if machine.spec.placement != Placement::Spread {
+        return shares;
+    }
+    let names = |of: &CloudMachine| {
+        let names = of.spec.providers.iter().map(|candidate| candidate.name.clone());
+        names.collect::<BTreeSet<_>>()
+    };
+    let wanted = names(machine);
+    let others = context.machines.state().into_iter().filter(|other| {
+        other.uid() != machine.uid()
+            && other.namespace() == machine.namespace()
+            && other.spec.placement == Placement::Spread
+            && names(other) == wanted
+    });
+    for other in others {
+        let Some(status) = &other.status else { continue };
+        let active = status.active.as_ref().map(|active| &active.provider);
+        let open = status.operation.as_ref().map(|operation| &operation.provider);
+        if let Some(provider) = active.or(open) {
+            *shares.entry(provider.clone()).or_default() += 1;
+        }
+    }
+    shares
+}
+
+/// How a Provider served of late, as its status says: what a restart does not forget.
+fn health(namespace: &str, provider: &str, context: &Context) -> Option<Health> {
+    let provider = context.providers.get(&ObjectRef::new(provider).within(namespace))?;
+    provider.status.as_ref()?.health
 }
 
 /// A Provider that nobody has seen may be on its way: it is waited for like one that is down.

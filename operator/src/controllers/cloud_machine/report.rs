@@ -4,19 +4,20 @@ use chrono::{DateTime, Utc};
 use infrafabric_adapters::contract::cloud::Machine;
 use infrafabric_crds::cloud_machine::{MachineAddress, State, reason};
 use infrafabric_crds::condition::{self, DRIFTED, READY, RECONCILING, STALLED, WITNESSED};
-use infrafabric_crds::engine::{Active, Forgotten, Operation, WitnessRef};
+use infrafabric_crds::engine::{Active, Forgotten, Operation, Placed, WitnessRef};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::{Class, Scope};
 use kube::ResourceExt;
 use kube::api::Api;
+use kube::runtime::reflector::ObjectRef;
 
-use super::act::{Acted, Place, What, owner};
+use super::act::{Acted, What, asked, owner};
 use super::decide::{Hold, Phase};
 use super::drift::{self, Change, ChangeVerb};
 use super::observe::{Observed, Seen};
 use crate::context::Context;
-use crate::engine::failover::{self, Failure};
-use crate::engine::status;
+use crate::engine::failover::{self, Failure, Place, Refusal};
+use crate::engine::{score, status};
 use crate::fault_point::fault_point;
 
 /// How often a status is written again when somebody else changed the object in between.
@@ -54,7 +55,7 @@ pub fn status(
         What::Failed { place, failure, duration_ms, attempt } => {
             status.attempts = failover::remember(
                 &status.attempts,
-                (&place.provider, &place.region, place.size.as_deref()),
+                place,
                 failure,
                 (now, *duration_ms),
                 acted.witness.as_ref().map(|witness| witness.index),
@@ -96,11 +97,11 @@ pub fn status(
         }
         What::Changed { change } => changed(&mut status, machine, change, observed, now),
         What::Settled => {
-            let tags = machine.spec.tags.clone();
-            if let Some(active) = &mut status.active {
-                active.tags = tags;
+            let open = status.operation.take();
+            let updated = open.is_some_and(|operation| operation.verb == "update");
+            if let Some(active) = status.active.as_mut().filter(|_| updated) {
+                active.tags.clone_from(&machine.spec.tags);
             }
-            status.operation = None;
             super::decide::unsettled(&status, ready_message(&status))
         }
         What::Forgotten { operation } => forgotten(&mut status, operation, now),
@@ -113,8 +114,29 @@ pub fn status(
     if let Some(witness) = &acted.witness {
         witnessed(&mut status, witness, generation, now);
     }
+    placed(&mut status, machine, observed, now);
     conditions(&mut status, &hold, generation, now);
     status
+}
+
+/// How the candidates were compared, if they were; when, only if it came out otherwise than before.
+fn placed(
+    status: &mut CloudMachineStatus,
+    machine: &CloudMachine,
+    observed: &Observed,
+    now: DateTime<Utc>,
+) {
+    if observed.candidates.is_empty() || machine.spec.existing.is_some() {
+        return;
+    }
+    let terms = observed.terms(machine);
+    let candidates = &observed.candidates;
+    let choice = failover::choose(candidates, &terms);
+    let before = status.placement.as_ref().map(|placed| placed.at);
+    let placed = score::explain(candidates, &choice, &terms, before.unwrap_or(now));
+    if status.placement.as_ref() != Some(&placed) {
+        status.placement = Some(Placed { at: now, ..placed });
+    }
 }
 
 fn standing(state: State, reason: &'static str, message: String) -> Hold {
@@ -167,19 +189,10 @@ fn adopted(
     now: DateTime<Utc>,
 ) -> Hold {
     let there = |provider: &str, region: &str, size: Option<String>| Operation {
-        token: String::new(),
-        verb: "create".to_owned(),
-        provider: provider.to_owned(),
-        region: region.to_owned(),
         size,
-        size_id: None,
         image: found.image.clone(),
-        request_digest: String::new(),
-        started_at: now,
         attempt: status.attempt.max(1),
-        witness_index: None,
-        price_per_hour: None,
-        currency: None,
+        ..Operation::new(String::new(), "create", (provider, region), now)
     };
     let open = status.operation.clone().filter(|operation| operation.verb == "create");
     let operation = match (at, open, &status.active) {
@@ -266,17 +279,10 @@ fn take(
 }
 
 fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTime<Utc>) -> Hold {
-    let failure = Failure {
-        class: Class::Unavailable,
-        scope: Scope::Account,
-        code: None,
-        message: "the answer to create was lost and the provider's list shows no machine"
-            .to_owned(),
-        retry_after: None,
-    };
+    let failure = lost();
     status.attempts = failover::remember(
         &status.attempts,
-        (&operation.provider, &operation.region, operation.size.as_deref()),
+        &asked(operation),
         &failure,
         (now, 0),
         operation.witness_index,
@@ -293,6 +299,18 @@ fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTi
         reason::NO_CANDIDATE,
         format!("{}: {}", operation.provider, failure.message),
     )
+}
+
+/// The failure of a creation whose answer was lost and that made nothing.
+fn lost() -> Failure {
+    Failure {
+        class: Class::Unavailable,
+        scope: Scope::Account,
+        code: None,
+        message: "the answer to create was lost and the provider's list shows no machine"
+            .to_owned(),
+        retry_after: None,
+    }
 }
 
 fn addresses(status: &mut CloudMachineStatus, machine: &Machine) {
@@ -363,6 +381,7 @@ pub async fn report(
         context.open.closed(operation);
     }
     events(machine, acted, context).await;
+    share(machine, observed, acted, context);
     interest(machine, observed, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
     if acted.intent.is_none() && machine.status.as_ref() == Some(&next) {
@@ -390,6 +409,42 @@ pub async fn report(
     }
 }
 
+/// Tells all objects that use a Provider where it served and where it did not.
+fn share(machine: &CloudMachine, observed: &Observed, acted: &Acted, context: &Context) {
+    let namespace = machine.namespace().unwrap_or_default();
+    let provider = |place: &Place| ObjectRef::new(&place.provider).within(&namespace);
+    let failed = |place: &Place, failure: &Failure| {
+        if context.blocks.of(&namespace, &place.provider).failed(place, failure, context.now()) {
+            // The controller is gone only when the process ends.
+            let _ = context.wake_providers.unbounded_send(provider(place));
+        }
+    };
+    let served = |place: &Place| {
+        if context.blocks.of(&namespace, &place.provider).served(place) {
+            let _ = context.wake_providers.unbounded_send(provider(place));
+            // Who waited for the one that tried.
+            context.wake_machines_of(&provider(place));
+        }
+    };
+    for candidate in &observed.candidates {
+        if let Some(Err(Refusal::Failed(failure))) = &candidate.offering {
+            failed(&candidate.place(), failure);
+        }
+    }
+    let open = machine.status.as_ref().and_then(|status| status.operation.as_ref());
+    match &acted.what {
+        What::Created { operation, .. } => served(&asked(operation)),
+        What::Adopted { at: None, .. } => {
+            if let Some(open) = open.filter(|open| open.verb == "create") {
+                served(&asked(open));
+            }
+        }
+        What::Failed { place, failure, attempt: Some(_), .. } => failed(place, failure),
+        What::Forgotten { operation } => failed(&asked(operation), &lost()),
+        _ => {}
+    }
+}
+
 /// Whether the operation in a stored status is still the one whose intent was written. One that was
 /// resolved meanwhile, by another operator while this one stood still, is not written over.
 pub fn is_open(stored: &Operation, intent: &Operation) -> bool {
@@ -407,7 +462,7 @@ fn interest(
     };
     let deleting = machine.metadata.deletion_timestamp.is_some();
     let in_transition = deleting || next.state != Some(State::Running);
-    let object = kube::runtime::reflector::ObjectRef::from_obj(machine);
+    let object = ObjectRef::from_obj(machine);
     let owner = owner(machine, context);
     let id = Some(active.external_id.as_str());
     account.observer.interest(&active.region, &owner, object, (id, in_transition));

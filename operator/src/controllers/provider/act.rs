@@ -5,6 +5,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use infrafabric_adapters::account::{Account, AccountOptions};
 use infrafabric_adapters::error::AdapterError;
+use infrafabric_adapters::pipeline::Quality;
+use infrafabric_crds::engine::Block;
 use infrafabric_crds::{FINALIZER, Provider};
 use infrafabric_definition::Class;
 use k8s_openapi::api::core::v1::Secret;
@@ -29,6 +31,10 @@ pub struct Acted {
     pub(super) what: What,
     /// What was found that belongs to no object.
     pub(super) swept: Option<Swept>,
+    /// Where it does not serve at the moment.
+    pub(super) blocks: Vec<Block>,
+    /// How its calls of late ended.
+    pub(super) quality: Option<Quality>,
 }
 
 pub(super) enum What {
@@ -82,11 +88,14 @@ pub async fn act(
         Decision::Verify => verify(provider, observed, context).await?,
     };
     let open = account(provider, context);
-    let swept = match (&what, open) {
-        (What::Verified(_), Some(open)) => sweep(provider, &open, context).await,
+    let swept = match (&what, &open) {
+        (What::Verified(_), Some(open)) => sweep(provider, open, context).await,
         _ => None,
     };
-    Ok(Acted { what, swept })
+    let (namespace, name) = (provider.namespace().unwrap_or_default(), provider.name_any());
+    let blocks = context.blocks.of(&namespace, &name).current(context.now()).unwrap_or_default();
+    let quality = open.map(|open| open.account.quality());
+    Ok(Acted { what, swept, blocks, quality })
 }
 
 /// Why nothing proves the credentials, where nothing does.
@@ -108,7 +117,15 @@ async fn verify(
     });
     let opened = match before {
         Some(account) => Ok(account),
-        None => open(provider, observed, context).map(Arc::new),
+        None => {
+            if last.is_some() {
+                context
+                    .blocks
+                    .of(&provider.namespace().unwrap_or_default(), &provider.name_any())
+                    .renewed();
+            }
+            open(provider, observed, context).map(Arc::new)
+        }
     };
     // Where nothing proves them, a refusal of what they were used for stands until they change.
     let refused = observed.refused
@@ -153,19 +170,7 @@ async fn verify(
 
 /// A verification that failed without a request.
 fn not_asked(provider: &Provider, class: Class, message: &str) -> AdapterError {
-    AdapterError {
-        class,
-        scope: infrafabric_definition::Scope::Account,
-        provider: provider.spec.type_.clone(),
-        operation: "verify".to_owned(),
-        status: None,
-        code: None,
-        request_id: None,
-        message: message.to_owned(),
-        retry_after: None,
-        sent: false,
-        source: None,
-    }
+    AdapterError::new(class, &provider.spec.type_, "verify", message)
 }
 
 fn open(
@@ -304,6 +309,7 @@ async fn release(
         })?;
     }
     context.accounts.remove(&ObjectRef::from_obj(provider));
+    context.blocks.forget(&namespace, &provider.name_any());
     context.own_writes.forget(provider);
     context.metrics.forget_provider(namespace, provider.name_any());
     context.set_verified(provider, None);

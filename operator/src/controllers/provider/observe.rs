@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::registry::Source;
+use infrafabric_crds::engine::Attempt;
 use infrafabric_crds::{CloudMachine, Provider};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
@@ -13,6 +15,9 @@ use kube::api::{Api, ListParams};
 use secrecy::SecretString;
 
 use crate::context::Context;
+
+/// How long the first list of machines is waited for.
+const LISTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What was seen, and when.
 pub struct Observed {
@@ -50,6 +55,7 @@ pub enum SecretSeen {
 /// Reads the definition, the Secret, and who needs the Provider.
 pub async fn observe(provider: &Provider, context: &Context) -> Observed {
     let namespace = provider.namespace().unwrap_or_default();
+    restore(provider, &namespace, context).await;
     let definition = context.registry.get(&provider.spec.type_);
     let endpoint = match &definition {
         Some((compiled, source)) => context.trust.endpoint(
@@ -73,6 +79,27 @@ pub async fn observe(provider: &Provider, context: &Context) -> Observed {
         endpoint,
         users,
     }
+}
+
+/// Reads where the account did not serve before the process started, once; objects that use it wait for that.
+async fn restore(provider: &Provider, namespace: &str, context: &Context) {
+    let blocks = context.blocks.of(namespace, &provider.name_any());
+    if blocks.current(context.now()).is_some() {
+        return;
+    }
+    // Without them what the status says is all that is known.
+    let _ = tokio::time::timeout(LISTED_WITHIN, context.machines.wait_until_ready()).await;
+    let name = provider.name_any();
+    let machines = context.machines.state();
+    let tried = machines.iter().filter(|machine| machine.namespace().as_deref() == Some(namespace));
+    let tried = tried.filter_map(|machine| machine.status.as_ref());
+    // What failed later is no reason not to make another one.
+    let tried = tried.filter(|status| status.active.is_none());
+    let attempts = tried.flat_map(|status| &status.attempts);
+    let attempts: Vec<Attempt> =
+        attempts.filter(|attempt| attempt.provider == name).cloned().collect();
+    let written = provider.status.as_ref().map(|status| status.blocks.as_slice());
+    blocks.restore(written.unwrap_or_default(), &attempts, context.now());
 }
 
 async fn secret(provider: &Provider, namespace: &str, context: &Context) -> SecretSeen {

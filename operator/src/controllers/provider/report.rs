@@ -1,9 +1,10 @@
 //! Says in status how the Provider stands; writes only when that changed.
 
 use chrono::{DateTime, Utc};
+use infrafabric_adapters::pipeline::Quality;
 use infrafabric_adapters::registry::Source;
 use infrafabric_crds::condition::{self, LEFTOVERS, READY, RECONCILING, STALLED};
-use infrafabric_crds::provider::{DefinitionInUse, Leftover, reason};
+use infrafabric_crds::provider::{DefinitionInUse, Health, Leftover, reason};
 use infrafabric_crds::{Provider, ProviderStatus, RECONCILE_ANNOTATION};
 use infrafabric_definition::Class;
 use kube::ResourceExt;
@@ -52,6 +53,9 @@ pub(super) fn status(
             condition::clear(all, type_);
         }
     }
+    status.blocks.clone_from(&acted.blocks);
+    status.health =
+        acted.quality.and_then(|quality| health(status.health, quality)).or(status.health);
     if let Some(swept) = &acted.swept {
         leftovers(&mut status, provider, swept, now);
     }
@@ -75,6 +79,23 @@ fn leftovers(status: &mut ProviderStatus, provider: &Provider, swept: &Swept, no
         message = format!("{message}; {why}");
     }
     condition::set(all, LEFTOVERS, true, (reason::FOUND, &message), generation, now);
+}
+
+/// How it served of late, if that is plainly another than what is written.
+fn health(written: Option<Health>, quality: Quality) -> Option<Health> {
+    let served = quality.calls.checked_sub(quality.failed)?;
+    let percent = (100 * u64::from(served)).checked_div(quality.calls.into())?;
+    let next = Health {
+        success_percent: u8::try_from(percent).unwrap_or(100),
+        latency_ms: u32::try_from(quality.latency.as_millis()).unwrap_or(u32::MAX),
+    };
+    let Some(written) = written else { return Some(next) };
+    let (was, is) = (written.success_percent, next.success_percent);
+    let succeeds = was.abs_diff(is) >= 5 || (is == 100 && was != 100);
+    // What is faster than this is fast.
+    let [was, is] = [written.latency_ms, next.latency_ms].map(|ms| u64::from(ms.max(50)));
+    let (lower, upper) = (was.min(is), was.max(is));
+    (succeeds || upper * 2 > lower * 3).then_some(next)
 }
 
 fn words(provider: &Provider, what: &What) -> (bool, bool, &'static str, String) {

@@ -201,21 +201,8 @@ async fn remove(
     }
     let name = provider.name_any();
     let owner = owner(provider, context);
-    let operation = Operation {
-        token: token(provider, thing, context),
-        verb: "delete".to_owned(),
-        provider: name,
-        region: region.to_owned(),
-        size: None,
-        size_id: None,
-        image: None,
-        request_digest: String::new(),
-        started_at: context.now(),
-        attempt: 1,
-        witness_index: None,
-        price_per_hour: None,
-        currency: None,
-    };
+    let token = token(provider, thing, context);
+    let operation = Operation::new(token, "delete", (&name, region), context.now());
     let writer = Intention::new(provider, context, |operation: &Operation| ProviderStatus {
         operation: Some(operation.clone()),
         ..provider.status.clone().unwrap_or_default()
