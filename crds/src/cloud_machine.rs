@@ -86,6 +86,16 @@ pub mod reason {
         "fieldPath": ".requirements"
     },
     {
+        "rule": "self.placement == 'Ordered' || self.failover.failback.policy == 'Never'",
+        "message": "failback goes with placement Ordered: no other one says which candidate is the better one",
+        "fieldPath": ".failover"
+    },
+    {
+        "rule": "self.management == 'Full' || self.failover.failback.policy == 'Never'",
+        "message": "failback goes with management Full: nothing else is made",
+        "fieldPath": ".failover"
+    },
+    {
         "rule": "self.management != 'Full' || has(self.image)",
         "message": "image is required: nothing is made without one",
         "fieldPath": ".image"
@@ -334,6 +344,13 @@ pub struct CloudMachineStatus {
     /// The machine in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<Active>,
+    /// The machine that is being made to take the place of the one in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<Active>,
+    /// Machines that are not in use any more and are not known to be gone yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub retired: Vec<Active>,
     /// An effect that was about to happen when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
@@ -376,6 +393,8 @@ impl Default for CloudMachineStatus {
             address: None,
             addresses: Vec::new(),
             active: None,
+            replacement: None,
+            retired: Vec::new(),
             operation: None,
             forgotten: None,
             corrections: Vec::new(),
@@ -385,6 +404,18 @@ impl Default for CloudMachineStatus {
             witness: None,
             last_handled_reconcile_at: None,
         }
+    }
+}
+
+impl CloudMachineStatus {
+    /// What is there for the object besides the machine in use.
+    pub fn others(&self) -> impl Iterator<Item = &Active> {
+        self.replacement.iter().chain(&self.retired)
+    }
+
+    /// All that is there for the object.
+    pub fn things(&self) -> impl Iterator<Item = &Active> {
+        self.active.iter().chain(self.others())
     }
 }
 

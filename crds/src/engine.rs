@@ -155,12 +155,75 @@ pub struct Failover {
     #[serde(default = "all_classes")]
     #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "set"))]
     pub on_classes: Vec<FailoverClass>,
+    /// Whether and when it goes back to a candidate that comes before the one in use.
+    #[serde(default)]
+    pub failback: Failback,
 }
 
 impl Default for Failover {
     fn default() -> Self {
-        Self { after: two_minutes(), on_classes: all_classes() }
+        Self { after: two_minutes(), on_classes: all_classes(), failback: Failback::default() }
     }
+}
+
+/// Whether and when an object goes back to a candidate that comes before the one in use: the new thing is made
+/// first, then it is the one in use, then the old one is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "(self.policy == 'InWindow') == has(self.window)",
+    "message": "window says when InWindow goes back, and goes with no other policy"
+}]))]
+pub struct Failback {
+    /// Whether it goes back.
+    #[serde(default)]
+    pub policy: FailbackPolicy,
+    /// How long the candidate must have been able to serve without a failure (`90s`, `10m`, `1h`).
+    #[serde(default = "ten_minutes")]
+    #[schemars(regex(pattern = r"^[0-9]{1,5}(s|m|h)$"), length(max = 6))]
+    pub after: String,
+    /// When `InWindow` goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+}
+
+impl Default for Failback {
+    fn default() -> Self {
+        Self { policy: FailbackPolicy::default(), after: ten_minutes(), window: None }
+    }
+}
+
+fn ten_minutes() -> String {
+    "10m".to_owned()
+}
+
+/// Whether an object goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FailbackPolicy {
+    /// It stays where it is.
+    #[default]
+    Never,
+    /// As soon as the candidate has been able to serve for `after`.
+    WhenHealthy,
+    /// Then, and within `window`.
+    InWindow,
+}
+
+/// A window in time that opens again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Window {
+    /// When it opens, as a cron pattern of five fields in UTC (`0 3 * * MON-FRI`).
+    #[schemars(length(min = 9, max = 100))]
+    pub cron: String,
+    /// How long it stays open (`30m`, `2h`).
+    #[serde(default = "an_hour")]
+    #[schemars(regex(pattern = r"^[0-9]{1,5}(s|m|h)$"), length(max = 6))]
+    pub lasts: String,
+}
+
+fn an_hour() -> String {
+    "1h".to_owned()
 }
 
 fn two_minutes() -> String {
@@ -316,7 +379,7 @@ pub struct Operation {
     /// The idempotency token of this attempt.
     #[schemars(length(max = 64))]
     pub token: String,
-    /// `create`, `update`, `start` or `delete`.
+    /// `create`, `update`, `start`, `delete`, or `retire`: the deletion of what is not in use any more.
     #[schemars(length(max = 16))]
     pub verb: String,
     /// The Provider's name.

@@ -9,7 +9,7 @@
 
 /// Every point, in the order of an object's life. Those whose names begin with `finalizer` are reached
 /// by every kind that has one.
-pub const POINTS: [&str; 25] = [
+pub const POINTS: [&str; 27] = [
     "reconcile.before",
     "reconcile.observed",
     "finalizer.add.before",
@@ -22,6 +22,8 @@ pub const POINTS: [&str; 25] = [
     "outcome.witness.after",
     "change.before",
     "change.after",
+    "retire.before",
+    "retire.after",
     "answer.drop.before",
     "answer.drop.after",
     "reconcile.acted",

@@ -187,8 +187,8 @@ pub fn reaches(block: &Block, place: &Place) -> bool {
 }
 
 fn within(region: Option<&str>, size: Option<&str>, place: &Place) -> bool {
-    // Before its catalogs are asked, the size that failed is the one it would be.
-    let size_fits = size.is_none() || place.size.is_none() || size == place.size.as_deref();
+    // Which size it would be, its catalogs tell: until they are asked, a size that is blocked is another one.
+    let size_fits = size.is_none() || size == place.size.as_deref();
     region.is_none_or(|region| region == place.region) && size_fits
 }
 

@@ -38,6 +38,8 @@ pub struct Candidate {
     pub share: usize,
     /// How it served of late.
     pub health: Option<Health>,
+    /// Since when its Provider is Ready, as its status says.
+    pub ready_since: Option<DateTime<Utc>>,
 }
 
 impl Candidate {
@@ -52,6 +54,7 @@ impl Candidate {
             weight: 1,
             share: 0,
             health: None,
+            ready_since: None,
         }
     }
 
@@ -215,6 +218,22 @@ pub fn unasked(candidates: &[Candidate], terms: &Terms<'_>) -> Vec<usize> {
         return (0..candidates.len()).filter(open).filter(usable).collect();
     }
     choose(candidates, terms).index.into_iter().filter(open).collect()
+}
+
+/// Since when a candidate can serve without a failure, or from when on it may be able to; `None` where that is not a
+/// matter of time.
+pub fn serves_since(candidate: &Candidate, terms: &Terms<'_>) -> Option<DateTime<Utc>> {
+    let misfits = matches!(candidate.offering, Some(Err(Refusal::Misfit(_))));
+    if candidate.standing != Standing::Ready || candidate.region.is_err() || misfits {
+        return None;
+    }
+    let place = candidate.place();
+    let blocks = candidate.blocks.iter().flatten().map(|seen| &seen.block);
+    let blocks = blocks.filter(|block| blocks::reaches(block, &place)).map(|block| block.until);
+    let obstacle = obstacle(candidate, terms).map(|obstacle| obstacle.until);
+    // What its Provider's status does not say yet has just become so.
+    let ready = candidate.ready_since.unwrap_or(terms.now);
+    Some(blocks.chain(obstacle).fold(ready, DateTime::max))
 }
 
 enum Verdict {

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::Machine;
-use infrafabric_crds::CloudMachine;
 use infrafabric_crds::provider::{Leftover, LeftoverPolicy, Leftovers};
+use infrafabric_crds::{CloudMachine, CloudMachineStatus};
 use kube::ResourceExt;
 
 use super::naming::{self, Owner};
@@ -48,7 +48,8 @@ impl Living {
             };
             let status = machine.status.as_ref();
             let active = status.and_then(|status| status.active.as_ref());
-            used.extend(active.map(|active| active.external_id.clone()));
+            let things = status.into_iter().flat_map(CloudMachineStatus::things);
+            used.extend(things.map(|thing| thing.external_id.clone()));
             let thing = Owned {
                 active: active.map(|active| active.external_id.clone()),
                 open: status.is_some_and(|status| status.operation.is_some()),

@@ -1,11 +1,13 @@
 //! Performs one decision. Only this module makes an [`Acted`], so that status cannot claim what did
 //! not happen.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineVerb};
 use infrafabric_adapters::error::AdapterError;
 use infrafabric_adapters::journal::JournalError;
-use infrafabric_crds::engine::{DeletionPolicy, Operation, WitnessRef};
+use infrafabric_crds::engine::{Active, DeletionPolicy, Operation, WitnessRef};
 use infrafabric_crds::{CloudMachine, DETACH_ANNOTATION, FINALIZER, RESOLVE_ANNOTATION};
 use infrafabric_definition::Class;
 use kube::ResourceExt;
@@ -20,6 +22,7 @@ use super::effect::Effect;
 use super::observe::Observed;
 use super::want::{user_data, want};
 use crate::context::Context;
+use crate::engine::accounts::OpenAccount;
 use crate::engine::failover::{Failure, Place};
 use crate::engine::naming::{self, Owner};
 use crate::engine::orphans::OrphansError;
@@ -66,6 +69,16 @@ pub enum What {
     Forgotten { operation: Box<Operation> },
     /// The machine's deletion was accepted.
     DeleteAccepted,
+    /// What took the place of the machine in use is the one in use.
+    Moved { machine: Box<Machine> },
+    /// What was made to take the place of the machine in use is not going to.
+    GivenUp { why: String },
+    /// The deletion of a machine that is not in use any more was accepted.
+    RetireAccepted,
+    /// A machine that is not in use any more is gone.
+    Retired { thing: Box<Active> },
+    /// The next of the object's machines is the one that is deleted.
+    Next,
     /// The object was let go.
     Released,
 }
@@ -174,6 +187,19 @@ pub async fn act(
         Decision::Delete { external_id } => {
             delete(machine, observed, &external_id, context).await?
         }
+        Decision::Move(seen) => plain(What::Moved { machine: seen }),
+        Decision::GiveUp { why } => plain(What::GivenUp { why }),
+        Decision::Retire { thing } => retire(machine, &thing, context).await?,
+        Decision::Retired { thing } => {
+            if let Some(account) = open_account(machine, &thing.provider, context) {
+                let active = machine.status.as_ref().and_then(|status| status.active.as_ref());
+                if active.is_none_or(|active| active.provider != thing.provider) {
+                    account.observer.forget(&owner(machine, context));
+                }
+            }
+            plain(What::Retired { thing })
+        }
+        Decision::Next => plain(What::Next),
         Decision::Release(why) => release(machine, observed, why, context).await?,
     })
 }
@@ -202,6 +228,12 @@ async fn release(
 ) -> Result<Acted, ActError> {
     if let Some(account) = &observed.account {
         account.observer.forget(&owner(machine, context));
+    }
+    // It may have looked elsewhere before.
+    for candidate in &machine.spec.providers {
+        if let Some(account) = open_account(machine, &candidate.name, context) {
+            account.observer.forget(&owner(machine, context));
+        }
     }
     if let Some(open) = machine.status.as_ref().and_then(|status| status.operation.as_ref()) {
         context.open.closed(open);
@@ -536,6 +568,65 @@ async fn forget(
     Ok(effect.acted(what))
 }
 
+/// The account of a Provider, as it was last found.
+fn open_account(
+    machine: &CloudMachine,
+    provider: &str,
+    context: &Context,
+) -> Option<Arc<OpenAccount>> {
+    let known = context.accounts.get(&machine.namespace().unwrap_or_default(), provider);
+    known.and_then(|known| known.account)
+}
+
+/// Deletes a machine that is not in use any more.
+async fn retire(
+    machine: &CloudMachine,
+    thing: &Active,
+    context: &Context,
+) -> Result<Acted, ActError> {
+    let Some(account) = open_account(machine, &thing.provider, context) else {
+        return Ok(Acted::plain(What::Superseded));
+    };
+    let token =
+        naming::token_at(&owner(machine, context), &thing.provider, "retire", &thing.external_id);
+    let attempt = machine.status.as_ref().map_or(1, |status| status.attempt.max(1));
+    let operation = Operation {
+        attempt,
+        ..Operation::new(token, "retire", (&thing.provider, &thing.region), context.now())
+    };
+    let effect = Effect::new(machine, &account, operation, context);
+    let (id, region) = (&thing.external_id, &thing.region);
+    let token = effect.operation.token.clone();
+    fault_point("retire.before");
+    let deleted = account.account.delete_machine(id, region, &token, &effect.journal()).await;
+    fault_point("retire.after");
+    let what = ended(deleted, &effect, &account, What::RetireAccepted)?;
+    Ok(effect.acted(what))
+}
+
+/// What became of a deletion.
+fn ended(
+    deleted: Result<(), AdapterError>,
+    effect: &Effect<'_>,
+    account: &OpenAccount,
+    accepted: What,
+) -> Result<What, ActError> {
+    let place = Place::new(&effect.operation.provider, &effect.operation.region);
+    let duration_ms = effect.elapsed_ms();
+    match deleted {
+        Ok(()) => Ok(accepted),
+        // Whether the provider heard it does not matter: it is asked again until it is gone.
+        Err(error) if error.class == Class::Unknown => {
+            let failure = Failure::from(&error);
+            Ok(What::Failed { place, failure, duration_ms, attempt: None })
+        }
+        Err(error) => {
+            account.refusal.note(error.class);
+            failed(error, place, duration_ms, None)
+        }
+    }
+}
+
 async fn delete(
     machine: &CloudMachine,
     observed: &Observed,
@@ -552,24 +643,12 @@ async fn delete(
         attempt: status.attempt.max(1),
         ..Operation::new(token, "delete", (&active.provider, &active.region), context.now())
     };
-    let place = Place::new(&active.provider, &active.region);
     let effect = Effect::new(machine, account, operation, context);
     let token = effect.operation.token.clone();
     let deleted = account
         .account
         .delete_machine(external_id, &active.region, &token, &effect.journal())
         .await;
-    let duration_ms = effect.elapsed_ms();
-    let what = match deleted {
-        Ok(()) => What::DeleteAccepted,
-        // Whether the provider heard it does not matter: it is asked again until it is gone.
-        Err(error) if error.class == Class::Unknown => {
-            What::Failed { place, failure: Failure::from(&error), duration_ms, attempt: None }
-        }
-        Err(error) => {
-            account.refusal.note(error.class);
-            failed(error, place, duration_ms, None)?
-        }
-    };
+    let what = ended(deleted, &effect, account, What::DeleteAccepted)?;
     Ok(effect.acted(what))
 }

@@ -4,11 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
 use infrafabric_crds::cloud_machine::{State, reason};
 use infrafabric_crds::condition::{self, Condition};
-use infrafabric_crds::engine::{Attempt, DeletionPolicy, Management, Operation};
+use infrafabric_crds::engine::{Active, Attempt, DeletionPolicy, Management, Operation};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINALIZER};
 use infrafabric_definition::Class;
 
 use super::drift::{self, Change};
+use super::failback;
 use super::observe::{Existing, Found, Observed, Seen, same};
 use crate::engine::failover::{self, Failure, Refusal, Standing};
 use crate::engine::placement::Offering;
@@ -74,6 +75,25 @@ pub enum Decision {
         /// The provider's identity of it.
         external_id: String,
     },
+    /// What took the place of the machine in use runs: it is the one in use now.
+    Move(Box<Machine>),
+    /// What was made to take the place of the machine in use is not going to; why.
+    GiveUp {
+        /// Why.
+        why: String,
+    },
+    /// Delete a machine that is not in use any more.
+    Retire {
+        /// Which one.
+        thing: Box<Active>,
+    },
+    /// A machine that is not in use any more is gone.
+    Retired {
+        /// Which one.
+        thing: Box<Active>,
+    },
+    /// The object is being deleted: go on with the next of its machines.
+    Next,
     /// Let go of the object; why.
     Release(&'static str),
 }
@@ -110,9 +130,11 @@ impl Decision {
     /// Whether it changes the world.
     fn is_effect(&self, observed: &Observed) -> bool {
         match self {
-            Self::Create { .. } | Self::Repeat(_) | Self::Change { .. } | Self::Delete { .. } => {
-                true
-            }
+            Self::Create { .. }
+            | Self::Repeat(_)
+            | Self::Change { .. }
+            | Self::Delete { .. }
+            | Self::Retire { .. } => true,
             // What it was made of goes first.
             Self::Forget(_) => observed.parts.is_some(),
             _ => false,
@@ -140,14 +162,22 @@ fn wanted(machine: &CloudMachine, observed: &Observed) -> Decision {
         return suspended(machine, &status, observed);
     }
     if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
-        return resolve(machine, operation, observed);
+        return match resolve(machine, operation, observed) {
+            // The machine in use is as it was meanwhile.
+            Decision::Hold(hold) if status.active.is_some() => {
+                let beside = beside(&status, &format!("going back: {}", hold.message));
+                Decision::Hold(Hold { again_at: hold.again_at, ..beside })
+            }
+            decision => decision,
+        };
     }
     // Before anything else can be asked for: what was said was not said of that.
     if Answer::of(machine.metadata.annotations.as_ref()).is_some() {
         return Decision::DropAnswer;
     }
     if status.active.is_some() {
-        return follow(machine, &status, observed);
+        return failback::aside(&status, observed)
+            .unwrap_or_else(|| back(machine, &status, observed));
     }
     if machine.spec.existing.is_some() {
         return taken_over(machine, observed);
@@ -391,6 +421,50 @@ pub fn asks_for_another(operation: &Operation, annotation: &str) -> Hold {
     Hold { state, reason, message, phase: Phase::Stalled, again_at: None, drift: None }
 }
 
+/// Follows the machine in use, and goes back to a better place when its time has come.
+fn back(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
+    let hold = match follow(machine, status, observed) {
+        Decision::Hold(hold) => hold,
+        decision => return decision,
+    };
+    if status.others().next().is_some() {
+        let soon = observed.now + failback::LOOK_AGAIN;
+        let again_at = hold.again_at.map_or(soon, |at| at.min(soon));
+        return Decision::Hold(Hold { again_at: Some(again_at), ..hold });
+    }
+    if hold.state != State::Running || hold.phase != Phase::Ready {
+        return Decision::Hold(hold);
+    }
+    match failback::turn(machine, status, observed) {
+        failback::Turn::Go { candidate, offering } => {
+            let attempt = status.attempt + 1;
+            let create = Decision::Create { candidate, offering, attempt };
+            match unless_there(machine, observed, create) {
+                Decision::Hold(waits) => {
+                    let message = format!("{}; not going back: {}", hold.message, waits.message);
+                    Decision::Hold(Hold { message, again_at: waits.again_at, ..hold })
+                }
+                decision => decision,
+            }
+        }
+        failback::Turn::Later(at) => {
+            let again_at = hold.again_at.into_iter().chain(at).min();
+            Decision::Hold(Hold { again_at, ..hold })
+        }
+        failback::Turn::Impossible(why) => {
+            let message = format!("{}; not going back: {why}", hold.message);
+            Decision::Hold(Hold { message, ..hold })
+        }
+    }
+}
+
+/// How the machine in use stands while something is done beside it.
+pub(super) fn beside(status: &CloudMachineStatus, what: &str) -> Hold {
+    let (_, reason, message) = said(status);
+    let message = if reason == reason::RUNNING { running(status) } else { message };
+    unsettled(status, format!("{message}; {what}"))
+}
+
 /// The machine exists: say how it is.
 fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
     let known = status.state.unwrap_or(State::Creating);
@@ -525,16 +599,39 @@ fn deletion(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
         let message = "deletion waits: suspended by spec.suspend";
         return hold(State::Deleting, reason::SUSPENDED, message, Phase::Stalled, None);
     }
-    let open = status.operation.as_ref().filter(|op| op.verb == "create");
-    if let (Some(operation), None) = (open, &status.active) {
-        return abandoned(machine, operation, observed);
+    if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
+        return abandoned(machine, status, operation, observed);
     }
     if machine.spec.management == Management::ObserveOnly {
         return Decision::Release("it was only looked at");
     }
     if machine.spec.deletion_policy == DeletionPolicy::Orphan {
-        return Decision::Release("deletionPolicy Orphan; the machine stays");
+        return orphaned(status, observed);
     }
+    match removal(status, observed) {
+        // One after the other: all of them are the object's, and all of them go.
+        Decision::Release(_) if status.others().next().is_some() => Decision::Next,
+        decision => decision,
+    }
+}
+
+/// The machine in use stays, and no other one.
+fn orphaned(status: &CloudMachineStatus, observed: &Observed) -> Decision {
+    if status.replacement.is_some() {
+        return Decision::GiveUp { why: "the object is being deleted".to_owned() };
+    }
+    let Some(thing) = status.retired.first() else {
+        return Decision::Release("deletionPolicy Orphan; the machine stays");
+    };
+    failback::aside(status, observed).unwrap_or_else(|| {
+        let message = format!("waiting until machine {} is gone", thing.external_id);
+        let soon = Some(observed.now + failback::LOOK_AGAIN);
+        hold(State::Deleting, reason::DELETING, message, Phase::Reconciling, soon)
+    })
+}
+
+/// Removes the machine in use.
+fn removal(status: &CloudMachineStatus, observed: &Observed) -> Decision {
     let Some(active) = &status.active else {
         return Decision::Release("nothing was made");
     };
@@ -621,7 +718,12 @@ fn gone(observed: &Observed) -> Decision {
 }
 
 /// Deleted while a create was open: what it made is found first.
-fn abandoned(machine: &CloudMachine, operation: &Operation, observed: &Observed) -> Decision {
+fn abandoned(
+    machine: &CloudMachine,
+    status: &CloudMachineStatus,
+    operation: &Operation,
+    observed: &Observed,
+) -> Decision {
     if let Found::Listed(machines) = &observed.found
         && let Some(first) = machines.first()
     {
@@ -629,9 +731,10 @@ fn abandoned(machine: &CloudMachine, operation: &Operation, observed: &Observed)
         return Decision::Adopt(Box::new(first.clone()));
     }
     match resolve(machine, operation, observed) {
-        Decision::Forget(_) => match &observed.parts {
+        Decision::Forget(open) => match &observed.parts {
             // There is no machine, and there may be what was made for it.
             Some(name) => Decision::Adopt(Box::new(Machine::unseen(name.clone()))),
+            None if status.things().next().is_some() => Decision::Forget(open),
             None => Decision::Release("the open create made nothing"),
         },
         other => other,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
-use infrafabric_crds::engine::{Active, Management, OnDrift};
+use infrafabric_crds::engine::{Active, Management, OnDrift, Operation};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus};
 
 use super::observe::Observed;
@@ -85,7 +85,7 @@ pub fn decide(
     else {
         return Verdict::As { drift: Vec::new(), again_at: None };
     };
-    let open = status.operation.as_ref().filter(|operation| operation.verb != "delete");
+    let open = status.operation.as_ref().filter(|operation| is_change(operation));
     let waits = waits(status, active, observed.now);
     let mut drift = Vec::new();
     if spec.tags != active.tags && observed.can.update {
@@ -174,10 +174,15 @@ fn waits(
     if let Some(refused) = refused.filter(|one| one.at <= now && now < one.until) {
         return Some((refused.until, format!("{} ({})", refused.message, refused.class)));
     }
-    let open = status.operation.as_ref().filter(|operation| operation.verb != "delete")?;
+    let open = status.operation.as_ref().filter(|operation| is_change(operation))?;
     let until = open.started_at + UNANSWERED;
     let under_way = open.started_at <= now && now < until;
     under_way.then(|| (until, "the answer to the last request was lost".to_owned()))
+}
+
+/// Whether an operation changes the machine in use.
+fn is_change(operation: &Operation) -> bool {
+    !matches!(operation.verb.as_str(), "create" | "delete" | "retire")
 }
 
 /// How many corrections fall into the last hour.

@@ -4,6 +4,7 @@ pub mod act;
 pub mod decide;
 pub mod drift;
 mod effect;
+pub mod failback;
 pub mod observe;
 pub mod report;
 mod want;
@@ -71,6 +72,7 @@ fn again(decision: &decide::Decision, observed: &observe::Observed) -> Action {
         decide::Decision::Repeat(_)
         | decide::Decision::Change { .. }
         | decide::Decision::Forget(_)
+        | decide::Decision::Retire { .. }
         | decide::Decision::Take { .. } => Some(observed.now + chrono::TimeDelta::seconds(5)),
         // What was done changes the object, and that event is the next look.
         _ => None,

@@ -9,8 +9,7 @@ use infrafabric_adapters::account::Account;
 use infrafabric_adapters::contract::cloud::{Address, Machine, MachineState};
 use infrafabric_crds::cloud_machine::{MachineAddress, State};
 use infrafabric_crds::engine::{Attempt, Management, Operation, Placement};
-use infrafabric_crds::provider::Health;
-use infrafabric_crds::{CloudMachine, FINALIZER};
+use infrafabric_crds::{CloudMachine, CloudMachineStatus, FINALIZER, ProviderStatus, condition};
 use infrafabric_definition::{Class, Find, Scope};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 
 use super::act::owner;
 use super::drift::Can;
+use super::failback;
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount};
 use crate::engine::catalogs::NoOffering;
@@ -69,6 +69,12 @@ pub struct Observed {
     pub marks: Vec<String>,
     /// What currencies are worth.
     pub rates: Arc<Rates>,
+    /// What is made to take the place of the machine in use; without one, the first that is not in use any more.
+    pub aside: Seen,
+    /// How late a read of that may be.
+    pub aside_lag: TimeDelta,
+    /// Whether that is made of several things.
+    pub aside_parts: bool,
 }
 
 impl Observed {
@@ -152,10 +158,13 @@ pub(super) fn same(asked: Option<&str>, told: &str) -> bool {
 pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
     let namespace = machine.namespace().unwrap_or_default();
     let status = machine.status.clone().unwrap_or_default();
-    let at_work =
-        status.operation.as_ref().map(|operation| (&operation.provider, &operation.region));
-    let in_use = status.active.as_ref().map(|active| (&active.provider, &active.region));
-    let place = in_use.or(at_work);
+    let at_work = |operation: &'_ Operation| (operation.provider.clone(), operation.region.clone());
+    let open = status.operation.as_ref().filter(|operation| operation.verb == "create");
+    let in_use = status.active.as_ref();
+    let in_use = in_use.map(|active| (active.provider.clone(), active.region.clone()));
+    // What became of a creation comes before everything else.
+    let place = open.map(at_work).or(in_use).or(status.operation.as_ref().map(at_work));
+    let place = place.as_ref().map(|(provider, region)| (provider, region));
     let known = place.and_then(|(provider, _)| context.accounts.get(&namespace, provider));
     let account = known.as_ref().and_then(|known| known.account.clone());
     let owner = owner(machine, context);
@@ -176,10 +185,11 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
     if let Some((provider, region)) = place {
         let unreachable = unreachable(provider, known.as_ref());
         let deleting = machine.metadata.deletion_timestamp.is_some();
-        if status.active.is_some() {
+        if status.active.is_some() && open.is_none() {
             active(machine, &mut observed, unreachable.as_ref(), region).await;
+            aside(machine, &status, &mut observed, context).await;
+            better(machine, &status, &owner, &mut observed, context).await;
         }
-        let open = status.operation.as_ref().filter(|operation| operation.verb == "create");
         if open.is_some() || (deleting && matches!(observed.active, Seen::Absent)) {
             let account = observed.account.as_deref();
             let longest = account.map_or(context.call_deadline, |at| longest(at, context));
@@ -188,7 +198,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
                 context.open.settles_at(operation, observed.lag + under_way, observed.now)
             });
             observed.named = named(machine, &observed, unreachable.clone(), region, context).await;
-            observed.found = found(&owner, &observed, unreachable, region).await;
+            observed.found = found(&owner, &status, &observed, unreachable, region).await;
         }
     } else if machine.metadata.deletion_timestamp.is_none() {
         candidates(machine, context, &mut observed).await;
@@ -263,6 +273,62 @@ async fn active(
     };
 }
 
+/// Looks at what is not in use, or not yet.
+async fn aside(
+    machine: &CloudMachine,
+    status: &CloudMachineStatus,
+    observed: &mut Observed,
+    context: &Context,
+) {
+    let Some(thing) = status.others().next() else { return };
+    let namespace = machine.namespace().unwrap_or_default();
+    let known = context.accounts.get(&namespace, &thing.provider);
+    let unreachable = unreachable(&thing.provider, known.as_ref());
+    let account = match (unreachable, known.and_then(|known| known.account)) {
+        (None, Some(account)) => account,
+        (why, _) => {
+            observed.aside = Seen::Unreachable(why.unwrap_or_default());
+            return;
+        }
+    };
+    observed.aside_lag = lag(&account);
+    observed.aside_parts = account.account.has_parts();
+    observed.aside = match account.account.read_machine(&thing.external_id, &thing.region).await {
+        Ok(Some(seen)) if seen.state != MachineState::Gone => Seen::Here(seen),
+        Ok(_) => Seen::Absent,
+        Err(error) => {
+            account.refusal.note(error.class);
+            Seen::Unreachable(error.to_string())
+        }
+    };
+}
+
+/// Looks at the candidates before the one in use, where the object goes back to them.
+async fn better(
+    machine: &CloudMachine,
+    status: &CloudMachineStatus,
+    owner: &Owner,
+    observed: &mut Observed,
+    context: &Context,
+) {
+    if !failback::is_wanted(machine, status) {
+        return;
+    }
+    candidates(machine, context, observed).await;
+    for (candidate, account) in observed.candidates.iter_mut().zip(&observed.accounts) {
+        let (Some(account), Some(in_use)) = (account, &observed.account) else { continue };
+        let kind = |account: &OpenAccount| account.account.definition().name().to_owned();
+        let by_name = account.account.has_parts() || account.observer.find() != Find::Tag;
+        if by_name && kind(account) == kind(in_use) {
+            let why = "two machines of one object could not be told apart there";
+            candidate.offering = Some(Err(Refusal::Misfit(why.to_owned())));
+        }
+    }
+    if let failback::Turn::Go { .. } = failback::turn(machine, status, observed) {
+        there(machine, owner, observed).await;
+    }
+}
+
 /// A machine from a list, with the addresses that only a read shows: as they are known, or read once
 /// when it runs.
 async fn completed(
@@ -327,6 +393,7 @@ fn held(machine: &CloudMachine) -> bool {
 
 async fn found(
     owner: &Owner,
+    status: &CloudMachineStatus,
     observed: &Observed,
     unreachable: Option<String>,
     region: &str,
@@ -340,7 +407,11 @@ async fn found(
         return Found::Untold { keyed: object.keyed };
     }
     match account.observer.fresh(region, None).await {
-        Ok(list) => Found::Listed(list.made_for(owner).into_iter().cloned().collect()),
+        Ok(list) => {
+            let made = list.made_for(owner).into_iter();
+            let made = made.filter(|seen| status.things().all(|it| it.external_id != seen.id));
+            Found::Listed(made.cloned().collect())
+        }
         Err(error) => Found::Unreachable(error.to_string()),
     }
 }
@@ -393,10 +464,10 @@ fn taken(
         known.is_none_or(|other| other.account.definition().name() == name)
     };
     let uses = |other: &CloudMachine| {
-        let active = other.status.as_ref().and_then(|status| status.active.as_ref());
-        active.is_some_and(|active| {
+        let mut things = other.status.iter().flat_map(CloudMachineStatus::things);
+        things.any(|thing| {
             let namespace = other.namespace().unwrap_or_default();
-            active.external_id == seen.id && same_kind(&namespace, &active.provider)
+            thing.external_id == seen.id && same_kind(&namespace, &thing.provider)
         })
     };
     let owner = context.machines.state().into_iter().find(|other| {
@@ -432,7 +503,10 @@ async fn there(machine: &CloudMachine, owner: &Owner, observed: &mut Observed) {
         }
         match account.observer.fresh(region, since).await {
             Ok(list) => {
-                for found in list.of_object(owner) {
+                let found = list.of_object(owner).into_iter();
+                for found in
+                    found.filter(|it| status.things().all(|known| known.external_id != it.id))
+                {
                     // A list may show what is gone already.
                     let at = found.region.as_deref().unwrap_or(region);
                     let there = account.account.read_machine(&found.id, at).await;
@@ -537,11 +611,14 @@ async fn candidates(machine: &CloudMachine, context: &Context, observed: &mut Ob
             let blocks = context.blocks.of(&namespace, &candidate.name);
             blocks.seen_by(&uid, region, observed.now)
         });
+        let provider = context.providers.get(&ObjectRef::new(&candidate.name).within(&namespace));
+        let status = provider.as_ref().and_then(|provider| provider.status.as_ref());
         observed.candidates.push(Candidate {
             blocks,
             weight: candidate.weight.unwrap_or(1),
             share: spread.get(&candidate.name).copied().unwrap_or_default(),
-            health: health(&namespace, &candidate.name, context),
+            health: status.and_then(|status| status.health),
+            ready_since: status.and_then(ready_since),
             ..Candidate::new(&candidate.name, region, standing)
         });
         observed.accounts.push(account);
@@ -621,10 +698,10 @@ fn spread(machine: &CloudMachine, context: &Context) -> HashMap<String, usize> {
     shares
 }
 
-/// How a Provider served of late, as its status says: what a restart does not forget.
-fn health(namespace: &str, provider: &str, context: &Context) -> Option<Health> {
-    let provider = context.providers.get(&ObjectRef::new(provider).within(namespace))?;
-    provider.status.as_ref()?.health
+/// Since when a Provider is Ready.
+fn ready_since(status: &ProviderStatus) -> Option<DateTime<Utc>> {
+    let ready = condition::find(&status.conditions, condition::READY)?;
+    ready.is_true().then_some(ready.last_transition_time)
 }
 
 /// A Provider that nobody has seen may be on its way: it is waited for like one that is down.

@@ -49,6 +49,10 @@ pub fn status(
         What::Unknown { message } if machine.metadata.deletion_timestamp.is_some() => {
             standing(State::Deleting, reason::DELETING, message.clone())
         }
+        // The machine in use is as it was meanwhile.
+        What::Unknown { message } if status.active.is_some() => {
+            super::decide::beside(&status, message)
+        }
         What::Unknown { message } => {
             standing(State::Creating, reason::OUTCOME_UNKNOWN, message.clone())
         }
@@ -87,7 +91,8 @@ pub fn status(
             status.attempt = *attempt;
             status.forgotten = None;
             let message = "what is asked for changed: the next attempt is another one".to_owned();
-            standing(State::Pending, reason::NO_CANDIDATE, message)
+            status.operation = None;
+            apart(&status, standing(State::Pending, reason::NO_CANDIDATE, message))
         }
         What::Withdrawn { why } => {
             status.operation = None;
@@ -104,7 +109,25 @@ pub fn status(
             }
             super::decide::unsettled(&status, ready_message(&status))
         }
-        What::Forgotten { operation } => forgotten(&mut status, operation, now),
+        What::Forgotten { operation } => {
+            let hold = forgotten(&mut status, operation, now);
+            if machine.metadata.deletion_timestamp.is_some() {
+                standing(State::Deleting, reason::DELETING, hold.message)
+            } else {
+                apart(&status, hold)
+            }
+        }
+        What::Moved { machine: seen } => moved(&mut status, seen, now),
+        What::GivenUp { why } => given_up(&mut status, why, now),
+        What::Retired { thing } => {
+            status.retired.retain(|other| other.external_id != thing.external_id);
+            status.operation = None;
+            super::decide::beside(&status, &format!("machine {} is gone", thing.external_id))
+        }
+        What::RetireAccepted => {
+            super::decide::beside(&status, "the earlier machine is being deleted")
+        }
+        What::Next => next(&mut status),
         What::DeleteAccepted => standing(
             State::Deleting,
             reason::DELETING,
@@ -126,7 +149,10 @@ fn placed(
     observed: &Observed,
     now: DateTime<Utc>,
 ) {
-    if observed.candidates.is_empty() || machine.spec.existing.is_some() {
+    // While one is in use the candidates are looked at only to go back.
+    let in_use = machine.status.as_ref().is_some_and(|status| status.active.is_some());
+    let chooses = !in_use || status.replacement.is_some();
+    if observed.candidates.is_empty() || machine.spec.existing.is_some() || !chooses {
         return;
     }
     let terms = observed.terms(machine);
@@ -137,6 +163,65 @@ fn placed(
     if status.placement.as_ref() != Some(&placed) {
         status.placement = Some(Placed { at: now, ..placed });
     }
+}
+
+/// A creation beside a machine in use says nothing about that one.
+fn apart(status: &CloudMachineStatus, hold: Hold) -> Hold {
+    if status.active.is_none() {
+        return hold;
+    }
+    super::decide::beside(status, &hold.message)
+}
+
+/// What took the place of the machine in use is the one in use; the other one is removed.
+fn moved(status: &mut CloudMachineStatus, seen: &Machine, now: DateTime<Utc>) -> Hold {
+    let Some(mut replacement) = status.replacement.take() else {
+        return super::decide::unsettled(status, ready_message(status));
+    };
+    replacement.since = now;
+    status.retired.extend(status.active.replace(replacement));
+    addresses(status, seen);
+    let message = format!("machine {} is {}", seen.id, seen.vendor_state);
+    super::decide::beside(status, &message)
+}
+
+/// What was made to take the place of the machine in use is removed, and its candidate left alone for a while.
+fn given_up(status: &mut CloudMachineStatus, why: &str, now: DateTime<Utc>) -> Hold {
+    if let Some(replacement) = status.replacement.take() {
+        let failure = not_going_back(why);
+        let place = place_of(&replacement);
+        status.attempts = failover::remember(&status.attempts, &place, &failure, (now, 0), None);
+        status.retired.push(replacement);
+    }
+    super::decide::beside(status, &format!("not going back: {why}"))
+}
+
+fn not_going_back(why: &str) -> Failure {
+    Failure {
+        class: Class::Unavailable,
+        scope: Scope::Offering,
+        code: None,
+        message: why.to_owned(),
+        retry_after: None,
+    }
+}
+
+fn place_of(thing: &Active) -> Place {
+    Place {
+        size: Some(thing.size.clone()),
+        price: thing.price_per_hour.clone().zip(thing.currency.clone()),
+        ..Place::new(&thing.provider, &thing.region)
+    }
+}
+
+/// The next of the object's machines is the one that is deleted.
+fn next(status: &mut CloudMachineStatus) -> Hold {
+    let first = status.replacement.take();
+    let first = first.or_else(|| (!status.retired.is_empty()).then(|| status.retired.remove(0)));
+    status.operation = None;
+    let id = first.as_ref().map(|thing| thing.external_id.clone()).unwrap_or_default();
+    status.active = first;
+    standing(State::Deleting, reason::DELETING, format!("machine {id} goes next"))
 }
 
 fn standing(state: State, reason: &'static str, message: String) -> Hold {
@@ -155,7 +240,10 @@ pub fn with_intent(
     let hold = if operation.verb == "delete" {
         let message = format!("asking {} to delete the machine", operation.provider);
         standing(State::Deleting, reason::DELETING, message)
-    } else if operation.verb != "create" {
+    } else if machine.metadata.deletion_timestamp.is_some() {
+        let message = format!("asking {} to delete an earlier machine", operation.provider);
+        standing(State::Deleting, reason::DELETING, message)
+    } else if operation.verb != "create" || status.active.is_some() {
         super::decide::unsettled(&status, ready_message(&status))
     } else {
         let size = operation.size.as_deref().unwrap_or_default();
@@ -174,11 +262,16 @@ fn created(
     now: DateTime<Utc>,
 ) -> Hold {
     status.attempt = operation.attempt;
+    let message = format!("machine {} is {}", made.id, made.vendor_state);
+    let tags = machine.spec.tags.clone();
+    if status.active.is_some() {
+        replace(status, operation, made, tags, now);
+        return super::decide::beside(status, &format!("going back: {message}"));
+    }
     take(status, operation, made, now);
     if let Some(active) = &mut status.active {
-        active.tags.clone_from(&machine.spec.tags);
+        active.tags = tags;
     }
-    let message = format!("machine {} is {}", made.id, made.vendor_state);
     standing(State::Creating, reason::CREATING, message)
 }
 
@@ -207,16 +300,25 @@ fn adopted(
         }),
         (None, None, None) => None,
     };
+    let message = adoption(found);
     if let Some(operation) = operation {
         status.attempt = status.attempt.max(operation.attempt);
-        take(status, &operation, found, now);
         // What it carries of the spec's tags it need not be given again; of an import only what it has.
         let has = |tag: &&String| at.is_none() || found.marks.contains(tag);
+        let tags = machine.spec.tags.iter().filter(has).cloned().collect();
+        let deletes_another = status.operation.as_ref().is_some_and(|open| open.verb == "delete");
+        if status.active.is_some() && !deletes_another {
+            replace(status, &operation, found, tags, now);
+            if machine.metadata.deletion_timestamp.is_none() {
+                return super::decide::beside(status, &format!("going back: {message}"));
+            }
+            return standing(State::Deleting, reason::DELETING, message);
+        }
+        take(status, &operation, found, now);
         if let Some(active) = &mut status.active {
-            active.tags = machine.spec.tags.iter().filter(has).cloned().collect();
+            active.tags = tags;
         }
     }
-    let message = adoption(found);
     standing(State::Creating, reason::CREATING, message)
 }
 
@@ -260,8 +362,28 @@ fn take(
     machine: &Machine,
     now: DateTime<Utc>,
 ) {
+    status.active = Some(thing(operation, machine, now));
+    status.operation = None;
+    status.forgotten = None;
+    addresses(status, machine);
+}
+
+/// Takes what is to take the place of the machine in use.
+fn replace(
+    status: &mut CloudMachineStatus,
+    operation: &Operation,
+    machine: &Machine,
+    tags: Vec<String>,
+    now: DateTime<Utc>,
+) {
+    status.replacement = Some(Active { tags, ..thing(operation, machine, now) });
+    status.operation = None;
+    status.forgotten = None;
+}
+
+fn thing(operation: &Operation, machine: &Machine, now: DateTime<Utc>) -> Active {
     let asked = |value: &Option<String>| value.clone().unwrap_or_default();
-    status.active = Some(Active {
+    Active {
         provider: operation.provider.clone(),
         region: operation.region.clone(),
         size: machine.size.clone().unwrap_or_else(|| asked(&operation.size)),
@@ -272,10 +394,7 @@ fn take(
         tags: Vec::new(),
         price_per_hour: operation.price_per_hour.clone(),
         currency: operation.currency.clone(),
-    });
-    status.operation = None;
-    status.forgotten = None;
-    addresses(status, machine);
+    }
 }
 
 fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTime<Utc>) -> Hold {
@@ -441,6 +560,12 @@ fn share(machine: &CloudMachine, observed: &Observed, acted: &Acted, context: &C
         }
         What::Failed { place, failure, attempt: Some(_), .. } => failed(place, failure),
         What::Forgotten { operation } => failed(&asked(operation), &lost()),
+        What::GivenUp { why } => {
+            let status = machine.status.as_ref();
+            if let Some(thing) = status.and_then(|status| status.replacement.as_ref()) {
+                failed(&place_of(thing), &not_going_back(why));
+            }
+        }
         _ => {}
     }
 }
@@ -532,7 +657,23 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
                 context.event(machine, true, "Drifted", note).await;
             }
         }
+        What::Moved { machine: seen } => {
+            let status = machine.status.as_ref();
+            let to = status.and_then(|status| status.replacement.as_ref());
+            let to = to.map(|thing| thing.provider.as_str()).unwrap_or_default();
+            let note = format!("machine {} at {to} is the one in use now", seen.id);
+            context.event(machine, false, "FailedBack", note).await;
+        }
+        What::GivenUp { why } => {
+            context.event(machine, true, "FailbackGivenUp", why.clone()).await;
+        }
+        What::Retired { thing } => {
+            let note = format!("machine {} at {} is gone", thing.external_id, thing.provider);
+            context.event(machine, false, "Retired", note).await;
+        }
         What::Held(_)
+        | What::RetireAccepted
+        | What::Next
         | What::Forgotten { .. }
         | What::Outdated { .. }
         | What::Withdrawn { .. }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::registry::Source;
 use infrafabric_crds::engine::Attempt;
-use infrafabric_crds::{CloudMachine, Provider};
+use infrafabric_crds::{CloudMachine, CloudMachineStatus, Provider};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -128,9 +128,9 @@ async fn users(provider: &Provider, namespace: &str, context: &Context) -> Vec<S
     let name = provider.name_any();
     let uses = |machine: &CloudMachine| {
         let status = machine.status.as_ref();
-        let active = status.and_then(|status| status.active.as_ref());
+        let mut things = status.into_iter().flat_map(CloudMachineStatus::things);
         let operation = status.and_then(|status| status.operation.as_ref());
-        active.is_some_and(|active| active.provider == name)
+        things.any(|thing| thing.provider == name)
             || operation.is_some_and(|operation| operation.provider == name)
     };
     machines
