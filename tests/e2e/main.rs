@@ -21,3 +21,4 @@ mod process;
 mod refusal;
 mod running;
 mod sandbox;
+mod telemetry;

@@ -164,6 +164,17 @@ fn standing(
     }
 }
 
+/// The class of the failure for which a candidate is not used now, if a failure is why.
+pub fn failed(candidate: &Candidate, attempts: &[Attempt], now: DateTime<Utc>) -> Option<Class> {
+    match (&candidate.standing, &candidate.region) {
+        (Standing::NotReady { class, .. }, _) => Some(*class),
+        (Standing::Ready, Ok(region)) => {
+            blocking(attempts, candidate, region, now).map(|attempt| attempt.class)
+        }
+        (Standing::Ready, Err(_)) | (Standing::Suspended, _) => None,
+    }
+}
+
 /// The remembered failure that still blocks the candidate.
 fn blocking<'a>(
     attempts: &'a [Attempt],

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 pub const STOP: &str = "infrafabric-stop";
 
 /// Whether effects are stopped. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Halt {
     stand: watch::Receiver<Stand>,
 }

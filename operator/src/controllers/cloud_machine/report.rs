@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use kube::api::Api;
 
 use super::act::{Acted, Place, What, owner};
+use super::count::count;
 use super::decide::{Hold, Phase};
 use super::drift::{self, Change, ChangeVerb};
 use super::observe::{Observed, Seen};
@@ -378,6 +379,7 @@ pub async fn report(
     match written {
         Ok(()) => {
             fault_point("report.status.after");
+            count(machine, observed, acted, &next, context);
             Ok(())
         }
         // Somebody changed the object: its event comes.
