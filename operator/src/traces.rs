@@ -28,6 +28,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::{Layer, Registry};
@@ -88,7 +89,8 @@ impl Traces {
     /// which may carry what a provider said.
     pub fn layer(&self) -> Box<dyn Layer<Registry> + Send + Sync> {
         let ours = FilterFn::new(|metadata| {
-            metadata.is_span() && metadata.target().starts_with("infrafabric")
+            let shown = metadata.is_span() && *metadata.level() <= Level::INFO;
+            shown && metadata.target().starts_with("infrafabric")
         });
         tracing_opentelemetry::layer()
             .with_tracer(self.provider.tracer("infrafabric"))
@@ -163,9 +165,10 @@ struct Collector {
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // The exporter's thread has no runtime: the exchange runs on ours, and the thread waits.
+        // The exporter's thread has no runtime: the exchange runs on ours, timer and all, and the thread
+        // waits.
         let exchange = exchange(self.client.clone(), request);
-        let task = self.runtime.spawn(tokio::time::timeout(EXCHANGE, exchange));
+        let task = self.runtime.spawn(async { tokio::time::timeout(EXCHANGE, exchange).await });
         let answer = match task.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(late)) => Err(late.into()),

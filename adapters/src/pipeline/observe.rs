@@ -40,13 +40,14 @@ pub(crate) fn end(
         Ok(answer) => ("Ok", Some(answer.status)),
         Err(error) => (Class::as_str(error.class), error.status),
     };
-    span.record("attempt", trail.sends).record("class", class);
+    // Traces know signed numbers only.
+    span.record("attempt", i64::from(trail.sends)).record("class", class);
     if result.is_err() {
         // The word by which whoever shows traces knows a failure.
         span.record("otel.status_code", "ERROR");
     }
     if let Some(status) = status {
-        span.record("http.status", status);
+        span.record("http.status", i64::from(status));
     }
     let labels = Labels {
         provider: call.definition.name().to_owned(),

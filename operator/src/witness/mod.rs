@@ -127,7 +127,8 @@ impl Witness {
             tracing::info_span!("witness_append", phase = ?entry.phase, witness.index = Empty);
         let bytes = entry.encode().map_err(AppendError::Entry)?;
         let receipt = self.written(bytes).instrument(span.clone()).await?;
-        span.record("witness.index", receipt.index);
+        // Traces know signed numbers only.
+        span.record("witness.index", i64::try_from(receipt.index).unwrap_or(i64::MAX));
         Ok(receipt)
     }
 
