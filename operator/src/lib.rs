@@ -15,5 +15,6 @@ pub mod installation;
 pub mod metrics;
 pub mod run;
 pub mod times;
+pub mod traces;
 pub mod trust;
 pub mod witness;

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use infrafabric::run::{self, Options};
+use infrafabric::traces::Traces;
 use infrafabric::trust::Trust;
 use infrafabric_definition::Span;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// One declarative control plane for everything outside the cluster.
 #[derive(Parser)]
@@ -59,6 +62,10 @@ struct Run {
     /// span such as 200ms; at most 300 seconds.
     #[arg(long, hide = true, default_value = "30", value_parser = call_deadline)]
     call_deadline: Duration,
+    /// OTLP collector that traces are sent to, over HTTP with protobuf (`http://localhost:4318`); no
+    /// traces when absent.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
     /// Format of the log on stderr; its level is set by RUST_LOG.
     #[arg(long, default_value = "text")]
     log_format: LogFormat,
@@ -80,28 +87,40 @@ fn call_deadline(text: &str) -> Result<Duration, String> {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Command::Run(args) = Cli::parse().command;
-    log(args.log_format);
-    match start(args).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = run::chain(&*error), "infrafabric ended");
-            ExitCode::FAILURE
-        }
+    // kube, the pipeline and the exporter use the process's provider; ring is the one that is linked.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // An empty variable is as good as none.
+    let endpoint = args.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
+    let (traces, refused) = match endpoint.map(Traces::start).transpose() {
+        Ok(traces) => (traces, None),
+        Err(error) => (None, Some(error)),
+    };
+    log(args.log_format, traces.as_ref());
+    let ended = match refused {
+        Some(error) => Err(error.into()),
+        None => start(args).await,
+    };
+    if let Err(error) = &ended {
+        tracing::error!(error = run::chain(&**error), "infrafabric ended");
     }
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn log(format: LogFormat) {
+/// The log on stderr has its own filter: what it leaves out is in the traces all the same.
+fn log(format: LogFormat, traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().init(),
-    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(false).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(traces.map(Traces::layer)).with(lines).init();
 }
 
 async fn start(args: Run) -> Result<(), Box<dyn std::error::Error>> {
-    // Both kube and reqwest use the process's provider; ring is the one that is linked.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = client(args.kubeconfig).await?;
     let stop = CancellationToken::new();
     tokio::spawn(signals(stop.clone()));

@@ -32,7 +32,7 @@ use crate::engine::orphans::Orphans;
 use crate::engine::recovery::Open;
 use crate::health::{self, Readiness};
 use crate::installation::{self, InstallationError};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Sources};
 use crate::trust::Trust;
 use crate::witness::{OpenError, Witness};
 
@@ -106,17 +106,18 @@ pub async fn run(
     let witness = Witness::open(options.witness_dir.clone(), origin, keys)
         .await
         .map_err(RunError::Witness)?;
-    let metrics = Metrics::new(witness.clone());
+    let listen = options.listen;
+    let (controllers, context) =
+        Controllers::new(client, registry, witness.clone(), installation, options, &stop);
     let readiness = Readiness::default();
     let server_stop = CancellationToken::new();
-    let address =
-        health::serve(options.listen, metrics.clone(), readiness.clone(), server_stop.clone())
-            .await
-            .map_err(|source| RunError::Listen { address: options.listen, source })?;
+    let metrics = context.metrics.clone();
+    let address = health::serve(listen, metrics, readiness.clone(), server_stop.clone())
+        .await
+        .map_err(|source| RunError::Listen { address: listen, source })?;
+    let installation = &context.installation;
     tracing::info!(%address, installation, verifier, entries = witness.size(), "serving");
 
-    let (controllers, context) =
-        Controllers::new(client, registry, witness.clone(), metrics, installation, options, &stop);
     let definitions: Api<ProviderDefinition> = Api::all(context.client.clone());
     let given =
         definitions.list(&ListParams::default()).await.map_err(RunError::ListDefinitions)?;
@@ -156,7 +157,6 @@ impl Controllers {
         client: Client,
         registry: Arc<Registry>,
         witness: Witness,
-        metrics: Metrics,
         installation: String,
         options: Options,
         stop: &CancellationToken,
@@ -165,6 +165,12 @@ impl Controllers {
         let (wake_providers, providers) = controller::<Provider>(&client, stop);
         let (wake_definitions, definitions) = controller::<ProviderDefinition>(&client, stop);
         let (halt, watch) = Halt::new(client.clone(), &options.namespace);
+        let metrics = Metrics::new(Sources {
+            machines: machines.store(),
+            providers: providers.store(),
+            halt: halt.clone(),
+            witness: witness.clone(),
+        });
         let reporter = Reporter { controller: "infrafabric".to_owned(), instance: None };
         let context = Context {
             recorder: Recorder::new(client.clone(), reporter),

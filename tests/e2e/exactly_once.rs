@@ -291,11 +291,14 @@ async fn what_belongs_to_no_object_is_told_and_by_policy_deleted() {
     let shown = told(&stage, &["leftovers", "-n", &stage.namespace]);
     assert!(shown.contains(&old) && shown.contains("north") && !shown.contains(&new), "{shown}");
     assert!(stage.event("first", "LeftoverFound").await.contains(&old));
-    let metrics = request(stage.running_operator().address, "GET", "/metrics", &[], "").await;
-    let metrics = metrics.expect("metrics").body;
     let line =
         format!("infrafabric_leftovers{{namespace=\"{}\",name=\"first\"}} 1", stage.namespace);
-    assert!(metrics.contains(&line), "{metrics}");
+    let address = stage.running_operator().address;
+    let counted = async || {
+        let metrics = request(address, "GET", "/metrics", &[], "").await.expect("metrics");
+        metrics.body.contains(&line).then_some(())
+    };
+    assert!(poll(SOON, counted).await.is_some(), "{line}");
     assert_eq!(stage.things().await.len(), 3, "nothing was touched");
 
     let policy = json!({"spec": {"leftovers": {"policy": "Delete", "after": "1s"}}});

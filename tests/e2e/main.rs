@@ -23,3 +23,4 @@ mod process;
 mod refusal;
 mod running;
 mod sandbox;
+mod telemetry;

@@ -124,7 +124,7 @@ impl BodyTemplate {
 /// A path with its query, split so that each value is encoded and an absent one left out.
 #[derive(Debug)]
 pub struct PathTemplate {
-    /// As written: the vendor's path template for metrics and spans.
+    /// As written: the vendor's path template for metrics.
     pub text: String,
     /// The path.
     pub path: Template,
@@ -152,6 +152,11 @@ impl PathTemplate {
             rest = more;
         }
         Ok(Self { text: text.to_owned(), path: template(head)?, query })
+    }
+
+    /// The vendor's path template without its query, for spans.
+    pub fn pattern(&self) -> &str {
+        split_outside_expressions(&self.text, '?').0
     }
 
     /// The path and query; `None` when a value in the path itself is absent.

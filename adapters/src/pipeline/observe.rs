@@ -12,17 +12,18 @@ use super::metrics::{Labels, PipelineMetrics};
 use super::stage::Trail;
 use crate::error::AdapterError;
 
-/// The span of a call. Holds no credential, body, identity or account.
+/// The span of a call. Holds no credential, body, identity, account or query.
 pub(crate) fn span(call: &Ready<'_>) -> Span {
     tracing::info_span!(
         "provider_call",
         provider = call.definition.name(),
         domain = call.definition.spec().domain.as_str(),
         operation = %call.operation.name,
-        path = %call.operation.path.text,
+        path = call.operation.path.pattern(),
         attempt = Empty,
         http.status = Empty,
         class = Empty,
+        otel.status_code = Empty,
     )
 }
 
@@ -39,9 +40,14 @@ pub(crate) fn end(
         Ok(answer) => ("Ok", Some(answer.status)),
         Err(error) => (Class::as_str(error.class), error.status),
     };
-    span.record("attempt", trail.sends).record("class", class);
+    // Traces know signed numbers only.
+    span.record("attempt", i64::from(trail.sends)).record("class", class);
+    if result.is_err() {
+        // The word by which whoever shows traces knows a failure.
+        span.record("otel.status_code", "ERROR");
+    }
     if let Some(status) = status {
-        span.record("http.status", status);
+        span.record("http.status", i64::from(status));
     }
     let labels = Labels {
         provider: call.definition.name().to_owned(),

@@ -280,6 +280,15 @@ fn verdict(candidate: &Candidate, terms: &Terms<'_>) -> Verdict {
     }
 }
 
+/// The class of the failure for which a candidate is not used now, if a failure is why.
+pub fn failed(candidate: &Candidate, terms: &Terms<'_>) -> Option<Class> {
+    match &candidate.standing {
+        Standing::NotReady { class, .. } => Some(*class),
+        Standing::Ready => obstacle(candidate, terms).map(|obstacle| obstacle.class),
+        Standing::Suspended => None,
+    }
+}
+
 /// What stands in the way at a candidate.
 struct Obstacle {
     class: Class,

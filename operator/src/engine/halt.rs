@@ -12,7 +12,7 @@ use super::config_map;
 pub const STOP: &str = "infrafabric-stop";
 
 /// Whether effects are stopped. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Halt {
     stand: watch::Receiver<Stand>,
 }

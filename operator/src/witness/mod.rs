@@ -25,6 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 pub use checkpoint::CheckpointError;
 pub use entry::{Cost, Entry, EntryError, ObjectId, Phase};
@@ -121,7 +123,16 @@ impl Witness {
     ///
     /// After an error the caller must treat the entry as not witnessed.
     pub async fn append(&self, entry: Entry) -> Result<Receipt, AppendError> {
+        let span =
+            tracing::info_span!("witness_append", phase = ?entry.phase, witness.index = Empty);
         let bytes = entry.encode().map_err(AppendError::Entry)?;
+        let receipt = self.written(bytes).instrument(span.clone()).await?;
+        // Traces know signed numbers only.
+        span.record("witness.index", i64::try_from(receipt.index).unwrap_or(i64::MAX));
+        Ok(receipt)
+    }
+
+    async fn written(&self, bytes: Vec<u8>) -> Result<Receipt, AppendError> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Append { bytes, reply };
         self.requests.send(request).await.map_err(|_| AppendError::Closed)?;

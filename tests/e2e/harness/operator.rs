@@ -58,6 +58,7 @@ impl Operator {
             .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
             .env_remove("KUBECONFIG")
             .env_remove("INFRAFABRIC_WORLD")
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
             .env("RUST_LOG", filter)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())

@@ -1,6 +1,7 @@
 //! The CloudMachine controller.
 
 pub mod act;
+mod count;
 pub mod decide;
 pub mod drift;
 mod effect;

@@ -12,6 +12,7 @@ use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
 
 use super::act::{Acted, What, asked, owner};
+use super::count::count;
 use super::decide::{Hold, Phase};
 use super::drift::{self, Change, ChangeVerb};
 use super::observe::{Observed, Seen};
@@ -516,6 +517,7 @@ pub async fn report(
     match written {
         Ok(()) => {
             fault_point("report.status.after");
+            count(machine, observed, acted, &next, context);
             Ok(())
         }
         // Somebody changed the object: its event comes.

@@ -311,7 +311,6 @@ async fn release(
     context.accounts.remove(&ObjectRef::from_obj(provider));
     context.blocks.forget(&namespace, &provider.name_any());
     context.own_writes.forget(provider);
-    context.metrics.forget_provider(namespace, provider.name_any());
     context.set_verified(provider, None);
     context.wake_definition(&provider.spec.type_);
     Ok(())

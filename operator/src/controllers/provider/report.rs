@@ -153,10 +153,6 @@ pub async fn report(
         return Ok(());
     }
     let next = status(provider, observed, acted, context.now());
-    let (namespace, name) = (provider.namespace().unwrap_or_default(), provider.name_any());
-    if acted.swept.is_some() {
-        context.metrics.left_over(namespace, name, next.leftovers.len());
-    }
     let removal = acted.swept.as_ref().and_then(|swept| swept.removal.as_ref());
     // The intent of a removal was written on this version already.
     if removal.is_none() && provider.status.as_ref() == Some(&next) {
