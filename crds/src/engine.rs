@@ -121,7 +121,17 @@ pub struct Existing {
     pub name: Option<String>,
 }
 
-/// What is done when the thing is no longer as it was made: its tags, or that it runs.
+/// Whether a thing is switched on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PowerState {
+    /// It is.
+    #[default]
+    Running,
+    /// It is not, and stays at the provider.
+    Stopped,
+}
+
+/// What is done when the thing is no longer as it was made or told: its tags, or whether it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnDrift {
     /// The condition `Drifted` says what differs.
@@ -175,6 +185,9 @@ pub struct Active {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub tags: Vec<String>,
+    /// How it was switched last; `Running`, as it was made, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_state: Option<PowerState>,
     /// Price per hour while it runs, as a decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
@@ -192,7 +205,7 @@ pub struct Operation {
     /// The idempotency token of this attempt.
     #[schemars(length(max = 64))]
     pub token: String,
-    /// `create`, `update`, `start` or `delete`.
+    /// `create`, `update`, `start`, `stop`, `resize` or `delete`.
     #[schemars(length(max = 16))]
     pub verb: String,
     /// The Provider's name.

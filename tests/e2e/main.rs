@@ -17,6 +17,7 @@ mod exactly_once;
 mod failover;
 mod hostile;
 mod parts;
+mod power;
 mod process;
 mod refusal;
 mod running;

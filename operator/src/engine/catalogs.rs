@@ -44,6 +44,32 @@ impl Catalogs {
         spec: &CloudMachineSpec,
         region: &str,
     ) -> Result<Offering, NoOffering> {
+        self.chosen(account, region, |cached| {
+            placement::choose(spec, region, cached.sizes.as_deref(), cached.images.as_deref())
+        })
+        .await
+    }
+
+    /// The size of that name in a region.
+    pub async fn size(
+        &self,
+        account: &Account,
+        name: &str,
+        region: &str,
+    ) -> Result<Size, NoOffering> {
+        self.chosen(account, region, |cached| {
+            placement::named(name, region, cached.sizes.as_deref())
+        })
+        .await
+    }
+
+    /// What is chosen from the catalogs of a region.
+    async fn chosen<T>(
+        &self,
+        account: &Account,
+        region: &str,
+        choose: impl FnOnce(&Cached) -> Result<T, String> + Send,
+    ) -> Result<T, NoOffering> {
         let slot = Arc::clone(self.regions.lock().await.entry(region.to_owned()).or_default());
         let mut slot = slot.lock().await;
         let stale = slot.as_ref().is_none_or(|cached| cached.at.elapsed() > TIME_TO_LIVE);
@@ -58,8 +84,7 @@ impl Catalogs {
         let Some(cached) = slot.as_ref() else {
             return Err(NoOffering::Misfit("no catalog".to_owned()));
         };
-        placement::choose(spec, region, cached.sizes.as_deref(), cached.images.as_deref())
-            .map_err(NoOffering::Misfit)
+        choose(cached).map_err(NoOffering::Misfit)
     }
 }
 

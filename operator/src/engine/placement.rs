@@ -53,18 +53,10 @@ fn choose_size(
     region: &str,
     sizes: Option<&[Size]>,
 ) -> Result<Size, String> {
-    let Some(sizes) = sizes else {
-        let name = spec.size.clone().ok_or("the provider lists no sizes: give spec.size")?;
-        return Ok(unlisted(name));
-    };
     if let Some(name) = &spec.size {
-        let known = sizes.iter().find(|size| size.name == *name);
-        let size = known.ok_or_else(|| format!("size {name} is not in the provider's catalog"))?;
-        if offered(size, region) {
-            return Ok(size.clone());
-        }
-        return Err(format!("size {name} cannot be had in {region}"));
+        return named(name, region, sizes);
     }
+    let sizes = sizes.ok_or("the provider lists no sizes: give spec.size")?;
     let wanted = spec.requirements.as_ref().ok_or("neither size nor requirements are given")?;
     let memory = wanted.memory_mib().ok_or("requirements.memory has no unit Mi or Gi")?;
     let disk = wanted.disk_gib().ok_or("requirements.disk has no unit Mi or Gi")?;
@@ -92,6 +84,20 @@ fn choose_size(
             sizes.len()
         )
     })
+}
+
+/// The size of that name.
+///
+/// # Errors
+/// A sentence that says why it cannot be had.
+pub fn named(name: &str, region: &str, sizes: Option<&[Size]>) -> Result<Size, String> {
+    let Some(sizes) = sizes else { return Ok(unlisted(name.to_owned())) };
+    let known = sizes.iter().find(|size| size.name == *name);
+    let size = known.ok_or_else(|| format!("size {name} is not in the provider's catalog"))?;
+    if offered(size, region) {
+        return Ok(size.clone());
+    }
+    Err(format!("size {name} cannot be had in {region}"))
 }
 
 fn offered(size: &Size, region: &str) -> bool {

@@ -17,6 +17,7 @@ use thiserror::Error;
 use super::decide::{Decision, Hold};
 use super::drift::{Change, ChangeVerb};
 use super::effect::Effect;
+use super::expiry;
 use super::observe::Observed;
 use super::want::{user_data, want};
 use crate::context::Context;
@@ -94,6 +95,15 @@ pub enum ActError {
     /// The annotation could not be taken off.
     #[error("take the annotation {RESOLVE_ANNOTATION} off CloudMachine {name}")]
     Annotation {
+        /// The object.
+        name: String,
+        /// What the API said.
+        #[source]
+        source: kube::Error,
+    },
+    /// The object could not be deleted.
+    #[error("delete CloudMachine {name}, whose time has passed")]
+    Expire {
         /// The object.
         name: String,
         /// What the API said.
@@ -180,6 +190,11 @@ pub async fn act(
         Decision::Forget(operation) => forget(machine, observed, operation, context).await?,
         Decision::Delete { external_id } => {
             delete(machine, observed, &external_id, context).await?
+        }
+        Decision::Expire => {
+            let expired = expiry::expire(machine, context).await;
+            expired.map_err(|source| ActError::Expire { name: machine.name_any(), source })?;
+            plain(What::Superseded)
         }
         Decision::Release(why) => release(machine, observed, why, context).await?,
     })
@@ -445,7 +460,13 @@ async fn change(
     let owner = owner(machine, context);
     let verb = change.verb.as_str();
     // Two changes are two effects, and one that is asked again after a crash is the same one.
-    let open = status.operation.as_ref().filter(|operation| operation.verb == verb);
+    let sized = match &change.verb {
+        ChangeVerb::Resize(offered) => Some(offered.clone()),
+        _ => None,
+    };
+    let size = sized.as_ref().map(|offered| offered.size.clone());
+    let open = status.operation.as_ref();
+    let open = open.filter(|operation| operation.verb == verb && operation.size == size);
     let started_at = open.map_or_else(|| context.now(), |operation| operation.started_at);
     let moment = started_at.timestamp_millis().to_string();
     let operation = Operation {
@@ -453,20 +474,23 @@ async fn change(
         verb: verb.to_owned(),
         provider: active.provider.clone(),
         region: active.region.clone(),
-        size: None,
-        size_id: None,
+        size: size.clone(),
+        size_id: sized.as_ref().and_then(|offered| offered.size_id.clone()),
         image: None,
         request_digest: String::new(),
         started_at,
         attempt: status.attempt.max(1),
         witness_index: None,
-        price_per_hour: None,
-        currency: None,
+        price_per_hour: sized.as_ref().and_then(|offered| offered.price_per_hour.clone()),
+        currency: sized.and_then(|offered| offered.currency),
     };
-    let place =
-        Place { provider: active.provider.clone(), region: active.region.clone(), size: None };
+    let place = Place { provider: active.provider.clone(), region: active.region.clone(), size };
     let told = match &change.verb {
         ChangeVerb::Start => MachineVerb::Start,
+        ChangeVerb::Stop => MachineVerb::Stop,
+        ChangeVerb::Resize(offered) => {
+            MachineVerb::Resize { size: offered.size.clone(), size_id: offered.size_id.clone() }
+        }
         ChangeVerb::Update(tags) => {
             MachineVerb::Update { marks: owner.marks(), tags: tags.clone() }
         }

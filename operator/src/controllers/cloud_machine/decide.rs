@@ -10,6 +10,7 @@ use infrafabric_definition::Class;
 
 use super::drift::{self, Change};
 use super::observe::{Existing, Found, Observed, Seen};
+use super::{expiry, power};
 use crate::engine::failover::{self, Failure, Refusal, Standing};
 use crate::engine::placement::Offering;
 use crate::engine::recovery::{Answer, Case, Question, Verdict, recover};
@@ -74,6 +75,8 @@ pub enum Decision {
         /// The provider's identity of it.
         external_id: String,
     },
+    /// Delete the object itself: its time has passed.
+    Expire,
     /// Let go of the object; why.
     Release(&'static str),
 }
@@ -110,9 +113,11 @@ impl Decision {
     /// Whether it changes the world.
     fn is_effect(&self, observed: &Observed) -> bool {
         match self {
-            Self::Create { .. } | Self::Repeat(_) | Self::Change { .. } | Self::Delete { .. } => {
-                true
-            }
+            Self::Create { .. }
+            | Self::Repeat(_)
+            | Self::Change { .. }
+            | Self::Expire
+            | Self::Delete { .. } => true,
             // What it was made of goes first.
             Self::Forget(_) => observed.parts.is_some(),
             _ => false,
@@ -139,6 +144,9 @@ fn wanted(machine: &CloudMachine, observed: &Observed) -> Decision {
     if machine.spec.suspend {
         let state = status.state.unwrap_or(State::Pending);
         return hold(state, reason::SUSPENDED, "suspended by spec.suspend", Phase::Stalled, None);
+    }
+    if expiry::is_due(machine, observed) {
+        return Decision::Expire;
     }
     if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
         return resolve(machine, operation, observed);
@@ -368,7 +376,7 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
             drift::Verdict::Change(change) => match &observed.stopped {
                 None => Decision::Change { change, external_id: seen.id.clone() },
                 // It is followed all the same.
-                Some(why) => match followed(status, seen) {
+                Some(why) => match followed(machine, status, seen, observed) {
                     Decision::Hold(hold) => {
                         Decision::Hold(Hold { drift: Some(vec![why.clone()]), ..hold })
                     }
@@ -376,7 +384,7 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
                 },
             },
             drift::Verdict::Changed => Decision::Changed,
-            drift::Verdict::As { drift, again_at } => match followed(status, seen) {
+            drift::Verdict::As { drift, again_at } => match followed(machine, status, seen, observed) {
                 Decision::Hold(hold) => {
                     let unlisted = again.filter(|_| observed.unlisted);
                     let again_at = [hold.again_at, again_at, unlisted].into_iter().flatten().min();
@@ -396,6 +404,9 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
         Seen::None => hold(known, reason::CREATING, "", Phase::Reconciling, None),
         Seen::Unreachable(why) => {
             match known {
+                State::Running | State::Stopped if power::wants_off(machine) => {
+                    as_before(known, status, again)
+                }
                 State::Running => {
                     // What ran when last seen still runs as far as anybody knows.
                     hold(known, reason::RUNNING, running(status), Phase::Ready, again)
@@ -432,14 +443,30 @@ fn said(status: &CloudMachineStatus) -> (Phase, &'static str, String) {
         _ => Phase::Reconciling,
     };
     let ready = condition::find(&status.conditions, condition::READY);
-    let all = [reason::CREATING, reason::RUNNING, reason::NOT_RUNNING, reason::LOST];
+    let all = [
+        reason::CREATING,
+        reason::RUNNING,
+        reason::NOT_RUNNING,
+        reason::STOPPED_AS_WANTED,
+        reason::NOT_STOPPED,
+        reason::UNSUPPORTED,
+        reason::LOST,
+    ];
     let same = |ready: &Condition| all.into_iter().find(|known| *known == ready.reason);
     let reason = ready.and_then(same).unwrap_or(reason::CREATING);
     let message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
     (phase, reason, message)
 }
 
-fn followed(status: &CloudMachineStatus, machine: &Machine) -> Decision {
+fn followed(
+    object: &CloudMachine,
+    status: &CloudMachineStatus,
+    machine: &Machine,
+    observed: &Observed,
+) -> Decision {
+    if let Some(hold) = power::standing(object, status, machine, observed.can) {
+        return Decision::Hold(hold);
+    }
     let creating = |state| {
         let message = format!("machine {} is {}", machine.id, machine.vendor_state);
         hold(state, reason::CREATING, message, Phase::Reconciling, None)

@@ -4,8 +4,11 @@ pub mod act;
 pub mod decide;
 pub mod drift;
 mod effect;
+mod expiry;
 pub mod observe;
+mod power;
 pub mod report;
+pub mod size;
 mod want;
 
 use std::sync::Arc;
@@ -49,7 +52,7 @@ pub async fn reconcile(
     let observed = observe::observe(&machine, &context).await; // I/O
     fault_point("reconcile.observed");
     let decision = decide::decide(&machine, &observed); // pure
-    let again = again(&decision, &observed);
+    let again = again(&machine, &decision, &observed);
     tracing::debug!(?decision, "decided");
     let acted =
         act::act(&machine, &observed, decision, &context).await.map_err(ReconcileError::Act)?; // I/O
@@ -59,9 +62,16 @@ pub async fn reconcile(
 }
 
 /// When to look again if no event comes before.
-fn again(decision: &decide::Decision, observed: &observe::Observed) -> Action {
+fn again(
+    machine: &CloudMachine,
+    decision: &decide::Decision,
+    observed: &observe::Observed,
+) -> Action {
     let at = match decision {
-        decide::Decision::Hold(hold) => hold.again_at,
+        decide::Decision::Hold(hold) => {
+            let expiry = expiry::again_at(machine, observed.now);
+            hold.again_at.into_iter().chain(expiry).min()
+        }
         // What is refused in the same words changes nothing.
         decide::Decision::Repeat(_)
         | decide::Decision::Change { .. }

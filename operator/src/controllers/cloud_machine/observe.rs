@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::act::owner;
 use super::drift::Can;
+use super::size::{self, Offered};
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount};
 use crate::engine::catalogs::NoOffering;
@@ -58,6 +59,9 @@ pub struct Observed {
     pub lag: TimeDelta,
     /// What the machine in use can be told.
     pub can: Can,
+    /// The size that the spec names, where the machine has another one: as the provider offers it, or why
+    /// not.
+    pub size: Option<Result<Offered, String>>,
     /// The marks that the object's machine carries.
     pub marks: Vec<String>,
 }
@@ -112,7 +116,7 @@ impl Thing for Machine {
 }
 
 /// Whether two names are one, however a provider writes it.
-fn same(asked: Option<&str>, told: &str) -> bool {
+pub(super) fn same(asked: Option<&str>, told: &str) -> bool {
     let plain = |name: &str| name.replace(' ', "").to_ascii_lowercase();
     asked.is_some_and(|asked| plain(asked) == plain(told))
 }
@@ -146,6 +150,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
         let deleting = machine.metadata.deletion_timestamp.is_some();
         if status.active.is_some() {
             active(machine, &mut observed, unreachable.as_ref(), region).await;
+            observed.size = size::named(machine, &observed, region).await;
         }
         let open = status.operation.as_ref().filter(|operation| operation.verb == "create");
         if open.is_some() || (deleting && matches!(observed.active, Seen::Absent)) {
@@ -285,6 +290,11 @@ fn can(account: &OpenAccount) -> Can {
     Can {
         update: object.find == Find::Tag && update.is_some_and(plain),
         start: object.verbs.contains_key("start"),
+        stop: object.verbs.contains_key("stop"),
+        resize: object.verbs.contains_key("resize"),
+        resize_off: machine.is_some_and(|machine| {
+            machine.when_stopped.iter().any(|verb| verb.as_str() == "resize")
+        }),
         tells_tags: object.find == Find::Tag,
     }
 }

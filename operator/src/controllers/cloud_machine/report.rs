@@ -12,8 +12,9 @@ use kube::api::Api;
 
 use super::act::{Acted, Place, What, owner};
 use super::decide::{Hold, Phase};
-use super::drift::{self, Change, ChangeVerb};
-use super::observe::{Observed, Seen};
+use super::drift::{self, Change};
+use super::observe::{Observed, Seen, same};
+use super::{expiry, power};
 use crate::context::Context;
 use crate::engine::failover::{self, Failure};
 use crate::engine::status;
@@ -96,11 +97,7 @@ pub fn status(
         }
         What::Changed { change } => changed(&mut status, machine, change, observed, now),
         What::Settled => {
-            let tags = machine.spec.tags.clone();
-            if let Some(active) = &mut status.active {
-                active.tags = tags;
-            }
-            status.operation = None;
+            drift::settle(&mut status, machine, observed);
             super::decide::unsettled(&status, ready_message(&status))
         }
         What::Forgotten { operation } => forgotten(&mut status, operation, now),
@@ -114,6 +111,7 @@ pub fn status(
         witnessed(&mut status, witness, generation, now);
     }
     conditions(&mut status, &hold, generation, now);
+    expiry::tell(&mut status, machine, now);
     status
 }
 
@@ -133,6 +131,8 @@ pub fn with_intent(
     let hold = if operation.verb == "delete" {
         let message = format!("asking {} to delete the machine", operation.provider);
         standing(State::Deleting, reason::DELETING, message)
+    } else if let Some(hold) = power::switching(&operation.verb, &status) {
+        hold
     } else if operation.verb != "create" {
         super::decide::unsettled(&status, ready_message(&status))
     } else {
@@ -155,6 +155,10 @@ fn created(
     take(status, operation, made, now);
     if let Some(active) = &mut status.active {
         active.tags.clone_from(&machine.spec.tags);
+        if let Some(size) = &operation.size {
+            // It was made as it was asked for, whatever the provider calls that.
+            active.size.clone_from(size);
+        }
     }
     let message = format!("machine {} is {}", made.id, made.vendor_state);
     standing(State::Creating, reason::CREATING, message)
@@ -217,15 +221,14 @@ fn changed(
     status.operation = None;
     if let Some(active) = &mut status.active {
         active.changed_at = Some(now);
-        if matches!(change.verb, ChangeVerb::Update(_)) {
-            active.tags.clone_from(&machine.spec.tags);
-        }
+        drift::told(active, machine, &change.verb);
     }
     if change.corrects {
         status.corrections.retain(|at| observed.now - *at < drift::WINDOW);
         status.corrections.push(now);
     }
-    super::decide::unsettled(status, ready_message(status))
+    power::switching(change.verb.as_str(), status)
+        .unwrap_or_else(|| super::decide::unsettled(status, ready_message(status)))
 }
 
 fn ready_message(status: &CloudMachineStatus) -> String {
@@ -251,18 +254,29 @@ fn take(
     status.active = Some(Active {
         provider: operation.provider.clone(),
         region: operation.region.clone(),
-        size: machine.size.clone().unwrap_or_else(|| asked(&operation.size)),
+        size: size(operation, machine),
         image: asked(&operation.image),
         external_id: machine.id.clone(),
         since: now,
         changed_at: None,
         tags: Vec::new(),
+        power_state: None,
         price_per_hour: operation.price_per_hour.clone(),
         currency: operation.currency.clone(),
     });
     status.operation = None;
     status.forgotten = None;
     addresses(status, machine);
+}
+
+/// The size that was asked for, unless the machine has another one.
+fn size(operation: &Operation, machine: &Machine) -> String {
+    let asked = operation.size.as_ref();
+    let is_asked = |told: &&String| {
+        [&operation.size, &operation.size_id].iter().any(|size| same(size.as_deref(), told))
+    };
+    let told = machine.size.as_ref().filter(|told| asked.is_none() || !is_asked(told));
+    told.or(asked).cloned().unwrap_or_default()
 }
 
 fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTime<Utc>) -> Hold {
@@ -363,6 +377,7 @@ pub async fn report(
         context.open.closed(operation);
     }
     events(machine, acted, context).await;
+    expiry::announce(machine, &next, context).await;
     interest(machine, observed, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
     if acted.intent.is_none() && machine.status.as_ref() == Some(&next) {
@@ -406,7 +421,8 @@ fn interest(
         return;
     };
     let deleting = machine.metadata.deletion_timestamp.is_some();
-    let in_transition = deleting || next.state != Some(State::Running);
+    let ready = condition::find(&next.conditions, READY);
+    let in_transition = deleting || !ready.is_some_and(condition::Condition::is_true);
     let object = kube::runtime::reflector::ObjectRef::from_obj(machine);
     let owner = owner(machine, context);
     let id = Some(active.external_id.as_str());
@@ -461,13 +477,7 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
         }
         What::Changed { change } => {
             let reason = if change.corrects { "DriftCorrected" } else { "Changed" };
-            let note = match &change.verb {
-                ChangeVerb::Update(tags) => {
-                    format!("gave the machine the tags {}", tags.join(", "))
-                }
-                ChangeVerb::Start => "started the machine".to_owned(),
-            };
-            context.event(machine, false, reason, note).await;
+            context.event(machine, false, reason, change.verb.done()).await;
         }
         What::Held(Hold { drift: Some(drift), .. }) if !drift.is_empty() => {
             let status = machine.status.as_ref();
