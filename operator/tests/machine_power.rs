@@ -213,7 +213,8 @@ fn what_is_stopped_as_wanted_is_ready() {
     let acted = Acted::modelled(What::Held(hold), None);
     let status = report::status(&wants_off, &observed, &acted, now());
     let known = CloudMachine { status: Some(status), ..wants_off };
-    let unreachable = Observed { active: Seen::Unreachable("down".into()), ..seen(MachineState::Gone) };
+    let unreachable =
+        Observed { active: Seen::Unreachable("down".into()), ..seen(MachineState::Gone) };
     let Decision::Hold(hold) = decide(&known, &unreachable) else { panic!("an effect") };
     assert_eq!((hold.reason, hold.phase), (reason::STOPPED_AS_WANTED, Phase::Ready));
 }
@@ -268,14 +269,20 @@ fn another_size_is_asked_for_where_it_can_be() {
     };
     let off = Can { resize_off: true, ..everything() };
     let never = Can { resize: false, ..everything() };
-    let lost = |age| move |json: &mut Value| json["status"]["operation"] = open("resize", Some("m"), age);
+    let lost =
+        |age| move |json: &mut Value| json["status"]["operation"] = open("resize", Some("m"), age);
     let table = [
         (plain.clone(), seen(Running, "s"), "resize", ""),
         (plain.clone(), seen(Stopped, "s"), "resize", ""),
         (plain.clone(), seen(Creating, "s"), "later", ""),
         (plain.clone(), seen(Running, "m"), "settled", ""),
         (plain.clone(), Observed { can: never, ..seen(Running, "s") }, "told", "cannot change it"),
-        (plain.clone(), Observed { can: off, ..seen(Running, "s") }, "told", "set powerState to Stopped"),
+        (
+            plain.clone(),
+            Observed { can: off, ..seen(Running, "s") },
+            "told",
+            "set powerState to Stopped",
+        ),
         (plain.clone(), Observed { can: off, ..seen(Stopped, "s") }, "resize", ""),
         (
             plain.clone(),
@@ -286,8 +293,18 @@ fn another_size_is_asked_for_where_it_can_be() {
         (wants(&lost(2)), seen(Running, "s"), "told", "lost"),
         (wants(&lost(9)), seen(Running, "s"), "resize", ""),
         (wants(&lost(2)), seen(Running, "m"), "settled", ""),
-        (wants(&|json| json["status"]["attempts"] = refused(Some("m"))), seen(Running, "s"), "told", "no (Invalid)"),
-        (wants(&|json| json["status"]["attempts"] = refused(Some("l"))), seen(Running, "s"), "resize", ""),
+        (
+            wants(&|json| json["status"]["attempts"] = refused(Some("m"))),
+            seen(Running, "s"),
+            "told",
+            "no (Invalid)",
+        ),
+        (
+            wants(&|json| json["status"]["attempts"] = refused(Some("l"))),
+            seen(Running, "s"),
+            "resize",
+            "",
+        ),
         // A size that is refused keeps nobody from stopping the machine.
         (
             wants(&|json| {
@@ -319,7 +336,10 @@ fn another_size_is_asked_for_where_it_can_be() {
             };
             let status = report::status(&machine, &observed, &Acted::modelled(what, None), now());
             let active = status.active.expect("a machine");
-            assert_eq!((active.size.as_str(), active.price_per_hour.as_deref()), ("m", Some("0.5")));
+            assert_eq!(
+                (active.size.as_str(), active.price_per_hour.as_deref()),
+                ("m", Some("0.5"))
+            );
         }
     }
 }

@@ -371,12 +371,13 @@ pub fn asks_for_another(operation: &Operation, annotation: &str) -> Hold {
 fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
     let known = status.state.unwrap_or(State::Creating);
     let again = Some(observed.now + TimeDelta::seconds(30));
+    let followed = |seen: &Machine| followed(machine, status, seen, observed);
     match &observed.active {
         Seen::Here(seen) => match drift::decide(machine, status, seen, observed) {
             drift::Verdict::Change(change) => match &observed.stopped {
                 None => Decision::Change { change, external_id: seen.id.clone() },
                 // It is followed all the same.
-                Some(why) => match followed(machine, status, seen, observed) {
+                Some(why) => match followed(seen) {
                     Decision::Hold(hold) => {
                         Decision::Hold(Hold { drift: Some(vec![why.clone()]), ..hold })
                     }
@@ -384,7 +385,7 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
                 },
             },
             drift::Verdict::Changed => Decision::Changed,
-            drift::Verdict::As { drift, again_at } => match followed(machine, status, seen, observed) {
+            drift::Verdict::As { drift, again_at } => match followed(seen) {
                 Decision::Hold(hold) => {
                     let unlisted = again.filter(|_| observed.unlisted);
                     let again_at = [hold.again_at, again_at, unlisted].into_iter().flatten().min();
@@ -404,8 +405,8 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
         Seen::None => hold(known, reason::CREATING, "", Phase::Reconciling, None),
         Seen::Unreachable(why) => {
             match known {
-                State::Running | State::Stopped if power::wants_off(machine) => {
-                    as_before(known, status, again)
+                _ if power::wants_off(machine) => {
+                    Decision::Hold(Hold { again_at: again, ..power::unseen(status, why) })
                 }
                 State::Running => {
                     // What ran when last seen still runs as far as anybody knows.

@@ -74,11 +74,7 @@ pub(super) fn tell(status: &mut CloudMachineStatus, machine: &CloudMachine, now:
 }
 
 /// Publishes once that the object goes soon.
-pub(super) async fn announce(
-    machine: &CloudMachine,
-    next: &CloudMachineStatus,
-    context: &Context,
-) {
+pub(super) async fn announce(machine: &CloudMachine, next: &CloudMachineStatus, context: &Context) {
     let told = |status: &CloudMachineStatus| {
         condition::find(&status.conditions, EXPIRING).map(|expiring| expiring.message.clone())
     };

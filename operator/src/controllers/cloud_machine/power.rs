@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::contract::cloud::{Machine, MachineState};
 use infrafabric_crds::cloud_machine::{State, reason};
+use infrafabric_crds::condition::{self, READY};
 use infrafabric_crds::engine::{Management, PowerState};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus};
 
@@ -146,6 +147,28 @@ pub(super) fn standing(
             hold(State::Stopped, reason::UNSUPPORTED, message, Phase::Stalled)
         }
         _ => None,
+    }
+}
+
+/// How a machine stands that is wanted stopped and cannot be seen: as far as anybody knows, as it was.
+pub(super) fn unseen(status: &CloudMachineStatus, why: &str) -> Hold {
+    let state = status.state.unwrap_or(State::Unknown);
+    let ready = condition::find(&status.conditions, READY);
+    let was = ready.filter(|ready| ready.reason == reason::STOPPED_AS_WANTED);
+    let (reason, message, phase) = match was {
+        Some(ready) => (reason::STOPPED_AS_WANTED, ready.message.clone(), Phase::Ready),
+        None => (reason::NOT_STOPPED, why.to_owned(), Phase::Reconciling),
+    };
+    Hold { state, reason, message, phase, again_at: None, drift: None }
+}
+
+/// Whether the machine is on its way to what it should be, and is watched closely.
+pub(super) fn is_moving(status: &CloudMachineStatus) -> bool {
+    let ready = condition::find(&status.conditions, READY).map(|ready| ready.reason.as_str());
+    match status.state {
+        Some(State::Running) => ready == Some(reason::NOT_STOPPED),
+        Some(State::Stopped) => ready != Some(reason::STOPPED_AS_WANTED),
+        _ => true,
     }
 }
 

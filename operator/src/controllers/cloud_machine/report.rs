@@ -421,8 +421,7 @@ fn interest(
         return;
     };
     let deleting = machine.metadata.deletion_timestamp.is_some();
-    let ready = condition::find(&next.conditions, READY);
-    let in_transition = deleting || !ready.is_some_and(condition::Condition::is_true);
+    let in_transition = deleting || power::is_moving(next);
     let object = kube::runtime::reflector::ObjectRef::from_obj(machine);
     let owner = owner(machine, context);
     let id = Some(active.external_id.as_str());
