@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric::controllers::cloud_machine::act::{Acted, What};
 use infrafabric::controllers::cloud_machine::decide::{Decision, Phase, decide};
-use infrafabric::controllers::cloud_machine::drift::{Can, ChangeVerb};
+use infrafabric::controllers::cloud_machine::drift::{Can, ChangeVerb, Resize, Switch};
 use infrafabric::controllers::cloud_machine::observe::{Observed, Seen};
 use infrafabric::controllers::cloud_machine::report;
 use infrafabric::controllers::cloud_machine::size::Offered;
@@ -49,7 +49,8 @@ fn machine(state: MachineState, size: &str) -> Machine {
 }
 
 fn everything() -> Can {
-    Can { update: true, start: true, stop: true, resize: true, resize_off: false, tells_tags: true }
+    let switch = Switch { on: true, off: true };
+    Can { update: true, tells_tags: true, switch, resize: Resize::Always }
 }
 
 fn seen(state: MachineState) -> Observed {
@@ -221,7 +222,7 @@ fn what_is_stopped_as_wanted_is_ready() {
 
 #[test]
 fn what_a_provider_cannot_switch_is_said_and_not_asked() {
-    let nothing = Can { start: false, stop: false, ..everything() };
+    let nothing = Can { switch: Switch::default(), ..everything() };
     let running = Observed { can: nothing, ..seen(MachineState::Running) };
     let wants_off = object(|json| json["spec"]["powerState"] = json!("Stopped"));
     let stopped = Observed { can: nothing, ..seen(MachineState::Stopped) };
@@ -267,8 +268,8 @@ fn another_size_is_asked_for_where_it_can_be() {
         size: Some(Ok(offered("m"))),
         ..seen(state)
     };
-    let off = Can { resize_off: true, ..everything() };
-    let never = Can { resize: false, ..everything() };
+    let off = Can { resize: Resize::Stopped, ..everything() };
+    let never = Can { resize: Resize::Never, ..everything() };
     let lost =
         |age| move |json: &mut Value| json["status"]["operation"] = open("resize", Some("m"), age);
     let table = [

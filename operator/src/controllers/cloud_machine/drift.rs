@@ -76,16 +76,33 @@ impl ChangeVerb {
 pub struct Can {
     /// Change tags.
     pub update: bool,
-    /// Switch a machine on.
-    pub start: bool,
-    /// Switch a machine off.
-    pub stop: bool,
-    /// Give a machine another size.
-    pub resize: bool,
-    /// That only while the machine is stopped.
-    pub resize_off: bool,
     /// Show a machine's tags.
     pub tells_tags: bool,
+    /// Switch a machine.
+    pub switch: Switch,
+    /// Give a machine another size.
+    pub resize: Resize,
+}
+
+/// How a definition can switch a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Switch {
+    /// On.
+    pub on: bool,
+    /// Off.
+    pub off: bool,
+}
+
+/// When a definition can give a machine another size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resize {
+    /// Never.
+    #[default]
+    Never,
+    /// Only while it is stopped.
+    Stopped,
+    /// Whether it runs or not.
+    Always,
 }
 
 /// What is to be done about a machine that is there.

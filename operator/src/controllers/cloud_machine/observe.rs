@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::act::owner;
-use super::drift::Can;
+use super::drift::{Can, Resize, Switch};
 use super::size::{self, Offered};
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount};
@@ -287,14 +287,19 @@ fn can(account: &OpenAccount) -> Can {
         let text = serde_json::to_string(verb).unwrap_or_default();
         !["keyed(", "dict(", "pairs("].iter().any(|map| text.contains(map))
     };
+    let stopped = machine
+        .is_some_and(|machine| machine.when_stopped.iter().any(|verb| verb.as_str() == "resize"));
     Can {
         update: object.find == Find::Tag && update.is_some_and(plain),
-        start: object.verbs.contains_key("start"),
-        stop: object.verbs.contains_key("stop"),
-        resize: object.verbs.contains_key("resize"),
-        resize_off: machine.is_some_and(|machine| {
-            machine.when_stopped.iter().any(|verb| verb.as_str() == "resize")
-        }),
+        switch: Switch {
+            on: object.verbs.contains_key("start"),
+            off: object.verbs.contains_key("stop"),
+        },
+        resize: match object.verbs.contains_key("resize") {
+            true if stopped => Resize::Stopped,
+            true => Resize::Always,
+            false => Resize::Never,
+        },
         tells_tags: object.find == Find::Tag,
     }
 }

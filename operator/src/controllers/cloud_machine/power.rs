@@ -56,8 +56,8 @@ fn open(status: &CloudMachineStatus) -> Option<(PowerState, DateTime<Utc>)> {
 /// What brings a machine there, where the provider can.
 fn verb(to: PowerState, can: Can) -> Option<ChangeVerb> {
     match to {
-        PowerState::Running => can.start.then_some(ChangeVerb::Start),
-        PowerState::Stopped => can.stop.then_some(ChangeVerb::Stop),
+        PowerState::Running => can.switch.on.then_some(ChangeVerb::Start),
+        PowerState::Stopped => can.switch.off.then_some(ChangeVerb::Stop),
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) fn standing(
             let message = format!("{is}, as powerState wants it{}", place(status));
             hold(State::Stopped, reason::STOPPED_AS_WANTED, message, Phase::Ready)
         }
-        (PowerState::Stopped, MachineState::Running) if !can.stop => {
+        (PowerState::Stopped, MachineState::Running) if !can.switch.off => {
             let message = format!(
                 "{is}: {}; set powerState to Running, or delete the object",
                 unsupported(PowerState::Stopped)
@@ -141,7 +141,7 @@ pub(super) fn standing(
             hold(State::Stopped, reason::NOT_STOPPED, is, Phase::Reconciling)
         }
         (PowerState::Running, MachineState::Stopped)
-            if told == Some(PowerState::Stopped) && !can.start =>
+            if told == Some(PowerState::Stopped) && !can.switch.on =>
         {
             let message = format!("{is}: {}", unsupported(PowerState::Running));
             hold(State::Stopped, reason::UNSUPPORTED, message, Phase::Stalled)

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use infrafabric_crds::CloudMachine;
 use infrafabric_crds::engine::Active;
 
-use super::drift::{ChangeVerb, LOOK_AGAIN, Look, Wish};
+use super::drift::{ChangeVerb, LOOK_AGAIN, Look, Resize, Wish};
 use super::observe::{Observed, Seen, same};
 use super::power;
 use crate::engine::catalogs::NoOffering;
@@ -44,7 +44,11 @@ pub(super) async fn named(
     let is_open = status.operation.as_ref().is_some_and(|open| open.verb == "resize");
     let deleting = machine.metadata.deletion_timestamp.is_some();
     let is_here = matches!(observed.active, Seen::Here(_));
-    if deleting || !is_here || !observed.can.resize || (active.size == size && !is_open) {
+    if deleting
+        || !is_here
+        || observed.can.resize == Resize::Never
+        || (active.size == size && !is_open)
+    {
         return None;
     }
     let account = observed.account.as_ref()?;
@@ -71,10 +75,10 @@ pub(super) fn wish(look: &Look<'_>) -> Wish {
     if look.active.size == *wanted && open.is_none() {
         return given(look);
     }
-    let can = look.observed.can;
+    let can = look.observed.can.resize;
     let has = &look.active.size;
     let not = |why: String| Wish::Not(why, Some(look.observed.now + LOOK_AGAIN));
-    if !can.resize {
+    if can == Resize::Never {
         let why = format!("its size is {has} and not {wanted}, and the provider cannot change it");
         return Wish::Not(why, None);
     }
@@ -90,7 +94,8 @@ pub(super) fn wish(look: &Look<'_>) -> Wish {
             return Wish::Done;
         }
     }
-    if can.resize_off && look.is_running() && !power::wants_off(look.machine) {
+    let only_stopped = can == Resize::Stopped;
+    if only_stopped && look.is_running() && !power::wants_off(look.machine) {
         return Wish::Not(
             format!(
                 "its size is {has} and not {wanted}, and the provider changes it only while the machine is stopped: set powerState to Stopped, and back when the size is changed"
@@ -98,7 +103,7 @@ pub(super) fn wish(look: &Look<'_>) -> Wish {
             None,
         );
     }
-    if look.is_stopped() || (look.is_running() && !can.resize_off) {
+    if look.is_stopped() || (look.is_running() && !only_stopped) {
         Wish::Ask(ChangeVerb::Resize(offered.clone()))
     } else {
         Wish::Later(look.observed.now + LOOK_AGAIN)
@@ -111,7 +116,9 @@ fn given(look: &Look<'_>) -> Wish {
     let other = look.seen.size.as_ref().filter(|told| !same(Some(size), told));
     match other {
         // What a provider calls a size where it is not asked for one is its own affair.
-        Some(other) if look.observed.can.resize && look.active.changed_at.is_some() => {
+        Some(other)
+            if look.observed.can.resize != Resize::Never && look.active.changed_at.is_some() =>
+        {
             if look.is_shown(look.changed(), look.observed.lag.max(RESIZES_WITHIN)) {
                 Wish::Not(format!("it is a {other}, not a {size}"), None)
             } else {
