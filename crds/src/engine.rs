@@ -251,6 +251,10 @@ pub struct Operation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
+    /// What was asked of the thing that is there, `stop` for one; a creation has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub verb: Option<String>,
     /// The Provider's name.
     #[schemars(length(max = 253))]
     pub provider: String,

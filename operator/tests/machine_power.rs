@@ -238,8 +238,8 @@ fn what_a_provider_cannot_switch_is_said_and_not_asked() {
     }
 }
 
-fn refused(size: Option<&str>) -> Value {
-    json!([{"provider": "a", "region": "r", "size": size, "class": "Invalid", "scope": "object",
+fn refused(verb: &str, size: Option<&str>) -> Value {
+    json!([{"verb": verb, "provider": "a", "region": "r", "size": size, "class": "Invalid", "scope": "object",
             "message": "no", "at": ago(60), "firstAt": ago(60), "until": now() + TimeDelta::hours(1),
             "count": 1, "durationMs": 1}])
 }
@@ -250,6 +250,21 @@ fn offered(size: &str) -> Offered {
         size_id: None,
         price_per_hour: Some("0.5".to_owned()),
         currency: Some("USD".to_owned()),
+    }
+}
+
+#[test]
+fn what_was_refused_keeps_nothing_else_from_being_asked() {
+    for (verb, expected) in [("update", "stop"), ("start", "stop"), ("stop", "told")] {
+        let machine = object(|json| {
+            json["spec"]["powerState"] = json!("Stopped");
+            json["status"]["attempts"] = refused(verb, None);
+            if verb == "update" {
+                json["spec"]["tags"] = json!(["team-b"]);
+            }
+        });
+        let decision = decide(&machine, &seen(MachineState::Running));
+        assert_eq!(word(&decision), expected, "{verb}: {decision:?}");
     }
 }
 
@@ -295,13 +310,13 @@ fn another_size_is_asked_for_where_it_can_be() {
         (wants(&lost(9)), seen(Running, "s"), "resize", ""),
         (wants(&lost(2)), seen(Running, "m"), "settled", ""),
         (
-            wants(&|json| json["status"]["attempts"] = refused(Some("m"))),
+            wants(&|json| json["status"]["attempts"] = refused("resize", Some("m"))),
             seen(Running, "s"),
             "told",
             "no (Invalid)",
         ),
         (
-            wants(&|json| json["status"]["attempts"] = refused(Some("l"))),
+            wants(&|json| json["status"]["attempts"] = refused("resize", Some("l"))),
             seen(Running, "s"),
             "resize",
             "",
@@ -309,7 +324,7 @@ fn another_size_is_asked_for_where_it_can_be() {
         // A size that is refused keeps nobody from stopping the machine.
         (
             wants(&|json| {
-                json["status"]["attempts"] = refused(Some("m"));
+                json["status"]["attempts"] = refused("resize", Some("m"));
                 json["spec"]["powerState"] = json!("Stopped");
             }),
             seen(Running, "s"),

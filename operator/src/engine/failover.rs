@@ -200,19 +200,33 @@ fn patience(failover: &Failover) -> TimeDelta {
         .unwrap_or_else(|| TimeDelta::minutes(2))
 }
 
+/// What failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The Provider.
+    pub provider: &'a str,
+    /// The region there.
+    pub region: &'a str,
+    /// The size asked for.
+    pub size: Option<&'a str>,
+    /// What was asked of what is there; a creation has none.
+    pub verb: Option<&'a str>,
+}
+
 /// Adds a failure to the remembered attempts: newest first, a row of failures at the same place
 /// counts up and is tried ever more rarely.
 pub fn remember(
     attempts: &[Attempt],
-    (provider, region, size): (&str, &str, Option<&str>),
+    asked: &Asked<'_>,
     failure: &Failure,
     (now, duration_ms): (DateTime<Utc>, u64),
     witness_index: Option<u64>,
 ) -> Vec<Attempt> {
     let same = |attempt: &&Attempt| {
-        attempt.provider == provider
-            && attempt.region == region
-            && attempt.size.as_deref() == size
+        attempt.provider == asked.provider
+            && attempt.region == asked.region
+            && attempt.size.as_deref() == asked.size
+            && attempt.verb.as_deref() == asked.verb
             && attempt.class == failure.class
     };
     let before = attempts.iter().find(same);
@@ -221,9 +235,10 @@ pub fn remember(
     let count = row.map_or(1, |attempt| attempt.count.saturating_add(1));
     let wait = failure.retry_after.unwrap_or_default().max(time_to_live(failure.class, count));
     let newest = Attempt {
-        provider: provider.to_owned(),
-        region: region.to_owned(),
-        size: size.map(ToOwned::to_owned),
+        verb: asked.verb.map(ToOwned::to_owned),
+        provider: asked.provider.to_owned(),
+        region: asked.region.to_owned(),
+        size: asked.size.map(ToOwned::to_owned),
         class: failure.class,
         scope: failure.scope,
         code: failure.code.as_ref().map(|code| code.chars().take(128).collect()),
@@ -269,13 +284,17 @@ mod tests {
         }
     }
 
+    fn asked<'a>(region: &'a str, size: Option<&'a str>) -> Asked<'a> {
+        Asked { provider: "a", region, size, verb: None }
+    }
+
     fn failed(class: Class, scope: Scope) -> Failure {
         Failure { class, scope, code: None, message: "no".into(), retry_after: None }
     }
 
     fn after(class: Class, scope: Scope, seconds: i64) -> Choice {
         let attempts =
-            remember(&[], ("a", "r", Some("s")), &failed(class, scope), (at(0), 1), None);
+            remember(&[], &asked("r", Some("s")), &failed(class, scope), (at(0), 1), None);
         choose(&[ready("a"), ready("b")], &attempts, &Failover::default(), at(seconds))
     }
 
@@ -301,7 +320,7 @@ mod tests {
         let mut attempts = Vec::new();
         for second in [0, 5, 15, 35, 75] {
             let failure = failed(Class::Unavailable, Scope::Account);
-            attempts = remember(&attempts, ("a", "r", None), &failure, (at(second), 1), None);
+            attempts = remember(&attempts, &asked("r", None), &failure, (at(second), 1), None);
         }
         let pick =
             |s| choose(&[ready("a"), ready("b")], &attempts, &Failover::default(), at(s)).index;
@@ -315,18 +334,18 @@ mod tests {
     #[test]
     fn a_failure_is_remembered_for_a_growing_time() {
         let failure = failed(Class::Capacity, Scope::Offering);
-        let once = remember(&[], ("a", "r", Some("s")), &failure, (at(0), 1), None);
+        let once = remember(&[], &asked("r", Some("s")), &failure, (at(0), 1), None);
         assert_eq!(once[0].until, at(120));
-        let twice = remember(&once, ("a", "r", Some("s")), &failure, (at(120), 1), None);
+        let twice = remember(&once, &asked("r", Some("s")), &failure, (at(120), 1), None);
         assert_eq!((twice.len(), twice[0].until), (1, at(360)));
         let said = Failure { retry_after: Some(TimeDelta::hours(1)), ..failure };
-        assert_eq!(remember(&[], ("a", "r", None), &said, (at(0), 1), None)[0].until, at(3600));
+        assert_eq!(remember(&[], &asked("r", None), &said, (at(0), 1), None)[0].until, at(3600));
     }
 
     #[test]
     fn other_regions_and_sizes_are_not_blocked() {
         let failure = failed(Class::Capacity, Scope::Offering);
-        let attempts = remember(&[], ("a", "r", Some("s")), &failure, (at(0), 1), None);
+        let attempts = remember(&[], &asked("r", Some("s")), &failure, (at(0), 1), None);
         let offering = |size: &str| Offering {
             size_id: None,
             region: "r".into(),
@@ -367,7 +386,7 @@ mod tests {
         for i in 0..15 {
             let failure = failed(Class::Capacity, Scope::Offering);
             let region = format!("r{i}");
-            attempts = remember(&attempts, ("a", &region, None), &failure, (at(i), 1), None);
+            attempts = remember(&attempts, &asked(&region, None), &failure, (at(i), 1), None);
         }
         assert_eq!(attempts.len(), KEPT);
         assert_eq!(attempts[0].region, "r14");

@@ -178,7 +178,12 @@ fn salted(model: &Model, state: &State, token: String) -> String {
 }
 
 fn place(provider: &str) -> Place {
-    Place { provider: provider.to_owned(), region: "r".to_owned(), size: Some("s".to_owned()) }
+    Place {
+        provider: provider.to_owned(),
+        region: "r".to_owned(),
+        size: Some("s".to_owned()),
+        verb: None,
+    }
 }
 
 /// The status with the intent of an effect, as it is written before the request leaves.

@@ -21,7 +21,7 @@ use super::expiry;
 use super::observe::Observed;
 use super::want::{user_data, want};
 use crate::context::Context;
-use crate::engine::failover::Failure;
+use crate::engine::failover::{Asked, Failure};
 use crate::engine::naming::{self, Owner};
 use crate::engine::orphans::OrphansError;
 use crate::engine::placement::Offering;
@@ -78,6 +78,15 @@ pub struct Place {
     pub provider: String,
     pub region: String,
     pub size: Option<String>,
+    /// What was asked of the machine in use.
+    pub verb: Option<&'static str>,
+}
+
+impl Place {
+    pub(super) fn asked(&self) -> Asked<'_> {
+        let size = self.size.as_deref();
+        Asked { provider: &self.provider, region: &self.region, size, verb: self.verb }
+    }
 }
 
 /// Why a decision could not be performed; the object is looked at again.
@@ -158,7 +167,7 @@ pub async fn act(
             create(machine, observed, candidate, offering, attempt, context).await?
         }
         Decision::Remember { provider, region, failure } => {
-            let place = Place { provider, region, size: None };
+            let place = Place { provider, region, size: None, verb: None };
             plain(What::Failed { place, failure, duration_ms: 0, attempt: None })
         }
         Decision::Adopt(found) => plain(What::Adopted { machine: found, at: None }),
@@ -175,6 +184,7 @@ pub async fn act(
                 provider: seen.name.clone(),
                 region: found.region.clone().or(seen.region.clone().ok()).unwrap_or_default(),
                 size: found.size.clone(),
+                verb: None,
             };
             plain(What::Adopted { machine: found, at: Some(place) })
         }
@@ -316,6 +326,7 @@ async fn create(
         provider: provider.clone(),
         region: offering.region.clone(),
         size: Some(offering.size.clone()),
+        verb: None,
     };
     let Some(account) = &observed.accounts[index] else {
         return Ok(Acted::plain(What::Superseded));
@@ -431,6 +442,7 @@ async fn repeat(
                 provider: open.provider.clone(),
                 region: open.region.clone(),
                 size: open.size.clone(),
+                verb: None,
             };
             let failure = Failure::from(&error);
             What::Failed { place, failure, duration_ms, attempt: Some(open.attempt) }
@@ -484,7 +496,12 @@ async fn change(
         price_per_hour: sized.as_ref().and_then(|offered| offered.price_per_hour.clone()),
         currency: sized.and_then(|offered| offered.currency),
     };
-    let place = Place { provider: active.provider.clone(), region: active.region.clone(), size };
+    let place = Place {
+        provider: active.provider.clone(),
+        region: active.region.clone(),
+        size,
+        verb: Some(verb),
+    };
     let told = match &change.verb {
         ChangeVerb::Start => MachineVerb::Start,
         ChangeVerb::Stop => MachineVerb::Stop,
@@ -599,8 +616,12 @@ async fn delete(
         price_per_hour: None,
         currency: None,
     };
-    let place =
-        Place { provider: active.provider.clone(), region: active.region.clone(), size: None };
+    let place = Place {
+        provider: active.provider.clone(),
+        region: active.region.clone(),
+        size: None,
+        verb: Some("delete"),
+    };
     let effect = Effect::new(machine, account, operation, context);
     let token = effect.operation.token.clone();
     let deleted = account

@@ -320,13 +320,14 @@ fn waits(
     verb: &ChangeVerb,
     now: DateTime<Utc>,
 ) -> Option<(DateTime<Utc>, String)> {
-    // A size that was refused keeps nothing else from being asked for, nor another size.
+    // What was refused keeps nothing else from being asked for, and a size no other size.
     let size = match verb {
         ChangeVerb::Resize(offered) => Some(offered.size.as_str()),
         _ => None,
     };
     let refused = status.attempts.iter().find(|attempt| {
         attempt.provider == active.provider
+            && attempt.verb.as_deref() == Some(verb.as_str())
             && attempt.size.as_deref() == size
             && attempt.at >= active.since
     });

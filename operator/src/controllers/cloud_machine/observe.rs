@@ -295,10 +295,12 @@ fn can(account: &OpenAccount) -> Can {
             on: object.verbs.contains_key("start"),
             off: object.verbs.contains_key("stop"),
         },
-        resize: match object.verbs.contains_key("resize") {
-            true if stopped => Resize::Stopped,
-            true => Resize::Always,
-            false => Resize::Never,
+        resize: if !object.verbs.contains_key("resize") {
+            Resize::Never
+        } else if stopped {
+            Resize::Stopped
+        } else {
+            Resize::Always
         },
         tells_tags: object.find == Find::Tag,
     }

@@ -16,7 +16,7 @@ use super::drift::{self, Change};
 use super::observe::{Observed, Seen, same};
 use super::{expiry, power};
 use crate::context::Context;
-use crate::engine::failover::{self, Failure};
+use crate::engine::failover::{self, Asked, Failure};
 use crate::engine::status;
 use crate::fault_point::fault_point;
 
@@ -55,7 +55,7 @@ pub fn status(
         What::Failed { place, failure, duration_ms, attempt } => {
             status.attempts = failover::remember(
                 &status.attempts,
-                (&place.provider, &place.region, place.size.as_deref()),
+                &place.asked(),
                 failure,
                 (now, *duration_ms),
                 acted.witness.as_ref().map(|witness| witness.index),
@@ -290,7 +290,12 @@ fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTi
     };
     status.attempts = failover::remember(
         &status.attempts,
-        (&operation.provider, &operation.region, operation.size.as_deref()),
+        &Asked {
+            provider: &operation.provider,
+            region: &operation.region,
+            size: operation.size.as_deref(),
+            verb: None,
+        },
         &failure,
         (now, 0),
         operation.witness_index,
