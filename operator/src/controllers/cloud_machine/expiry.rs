@@ -59,7 +59,7 @@ pub(super) fn again_at(machine: &CloudMachine, now: DateTime<Utc>) -> Option<Dat
 
 /// Says in status when the object goes, and that it goes soon.
 pub(super) fn tell(status: &mut CloudMachineStatus, machine: &CloudMachine, now: DateTime<Utc>) {
-    let life = life(machine, Some(status));
+    let life = life(machine, Some(&*status));
     status.expires_at = life.map(|life| life.ends_at);
     let is_held = machine.metadata.deletion_timestamp.is_some() || machine.spec.suspend;
     match life.filter(|life| !is_held && life.warned_at <= now) {
