@@ -244,7 +244,7 @@ fn strayed(
     let ours = observed.marks.iter().chain(&active.tags);
     let lacking: Vec<&str> = ours
         .filter(|mark| observed.can.tells_tags && !has(seen, mark))
-        .map(|mark| mark.as_str())
+        .map(String::as_str)
         .collect();
     let power = power::stray(look);
     let switched = power.as_ref().is_some_and(|power| power.drift.is_some());
