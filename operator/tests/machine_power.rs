@@ -287,7 +287,7 @@ fn another_size_is_asked_for_where_it_can_be() {
     let never = Can { resize: Resize::Never, ..everything() };
     let lost =
         |age| move |json: &mut Value| json["status"]["operation"] = open("resize", Some("m"), age);
-    let table = [
+    let table = vec![
         (plain.clone(), seen(Running, "s"), "resize", ""),
         (plain.clone(), seen(Stopped, "s"), "resize", ""),
         (plain.clone(), seen(Creating, "s"), "later", ""),
@@ -389,7 +389,7 @@ fn an_object_goes_when_its_time_has_passed() {
     let running = || seen(MachineState::Running);
     let stopped = || Observed { stopped: Some("stopped".into()), ..running() };
     // The object is two hours old, its machine one.
-    let table = [
+    let table = vec![
         (expires("59m", &|_| {}), running(), true),
         (expires("3600s", &|_| {}), running(), true),
         (expires("61m", &|_| {}), running(), false),

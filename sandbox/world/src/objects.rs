@@ -213,7 +213,7 @@ pub(crate) fn change(
         .filter(|thing| thing.deleted().is_none() && in_reach(call, name, thing));
     let thing = found.ok_or_else(|| absent(&id))?;
     if wants_it_off(call, name, verb) && !thing.is_off() {
-        return Err(Failure::Class(Class::Conflict, format!("{id} is not stopped")));
+        return Err(Failure::Class(Class::Conflict, String::new()));
     }
     match verb {
         "start" => thing.switch(false),
