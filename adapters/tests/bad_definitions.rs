@@ -130,6 +130,10 @@ fn a_definition_that_compiles_but_cannot_work_is_refused() {
             bench("    regions:\n      list", "    zones:\n      list"),
             "spec.catalogs.zones: unknown catalog `zones`, expected one of sizes, prices, images, regions",
         ),
+        (
+            bench("      as:\n        id:", "      whenStopped: [melt]\n      as:\n        id:"),
+            "spec.objects.machine.whenStopped: unknown verb `melt`, expected one of start, stop,",
+        ),
         (bench("cpus: '${item.cpus}', ", ""), "spec.catalogs.sizes.as.cpus: missing: virtual CPUs"),
         (
             bench("cpus: '${item.cpus}'", "cpus: two"),

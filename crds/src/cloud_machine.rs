@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::{
     Active, Attempt, Candidate, DeletionPolicy, Existing, Failover, Forgotten, Management, OnDrift,
-    Operation, Placed, Placement, WitnessRef,
+    Operation, Placed, Placement, PowerState, WitnessRef,
 };
 
 /// Why a CloudMachine is or is not Ready.
@@ -38,12 +38,20 @@ pub mod reason {
     pub const NO_OFFERING: &str = "NoOffering";
     /// The machine exists and does not run.
     pub const NOT_RUNNING: &str = "NotRunning";
+    /// The machine does not run, and `powerState` wants it so: it is Ready.
+    pub const STOPPED_AS_WANTED: &str = "StoppedAsWanted";
+    /// The machine is not stopped, and `powerState` wants it so.
+    pub const NOT_STOPPED: &str = "NotStopped";
+    /// The provider cannot switch the machine as `powerState` wants it; nothing is asked.
+    pub const UNSUPPORTED: &str = "Unsupported";
     /// The machine is gone although the object is not; it is not made again by itself.
     pub const LOST: &str = "MachineGone";
     /// The machine is being deleted.
     pub const DELETING: &str = "Deleting";
     /// Of `Drifted`: the machine is no longer as it was made, or not as the spec wants it.
     pub const DIFFERS: &str = "DiffersFromSpec";
+    /// Of `Expiring`: `expireAfter` will have passed soon.
+    pub const EXPIRES_SOON: &str = "ExpiresSoon";
     /// `spec.suspend` is set.
     pub const SUSPENDED: &str = "Suspended";
 }
@@ -71,6 +79,12 @@ pub mod reason {
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
     printcolumn(name = "Price/h", type_ = "string", json_path = ".status.active.pricePerHour"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Expires",
+        type_ = "string",
+        priority = "1",
+        json_path = ".status.expiresAt"
+    ),
     printcolumn(
         name = "Message",
         type_ = "string",
@@ -121,13 +135,13 @@ pub mod reason {
         "fieldPath": ".management"
     },
     {
-        "rule": "has(self.size) == has(oldSelf.size) && (!has(self.size) || self.size == oldSelf.size)",
-        "message": "size is immutable: a machine is not resized; make another CloudMachine",
-        "fieldPath": ".size"
+        "rule": "self.management != 'ObserveOnly' || !has(self.powerState) || self.powerState == 'Running'",
+        "message": "what is only looked at is not switched: powerState Stopped goes with management Full or Adopt",
+        "fieldPath": ".powerState"
     },
     {
         "rule": "has(self.requirements) == has(oldSelf.requirements) && (!has(self.requirements) || self.requirements == oldSelf.requirements)",
-        "message": "requirements are immutable: a machine is not resized; make another CloudMachine",
+        "message": "requirements are immutable: they choose a size once; make another CloudMachine",
         "fieldPath": ".requirements"
     },
     {
@@ -186,10 +200,21 @@ pub struct CloudMachineSpec {
     /// Nothing is done while true; a deletion waits too.
     #[serde(default)]
     pub suspend: bool,
+    /// Whether the machine is switched on. One that is made begins by running. What stopping saves
+    /// is the provider's to say: many charge the same.
+    #[serde(default)]
+    pub power_state: PowerState,
+    /// How long after its first machine was made the object is deleted (`90m`, `24h`, `7d`), and the
+    /// machine with it as `deletionPolicy` says; as long as none was made, how long after the object was.
+    /// Not while it is suspended, or effects are stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,4}(s|m|h|d)$"), length(max = 6))]
+    pub expire_after: Option<String>,
     /// What the machine must have; the cheapest size that has it is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements: Option<Requirements>,
-    /// The provider's own size, for candidates that all know it.
+    /// The provider's own size, for candidates that all know it. A change is made where the provider
+    /// can change it; some want the machine stopped for that, some restart it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub size: Option<String>,
@@ -323,7 +348,7 @@ pub struct CloudMachineStatus {
     /// The generation that `conditions` speak of; -1 before the first look.
     #[serde(default = "never")]
     pub observed_generation: i64,
-    /// `Ready`, `Witnessed`; `Reconciling`, `Stalled` and `Drifted` while true.
+    /// `Ready`, `Witnessed`; `Reconciling`, `Stalled`, `Drifted` and `Expiring` while true.
     #[serde(default)]
     #[schemars(
         length(max = 8),
@@ -357,6 +382,9 @@ pub struct CloudMachineStatus {
     /// The last operation that nothing came of, until another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten: Option<Forgotten>,
+    /// When the object is deleted by `spec.expireAfter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
     /// When drift was corrected, within the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 60), extend("x-kubernetes-list-type" = "atomic"))]
@@ -397,6 +425,7 @@ impl Default for CloudMachineStatus {
             retired: Vec::new(),
             operation: None,
             forgotten: None,
+            expires_at: None,
             corrections: Vec::new(),
             placement: None,
             attempts: Vec::new(),

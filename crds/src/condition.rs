@@ -16,6 +16,8 @@ pub const STALLED: &str = "Stalled";
 pub const WITNESSED: &str = "Witnessed";
 /// The thing is no longer as it was made. Present only while true.
 pub const DRIFTED: &str = "Drifted";
+/// The object will soon be deleted, because its spec says when it expires. Present only while true.
+pub const EXPIRING: &str = "Expiring";
 /// At the provider are things with our marks that belong to no object. Present only while true.
 pub const LEFTOVERS: &str = "Leftovers";
 
@@ -87,7 +89,7 @@ pub fn clear(conditions: &mut Vec<Condition>, type_: &str) {
 
 /// `Ready` first, as people read.
 fn order(type_: &str) -> usize {
-    [READY, RECONCILING, STALLED, DRIFTED, LEFTOVERS, WITNESSED]
+    [READY, RECONCILING, STALLED, DRIFTED, EXPIRING, LEFTOVERS, WITNESSED]
         .iter()
         .position(|t| *t == type_)
         .unwrap_or(usize::MAX)

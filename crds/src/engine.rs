@@ -308,7 +308,17 @@ pub struct Existing {
     pub name: Option<String>,
 }
 
-/// What is done when the thing is no longer as it was made: its tags, or that it runs.
+/// Whether a thing is switched on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PowerState {
+    /// It is.
+    #[default]
+    Running,
+    /// It is not, and stays at the provider.
+    Stopped,
+}
+
+/// What is done when the thing is no longer as it was made or told: its tags, or whether it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnDrift {
     /// The condition `Drifted` says what differs.
@@ -351,6 +361,9 @@ pub struct Active {
     pub external_id: String,
     /// When it was made or adopted.
     pub since: DateTime<Utc>,
+    /// When the object's first one was made or adopted, where that was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_since: Option<DateTime<Utc>>,
     /// When it was last told to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<DateTime<Utc>>,
@@ -362,6 +375,9 @@ pub struct Active {
         extend("x-kubernetes-list-type" = "atomic")
     )]
     pub tags: Vec<String>,
+    /// How it was switched last; `Running`, as it was made, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_state: Option<PowerState>,
     /// Price per hour while it runs, as a decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
@@ -379,7 +395,7 @@ pub struct Operation {
     /// The idempotency token of this attempt.
     #[schemars(length(max = 64))]
     pub token: String,
-    /// `create`, `update`, `start`, `delete`, or `retire`: the deletion of what is not in use any more.
+    /// `create`, `update`, `start`, `stop`, `resize`, `delete`, or `retire`: the deletion of what is not in use any more.
     #[schemars(length(max = 16))]
     pub verb: String,
     /// The Provider's name.
@@ -451,6 +467,10 @@ impl Operation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
+    /// What was asked of the thing that is there, `stop` for one; a creation has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub verb: Option<String>,
     /// The Provider's name.
     #[schemars(length(max = 253))]
     pub provider: String,

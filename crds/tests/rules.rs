@@ -113,9 +113,8 @@ fn what_is_read_at_the_creation_only_cannot_change() {
         immutable(&full, &without, field);
     }
     let small = machine(&json!({"requirements": null, "size": "s-1"}));
-    immutable(&machine(&json!({"requirements": null, "size": "s-2"})), &small, "size");
-    immutable(&machine(&json!({})), &small, "size");
     immutable(&machine(&json!({})), &small, "requirements");
+    immutable(&small, &machine(&json!({})), "requirements");
 }
 
 fn immutable(new: &Value, old: &Value, field: &str) {
@@ -138,10 +137,14 @@ fn what_may_change_does() {
         json!({"tags": ["team-b"]}),
         json!({"onDrift": "Correct", "maxCorrectionsPerHour": 2}),
         json!({"failover": {"after": "5m", "onClasses": ["Capacity"]}}),
+        json!({"powerState": "Stopped"}),
+        json!({"expireAfter": "7d"}),
         json!({"providers": [{"name": "linode-eu", "region": "eu-central"}]}),
     ] {
         assert_eq!(refusals("CloudMachine", &machine(&change), Some(&old)), "", "{change}");
     }
+    let of = |size: &str| machine(&json!({"requirements": null, "size": size}));
+    assert_eq!(refusals("CloudMachine", &of("s-2"), Some(&of("s-1"))), "");
 }
 
 #[test]
@@ -168,6 +171,10 @@ fn an_import_says_which_one_and_nothing_that_makes_one() {
     both["providers"] = two;
     refused(&both, "spec.providers", "at one provider");
     refused(&json!({"image": null}), "spec.image", "image is required");
+
+    let mut switched = import("ObserveOnly", json!({"externalId": "7"}));
+    switched["powerState"] = json!("Stopped");
+    refused(&switched, "spec.powerState", "what is only looked at is not switched");
 
     let looked_at = machine(&import("ObserveOnly", json!({"externalId": "7"})));
     let taken = machine(&import("Adopt", json!({"externalId": "7"})));
@@ -201,11 +208,13 @@ fn pattern(kind: &str, path: &[&str]) -> regex::Regex {
 fn patterns_take_the_units_people_mean_and_no_others() {
     let memory = pattern("CloudMachine", &["spec", "requirements", "memory"]);
     let after = pattern("CloudMachine", &["spec", "failover", "after"]);
+    let expiry = pattern("CloudMachine", &["spec", "expireAfter"]);
     let tag = pattern("CloudMachine", &["spec", "tags", "[]"]);
     let endpoint = pattern("Provider", &["spec", "endpoint"]);
     for (pattern, good, bad) in [
         (&memory, vec!["4Gi", "512Mi"], vec!["4GB", "4", "0Gi", "4G", "4 Gi", "-4Gi", "4Gi\n"]),
         (&after, vec!["90s", "2m", "1h"], vec!["2", "2min", "2m30s", "m", "1d"]),
+        (&expiry, vec!["90m", "24h", "7d", "30s"], vec!["0h", "7", "1w", "1h30m", "-1d"]),
         (&tag, vec!["team-a", "env:prod"], vec!["Team", "-a", "a b", "é"]),
         (
             &endpoint,

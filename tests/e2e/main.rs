@@ -19,6 +19,7 @@ mod failover;
 mod hostile;
 mod parts;
 mod placement;
+mod power;
 mod process;
 mod refusal;
 mod running;

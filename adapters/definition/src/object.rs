@@ -46,6 +46,10 @@ pub struct ObjectSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub verbs: BTreeMap<Name, Operation>,
+    /// Which of the verbs are refused of one that runs, so that they are asked only when it is stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub when_stopped: Vec<Name>,
     /// The contract's outputs, as expressions over `item`. `state` is a map: `of` is the vendor's
     /// state, the other keys map its values to the contract's.
     #[serde(rename = "as")]

@@ -86,6 +86,9 @@ fn check_object(
     for verb in object.verbs.keys().filter(|verb| !verbs.contains(&verb.as_str())) {
         problems.push(unknown(&format!("{path}.verbs.{verb}"), "verb", verb, &verbs));
     }
+    for verb in spec.when_stopped.iter().filter(|verb| !verbs.contains(&verb.as_str())) {
+        problems.push(unknown(&format!("{path}.whenStopped"), "verb", verb.as_str(), &verbs));
+    }
     check_fields(contract.outputs, &object.outputs, path, problems);
     if let Some(state) = object.outputs.get("state") {
         check_state(state, contract.states, &format!("{path}.as.state"), problems);

@@ -92,11 +92,11 @@ mod tests {
         let later = start + FIRST_PAUSE;
         assert_eq!(breaker.enter(later), Ok(()), "the probe");
         assert_eq!(breaker.enter(later), Err(PROBE_WAIT), "others come back soon");
-        let lost = later + PROBE;
-        assert_eq!(breaker.enter(lost), Ok(()), "the probe was lost");
-        breaker.failed(lost);
-        assert_eq!(breaker.enter(lost), Err(2 * FIRST_PAUSE), "the pause grows");
-        let last = lost + 2 * FIRST_PAUSE;
+        let away = later + PROBE;
+        assert_eq!(breaker.enter(away), Ok(()), "the probe was lost");
+        breaker.failed(away);
+        assert_eq!(breaker.enter(away), Err(2 * FIRST_PAUSE), "the pause grows");
+        let last = away + 2 * FIRST_PAUSE;
         assert_eq!(breaker.enter(last), Ok(()));
         breaker.served();
         assert_eq!(breaker.enter(last), Ok(()));

@@ -232,9 +232,9 @@ fn from_attempt(attempt: &Attempt) -> Block {
     }
 }
 
-/// The blocks of all Providers by namespace and name. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct AllBlocks(Arc<Mutex<HashMap<(String, String), Arc<Blocks>>>>);
+/// The blocks of all Providers by namespace and name.
+#[derive(Debug, Default)]
+pub struct AllBlocks(Mutex<HashMap<super::accounts::Key, Arc<Blocks>>>);
 
 impl AllBlocks {
     /// Those of one Provider.

@@ -66,6 +66,20 @@ impl Catalogs {
         placement::choose(spec, region, sizes, images, rates).map_err(NoOffering::Misfit)
     }
 
+    /// The size of that name in a region.
+    ///
+    /// # Errors
+    /// It cannot be had there, or the catalogs of that region were never read.
+    pub async fn size(
+        &self,
+        account: &Account,
+        name: &str,
+        region: &str,
+    ) -> Result<Size, NoOffering> {
+        let cached = self.cached(account, region).await.map_err(NoOffering::Failed)?;
+        placement::named(name, region, cached.sizes.as_deref()).map_err(NoOffering::Misfit)
+    }
+
     async fn cached(&self, account: &Account, region: &str) -> Result<Arc<Cached>, AdapterError> {
         let slot = {
             let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);

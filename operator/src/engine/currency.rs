@@ -45,16 +45,16 @@ impl Rates {
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub fn read(data: &BTreeMap<String, String>) -> Result<Self, String> {
-        let date = data.get("date").ok_or("it has no key date (YYYY-MM-DD)")?;
+    pub fn read(table: &BTreeMap<String, String>) -> Result<Self, String> {
+        let date = table.get("date").ok_or("it has no key date (YYYY-MM-DD)")?;
         chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d")
             .map_err(|_| format!("date: {date:?} is not of the form YYYY-MM-DD"))?;
-        let base = data.get("base").ok_or("it has no key base, such as EUR")?;
+        let base = table.get("base").ok_or("it has no key base, such as EUR")?;
         if !is_code(base) {
             return Err(format!("base: {base:?} is not a currency such as EUR"));
         }
         let mut per_base = BTreeMap::from([(base.clone(), Decimal::ONE)]);
-        for (code, text) in data.iter().filter(|(key, _)| *key != "date" && *key != "base") {
+        for (code, text) in table.iter().filter(|(key, _)| *key != "date" && *key != "base") {
             if !is_code(code) {
                 return Err(format!("{code}: is not a currency such as USD"));
             }

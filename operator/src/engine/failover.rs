@@ -107,13 +107,15 @@ pub struct Place {
     pub size: Option<String>,
     /// Price per hour of it, and the currency.
     pub price: Option<(String, String)>,
+    /// What was asked of what is there; a creation has none.
+    pub verb: Option<&'static str>,
 }
 
 impl Place {
     /// At a Provider in a region.
     pub fn new(provider: &str, region: &str) -> Self {
         let (provider, region) = (provider.to_owned(), region.to_owned());
-        Self { provider, region, size: None, price: None }
+        Self { provider, region, size: None, price: None, verb: None }
     }
 }
 
@@ -365,6 +367,7 @@ pub fn remember(
         attempt.provider == place.provider
             && attempt.region == place.region
             && attempt.size == place.size
+            && attempt.verb.as_deref() == place.verb
             && attempt.class == failure.class
     };
     let before = attempts.iter().find(same);
@@ -374,6 +377,7 @@ pub fn remember(
     let wait = failure.retry_after.unwrap_or_default().max(time_to_live(failure.class, count));
     let (price_per_hour, currency) = place.price.clone().unzip();
     let newest = Attempt {
+        verb: place.verb.map(ToOwned::to_owned),
         provider: place.provider.clone(),
         region: place.region.clone(),
         size: place.size.clone(),

@@ -65,18 +65,10 @@ fn choose_size(
     region: &str,
     sizes: Option<&[Size]>,
 ) -> Result<Size, String> {
-    let Some(sizes) = sizes else {
-        let name = spec.size.clone().ok_or("the provider lists no sizes: give spec.size")?;
-        return Ok(unlisted(name));
-    };
     if let Some(name) = &spec.size {
-        let known = sizes.iter().find(|size| size.name == *name);
-        let size = known.ok_or_else(|| format!("size {name} is not in the provider's catalog"))?;
-        if offered(size, region) {
-            return Ok(size.clone());
-        }
-        return Err(format!("size {name} cannot be had in {region}"));
+        return named(name, region, sizes);
     }
+    let sizes = sizes.ok_or("the provider lists no sizes: give spec.size")?;
     let wanted = spec.requirements.as_ref().ok_or("neither size nor requirements are given")?;
     let needs = Needs::of(wanted)?;
     let fits = |size: &&Size| needs.lacks(size).next().is_none();
@@ -181,6 +173,20 @@ impl Needs {
         let share = |lack: Lack| lack.wants.abs_diff(lack.has) as f64 / lack.wants.max(1) as f64;
         self.lacks(size).map(share).sum()
     }
+}
+
+/// The size of that name.
+///
+/// # Errors
+/// A sentence that says why it cannot be had.
+pub fn named(name: &str, region: &str, sizes: Option<&[Size]>) -> Result<Size, String> {
+    let Some(sizes) = sizes else { return Ok(unlisted(name.to_owned())) };
+    let known = sizes.iter().find(|size| size.name == *name);
+    let size = known.ok_or_else(|| format!("size {name} is not in the provider's catalog"))?;
+    if offered(size, region) {
+        return Ok(size.clone());
+    }
+    Err(format!("size {name} cannot be had in {region}"))
 }
 
 fn offered(size: &Size, region: &str) -> bool {

@@ -212,6 +212,9 @@ pub(crate) fn change(
     let found = find(call, name, &id)
         .filter(|thing| thing.deleted().is_none() && in_reach(call, name, thing));
     let thing = found.ok_or_else(|| absent(&id))?;
+    if wants_it_off(call, name, verb) && !thing.is_off() {
+        return Err(Failure::Class(Class::Conflict, String::new()));
+    }
     match verb {
         "start" => thing.switch(false),
         "stop" => thing.switch(true),
@@ -224,6 +227,12 @@ pub(crate) fn change(
     let answer = Answer::render(spec.verbs.get(verb).ok_or_else(nothing)?, &vars, call.format())?;
     let entry = entry(call, name, Effect::Change, &thing, (&item, &answer));
     Ok((answer, Some(call.world.ledger.write(entry))))
+}
+
+/// Whether that is refused of what runs.
+fn wants_it_off(call: &Call<'_>, name: &str, verb: &str) -> bool {
+    let object = call.provider.compiled.spec().objects.get(name);
+    object.is_some_and(|object| object.when_stopped.iter().any(|of| of.as_str() == verb))
 }
 
 /// What the creation said of a thing is said anew, as far as the request says it.

@@ -19,6 +19,7 @@ use thiserror::Error;
 use super::decide::{Decision, Hold};
 use super::drift::{Change, ChangeVerb};
 use super::effect::Effect;
+use super::expiry;
 use super::observe::Observed;
 use super::want::{user_data, want};
 use crate::context::Context;
@@ -98,6 +99,15 @@ pub enum ActError {
     /// The annotation could not be taken off.
     #[error("take the annotation {RESOLVE_ANNOTATION} off CloudMachine {name}")]
     Annotation {
+        /// The object.
+        name: String,
+        /// What the API said.
+        #[source]
+        source: kube::Error,
+    },
+    /// The object could not be deleted.
+    #[error("delete CloudMachine {name}, whose time has passed")]
+    Expire {
         /// The object.
         name: String,
         /// What the API said.
@@ -200,6 +210,11 @@ pub async fn act(
             plain(What::Retired { thing })
         }
         Decision::Next => plain(What::Next),
+        Decision::Expire => {
+            let expired = expiry::expire(machine, context).await;
+            expired.map_err(|source| ActError::Expire { name: machine.name_any(), source })?;
+            plain(What::Superseded)
+        }
         Decision::Release(why) => release(machine, observed, why, context).await?,
     })
 }
@@ -466,17 +481,31 @@ async fn change(
     let owner = owner(machine, context);
     let verb = change.verb.as_str();
     // Two changes are two effects, and one that is asked again after a crash is the same one.
-    let open = status.operation.as_ref().filter(|operation| operation.verb == verb);
+    let sized = match &change.verb {
+        ChangeVerb::Resize(offered) => Some(offered.clone()),
+        _ => None,
+    };
+    let size = sized.as_ref().map(|offered| offered.size.clone());
+    let open = status.operation.as_ref();
+    let open = open.filter(|operation| operation.verb == verb && operation.size == size);
     let started_at = open.map_or_else(|| context.now(), |operation| operation.started_at);
     let moment = started_at.timestamp_millis().to_string();
     let token = naming::token_at(&owner, &active.provider, verb, &moment);
     let operation = Operation {
+        size: size.clone(),
+        size_id: sized.as_ref().and_then(|offered| offered.size_id.clone()),
+        price_per_hour: sized.as_ref().and_then(|offered| offered.price_per_hour.clone()),
+        currency: sized.and_then(|offered| offered.currency),
         attempt: status.attempt.max(1),
         ..Operation::new(token, verb, (&active.provider, &active.region), started_at)
     };
-    let place = Place::new(&active.provider, &active.region);
+    let place = Place { size, verb: Some(verb), ..Place::new(&active.provider, &active.region) };
     let told = match &change.verb {
         ChangeVerb::Start => MachineVerb::Start,
+        ChangeVerb::Stop => MachineVerb::Stop,
+        ChangeVerb::Resize(offered) => {
+            MachineVerb::Resize { size: offered.size.clone(), size_id: offered.size_id.clone() }
+        }
         ChangeVerb::Update(tags) => {
             MachineVerb::Update { marks: owner.marks(), tags: tags.clone() }
         }
@@ -600,7 +629,7 @@ async fn retire(
     fault_point("retire.before");
     let deleted = account.account.delete_machine(id, region, &token, &effect.journal()).await;
     fault_point("retire.after");
-    let what = ended(deleted, &effect, &account, What::RetireAccepted)?;
+    let what = ended(deleted, &effect, &account, ("retire", What::RetireAccepted))?;
     Ok(effect.acted(what))
 }
 
@@ -609,9 +638,10 @@ fn ended(
     deleted: Result<(), AdapterError>,
     effect: &Effect<'_>,
     account: &OpenAccount,
-    accepted: What,
+    (verb, accepted): (&'static str, What),
 ) -> Result<What, ActError> {
-    let place = Place::new(&effect.operation.provider, &effect.operation.region);
+    let Operation { provider, region, .. } = &effect.operation;
+    let place = Place { verb: Some(verb), ..Place::new(provider, region) };
     let duration_ms = effect.elapsed_ms();
     match deleted {
         Ok(()) => Ok(accepted),
@@ -649,6 +679,6 @@ async fn delete(
         .account
         .delete_machine(external_id, &active.region, &token, &effect.journal())
         .await;
-    let what = ended(deleted, &effect, account, What::DeleteAccepted)?;
+    let what = ended(deleted, &effect, account, ("delete", What::DeleteAccepted))?;
     Ok(effect.acted(what))
 }

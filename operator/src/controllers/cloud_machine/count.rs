@@ -164,8 +164,7 @@ mod tests {
 
     /// `a` and `b` as given, then `c`, which served; who counts as failed over from.
     fn from(standing: Standing, failed: &[(&str, Class)]) -> Option<(String, Class)> {
-        let candidate =
-            |name: &str, standing| Candidate::new(name, Ok("r".to_owned()), standing);
+        let candidate = |name: &str, standing| Candidate::new(name, Ok("r".to_owned()), standing);
         let candidates = vec![
             candidate("a", standing),
             candidate("b", Standing::Ready),

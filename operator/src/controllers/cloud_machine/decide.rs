@@ -9,8 +9,8 @@ use infrafabric_crds::{CloudMachine, CloudMachineStatus, DETACH_ANNOTATION, FINA
 use infrafabric_definition::Class;
 
 use super::drift::{self, Change};
-use super::failback;
 use super::observe::{Existing, Found, Observed, Seen, same};
+use super::{expiry, failback, power};
 use crate::engine::failover::{self, Failure, Refusal, Standing};
 use crate::engine::placement::Offering;
 use crate::engine::recovery::{Answer, Case, Question, Verdict, recover};
@@ -94,6 +94,8 @@ pub enum Decision {
     },
     /// The object is being deleted: go on with the next of its machines.
     Next,
+    /// Delete the object itself: its time has passed.
+    Expire,
     /// Let go of the object; why.
     Release(&'static str),
 }
@@ -134,6 +136,7 @@ impl Decision {
             | Self::Repeat(_)
             | Self::Change { .. }
             | Self::Delete { .. }
+            | Self::Expire
             | Self::Retire { .. } => true,
             // What it was made of goes first.
             Self::Forget(_) => observed.parts.is_some(),
@@ -160,6 +163,9 @@ fn wanted(machine: &CloudMachine, observed: &Observed) -> Decision {
     }
     if machine.spec.suspend {
         return suspended(machine, &status, observed);
+    }
+    if expiry::is_due(machine, observed) {
+        return Decision::Expire;
     }
     if let Some(operation) = status.operation.as_ref().filter(|op| op.verb == "create") {
         return match resolve(machine, operation, observed) {
@@ -469,12 +475,13 @@ pub(super) fn beside(status: &CloudMachineStatus, what: &str) -> Hold {
 fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observed) -> Decision {
     let known = status.state.unwrap_or(State::Creating);
     let again = Some(observed.now + TimeDelta::seconds(30));
+    let followed = |seen: &Machine| followed(machine, status, seen, observed);
     match &observed.active {
         Seen::Here(seen) => match drift::decide(machine, status, seen, observed) {
             drift::Verdict::Change(change) => match &observed.stopped {
                 None => Decision::Change { change, external_id: seen.id.clone() },
                 // It is followed all the same.
-                Some(why) => match followed(status, seen) {
+                Some(why) => match followed(seen) {
                     Decision::Hold(hold) => {
                         Decision::Hold(Hold { drift: Some(vec![why.clone()]), ..hold })
                     }
@@ -482,7 +489,7 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
                 },
             },
             drift::Verdict::Changed => Decision::Changed,
-            drift::Verdict::As { drift, again_at } => match followed(status, seen) {
+            drift::Verdict::As { drift, again_at } => match followed(seen) {
                 Decision::Hold(hold) => {
                     let unlisted = again.filter(|_| observed.unlisted);
                     let again_at = [hold.again_at, again_at, unlisted].into_iter().flatten().min();
@@ -502,6 +509,9 @@ fn follow(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Observ
         Seen::None => hold(known, reason::CREATING, "", Phase::Reconciling, None),
         Seen::Unreachable(why) => {
             match known {
+                _ if power::wants_off(machine) => {
+                    Decision::Hold(Hold { again_at: again, ..power::unseen(status, why) })
+                }
                 State::Running => {
                     // What ran when last seen still runs as far as anybody knows.
                     hold(known, reason::RUNNING, running(status), Phase::Ready, again)
@@ -538,14 +548,30 @@ fn said(status: &CloudMachineStatus) -> (Phase, &'static str, String) {
         _ => Phase::Reconciling,
     };
     let ready = condition::find(&status.conditions, condition::READY);
-    let all = [reason::CREATING, reason::RUNNING, reason::NOT_RUNNING, reason::LOST];
+    let all = [
+        reason::CREATING,
+        reason::RUNNING,
+        reason::NOT_RUNNING,
+        reason::STOPPED_AS_WANTED,
+        reason::NOT_STOPPED,
+        reason::UNSUPPORTED,
+        reason::LOST,
+    ];
     let same = |ready: &Condition| all.into_iter().find(|known| *known == ready.reason);
     let reason = ready.and_then(same).unwrap_or(reason::CREATING);
     let message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
     (phase, reason, message)
 }
 
-fn followed(status: &CloudMachineStatus, machine: &Machine) -> Decision {
+fn followed(
+    object: &CloudMachine,
+    status: &CloudMachineStatus,
+    machine: &Machine,
+    observed: &Observed,
+) -> Decision {
+    if let Some(hold) = power::standing(object, status, machine, observed.can) {
+        return Decision::Hold(hold);
+    }
     let creating = |state| {
         let message = format!("machine {} is {}", machine.id, machine.vendor_state);
         hold(state, reason::CREATING, message, Phase::Reconciling, None)

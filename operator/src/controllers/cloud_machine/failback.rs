@@ -160,7 +160,7 @@ fn retired(thing: &Active, status: &CloudMachineStatus, observed: &Observed) -> 
 fn is_refusal(attempt: &Attempt, thing: &Active, since: DateTime<Utc>) -> bool {
     attempt.provider == thing.provider
         && attempt.region == thing.region
-        && attempt.size.is_none()
+        && attempt.verb.as_deref() == Some("retire")
         && attempt.at >= since
 }
 

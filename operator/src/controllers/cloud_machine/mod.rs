@@ -5,9 +5,12 @@ mod count;
 pub mod decide;
 pub mod drift;
 mod effect;
+mod expiry;
 pub mod failback;
 pub mod observe;
+mod power;
 pub mod report;
+pub mod size;
 mod want;
 
 use std::sync::Arc;
@@ -51,7 +54,7 @@ pub async fn reconcile(
     let observed = observe::observe(&machine, &context).await; // I/O
     fault_point("reconcile.observed");
     let decision = decide::decide(&machine, &observed); // pure
-    let again_at = again(&decision, &observed);
+    let again_at = again(&machine, &decision, &observed);
     let creates = matches!(decision, decide::Decision::Create { .. });
     tracing::debug!(?decision, "decided");
     let acted =
@@ -66,9 +69,16 @@ pub async fn reconcile(
 }
 
 /// When to look again if no event comes before.
-fn again(decision: &decide::Decision, observed: &observe::Observed) -> Action {
+fn again(
+    machine: &CloudMachine,
+    decision: &decide::Decision,
+    observed: &observe::Observed,
+) -> Action {
     let at = match decision {
-        decide::Decision::Hold(hold) => hold.again_at,
+        decide::Decision::Hold(hold) => {
+            let expiry = expiry::again_at(machine, observed.now);
+            hold.again_at.into_iter().chain(expiry).min()
+        }
         // What is refused in the same words changes nothing.
         decide::Decision::Repeat(_)
         | decide::Decision::Change { .. }

@@ -16,8 +16,9 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 
 use super::act::owner;
-use super::drift::Can;
+use super::drift::{Can, Resize, Switch};
 use super::failback;
+use super::size::{self, Offered};
 use crate::context::Context;
 use crate::engine::accounts::{Known, OpenAccount};
 use crate::engine::catalogs::NoOffering;
@@ -65,6 +66,9 @@ pub struct Observed {
     pub lag: TimeDelta,
     /// What the machine in use can be told.
     pub can: Can,
+    /// The size that the spec names, where the machine has another one: as the provider offers it, or why
+    /// not.
+    pub size: Option<Result<Offered, String>>,
     /// The marks that the object's machine carries.
     pub marks: Vec<String>,
     /// What currencies are worth.
@@ -189,6 +193,7 @@ pub async fn observe(machine: &CloudMachine, context: &Context) -> Observed {
             active(machine, &mut observed, unreachable.as_ref(), region).await;
             aside(machine, &status, &mut observed, context).await;
             better(machine, &status, &owner, &mut observed, context).await;
+            observed.size = size::named(machine, &observed, region).await;
         }
         if open.is_some() || (deleting && matches!(observed.active, Seen::Absent)) {
             let account = observed.account.as_deref();
@@ -380,9 +385,21 @@ fn can(account: &OpenAccount) -> Can {
         let text = serde_json::to_string(verb).unwrap_or_default();
         !["keyed(", "dict(", "pairs("].iter().any(|map| text.contains(map))
     };
+    let stopped = machine
+        .is_some_and(|machine| machine.when_stopped.iter().any(|verb| verb.as_str() == "resize"));
     Can {
         update: object.find == Find::Tag && update.is_some_and(plain),
-        start: object.verbs.contains_key("start"),
+        switch: Switch {
+            on: object.verbs.contains_key("start"),
+            off: object.verbs.contains_key("stop"),
+        },
+        resize: if !object.verbs.contains_key("resize") {
+            Resize::Never
+        } else if stopped {
+            Resize::Stopped
+        } else {
+            Resize::Always
+        },
         tells_tags: object.find == Find::Tag,
     }
 }

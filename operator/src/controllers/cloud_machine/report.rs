@@ -14,8 +14,9 @@ use kube::runtime::reflector::ObjectRef;
 use super::act::{Acted, What, asked, owner};
 use super::count::count;
 use super::decide::{Hold, Phase};
-use super::drift::{self, Change, ChangeVerb};
-use super::observe::{Observed, Seen};
+use super::drift::{self, Change};
+use super::observe::{Observed, Seen, same};
+use super::{expiry, power};
 use crate::context::Context;
 use crate::engine::failover::{self, Failure, Place, Refusal};
 use crate::engine::{score, status};
@@ -58,32 +59,15 @@ pub fn status(
             standing(State::Creating, reason::OUTCOME_UNKNOWN, message.clone())
         }
         What::Failed { place, failure, duration_ms, attempt } => {
+            let witness_index = acted.witness.as_ref().map(|witness| witness.index);
             status.attempts = failover::remember(
                 &status.attempts,
                 place,
                 failure,
                 (now, *duration_ms),
-                acted.witness.as_ref().map(|witness| witness.index),
+                witness_index,
             );
-            let deleting = machine.metadata.deletion_timestamp.is_some();
-            let message = format!("{}: {}", place.provider, failure.message);
-            // A deletion stays open until its end; a create that was refused made nothing.
-            if !deleting || attempt.is_some() {
-                status.operation = None;
-                if let Some(attempt) = attempt {
-                    status.attempt = *attempt;
-                    status.forgotten = None;
-                }
-            }
-            if deleting {
-                standing(State::Deleting, reason::DELETING, message)
-            } else {
-                match &status.active {
-                    // A change that was refused: the machine is as it was.
-                    Some(_) => super::decide::unsettled(&status, ready_message(&status)),
-                    None => standing(State::Pending, reason::NO_CANDIDATE, message),
-                }
-            }
+            failed(&mut status, machine, (place, failure), *attempt)
         }
         What::Adopted { machine: found, at } => {
             adopted(&mut status, machine, (found, at.as_ref()), now)
@@ -103,11 +87,7 @@ pub fn status(
         }
         What::Changed { change } => changed(&mut status, machine, change, observed, now),
         What::Settled => {
-            let open = status.operation.take();
-            let updated = open.is_some_and(|operation| operation.verb == "update");
-            if let Some(active) = status.active.as_mut().filter(|_| updated) {
-                active.tags.clone_from(&machine.spec.tags);
-            }
+            drift::settle(&mut status, machine, observed);
             super::decide::unsettled(&status, ready_message(&status))
         }
         What::Forgotten { operation } => {
@@ -118,7 +98,7 @@ pub fn status(
                 apart(&status, hold)
             }
         }
-        What::Moved { machine: seen } => moved(&mut status, seen, now),
+        What::Moved { machine: seen } => moved(&mut status, seen),
         What::GivenUp { why } => given_up(&mut status, why, now),
         What::Retired { thing } => {
             status.retired.retain(|other| other.external_id != thing.external_id);
@@ -140,6 +120,7 @@ pub fn status(
     }
     placed(&mut status, machine, observed, now);
     conditions(&mut status, &hold, generation, now);
+    expiry::tell(&mut status, machine, now);
     status
 }
 
@@ -166,6 +147,34 @@ fn placed(
     }
 }
 
+/// A candidate did not serve, or what is there could not be changed or deleted.
+fn failed(
+    status: &mut CloudMachineStatus,
+    machine: &CloudMachine,
+    (place, failure): (&Place, &Failure),
+    attempt: Option<u32>,
+) -> Hold {
+    let deleting = machine.metadata.deletion_timestamp.is_some();
+    let message = format!("{}: {}", place.provider, failure.message);
+    // A deletion stays open until its end; a create that was refused made nothing.
+    if !deleting || attempt.is_some() {
+        status.operation = None;
+        if let Some(attempt) = attempt {
+            status.attempt = attempt;
+            status.forgotten = None;
+        }
+    }
+    if deleting {
+        standing(State::Deleting, reason::DELETING, message)
+    } else {
+        match &status.active {
+            // A change that was refused: the machine is as it was.
+            Some(_) => super::decide::unsettled(status, ready_message(status)),
+            None => standing(State::Pending, reason::NO_CANDIDATE, message),
+        }
+    }
+}
+
 /// A creation beside a machine in use says nothing about that one.
 fn apart(status: &CloudMachineStatus, hold: Hold) -> Hold {
     if status.active.is_none() {
@@ -175,12 +184,14 @@ fn apart(status: &CloudMachineStatus, hold: Hold) -> Hold {
 }
 
 /// What took the place of the machine in use is the one in use; the other one is removed.
-fn moved(status: &mut CloudMachineStatus, seen: &Machine, now: DateTime<Utc>) -> Hold {
-    let Some(mut replacement) = status.replacement.take() else {
+fn moved(status: &mut CloudMachineStatus, seen: &Machine) -> Hold {
+    let (Some(mut replacement), Some(active)) = (status.replacement.take(), status.active.take())
+    else {
         return super::decide::unsettled(status, ready_message(status));
     };
-    replacement.since = now;
-    status.retired.extend(status.active.replace(replacement));
+    replacement.first_since = active.first_since.or(Some(active.since));
+    status.active = Some(replacement);
+    status.retired.push(active);
     addresses(status, seen);
     let message = format!("machine {} is {}", seen.id, seen.vendor_state);
     super::decide::beside(status, &message)
@@ -244,6 +255,8 @@ pub fn with_intent(
     } else if machine.metadata.deletion_timestamp.is_some() {
         let message = format!("asking {} to delete an earlier machine", operation.provider);
         standing(State::Deleting, reason::DELETING, message)
+    } else if let Some(hold) = power::switching(&operation.verb, &status) {
+        hold
     } else if operation.verb != "create" || status.active.is_some() {
         super::decide::unsettled(&status, ready_message(&status))
     } else {
@@ -272,6 +285,10 @@ fn created(
     take(status, operation, made, now);
     if let Some(active) = &mut status.active {
         active.tags = tags;
+        if let Some(size) = &operation.size {
+            // It was made as it was asked for, whatever the provider calls that.
+            active.size.clone_from(size);
+        }
     }
     standing(State::Creating, reason::CREATING, message)
 }
@@ -333,15 +350,14 @@ fn changed(
     status.operation = None;
     if let Some(active) = &mut status.active {
         active.changed_at = Some(now);
-        if matches!(change.verb, ChangeVerb::Update(_)) {
-            active.tags.clone_from(&machine.spec.tags);
-        }
+        drift::told(active, machine, &change.verb);
     }
     if change.corrects {
         status.corrections.retain(|at| observed.now - *at < drift::WINDOW);
         status.corrections.push(now);
     }
-    super::decide::unsettled(status, ready_message(status))
+    power::switching(change.verb.as_str(), status)
+        .unwrap_or_else(|| super::decide::unsettled(status, ready_message(status)))
 }
 
 fn ready_message(status: &CloudMachineStatus) -> String {
@@ -387,15 +403,27 @@ fn thing(operation: &Operation, machine: &Machine, now: DateTime<Utc>) -> Active
     Active {
         provider: operation.provider.clone(),
         region: operation.region.clone(),
-        size: machine.size.clone().unwrap_or_else(|| asked(&operation.size)),
+        size: size(operation, machine),
         image: asked(&operation.image),
         external_id: machine.id.clone(),
         since: now,
+        first_since: None,
         changed_at: None,
         tags: Vec::new(),
+        power_state: None,
         price_per_hour: operation.price_per_hour.clone(),
         currency: operation.currency.clone(),
     }
+}
+
+/// The size that was asked for, unless the machine has another one.
+fn size(operation: &Operation, machine: &Machine) -> String {
+    let asked = operation.size.as_ref();
+    let is_asked = |told: &&String| {
+        [&operation.size, &operation.size_id].iter().any(|size| same(size.as_deref(), told))
+    };
+    let told = machine.size.as_ref().filter(|told| asked.is_none() || !is_asked(told));
+    told.or(asked).cloned().unwrap_or_default()
 }
 
 fn forgotten(status: &mut CloudMachineStatus, operation: &Operation, now: DateTime<Utc>) -> Hold {
@@ -502,6 +530,7 @@ pub async fn report(
     }
     events(machine, acted, context).await;
     share(machine, observed, acted, context);
+    expiry::announce(machine, &next, context).await;
     interest(machine, observed, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
     if acted.intent.is_none() && machine.status.as_ref() == Some(&next) {
@@ -588,7 +617,7 @@ fn interest(
         return;
     };
     let deleting = machine.metadata.deletion_timestamp.is_some();
-    let in_transition = deleting || next.state != Some(State::Running);
+    let in_transition = deleting || power::is_moving(next);
     let object = ObjectRef::from_obj(machine);
     let owner = owner(machine, context);
     let id = Some(active.external_id.as_str());
@@ -643,13 +672,7 @@ async fn events(machine: &CloudMachine, acted: &Acted, context: &Context) {
         }
         What::Changed { change } => {
             let reason = if change.corrects { "DriftCorrected" } else { "Changed" };
-            let note = match &change.verb {
-                ChangeVerb::Update(tags) => {
-                    format!("gave the machine the tags {}", tags.join(", "))
-                }
-                ChangeVerb::Start => "started the machine".to_owned(),
-            };
-            context.event(machine, false, reason, note).await;
+            context.event(machine, false, reason, change.verb.done()).await;
         }
         What::Held(Hold { drift: Some(drift), .. }) if !drift.is_empty() => {
             let status = machine.status.as_ref();

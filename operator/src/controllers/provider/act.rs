@@ -115,17 +115,14 @@ async fn verify(
         // The same inputs keep what was learnt: limits, clock, catalogs, lists.
         last.as_ref().is_some_and(|last| last.inputs == inputs)
     });
-    let opened = match before {
-        Some(account) => Ok(account),
-        None => {
-            if last.is_some() {
-                context
-                    .blocks
-                    .of(&provider.namespace().unwrap_or_default(), &provider.name_any())
-                    .renewed();
-            }
-            open(provider, observed, context).map(Arc::new)
+    let opened = if let Some(account) = before {
+        Ok(account)
+    } else {
+        if last.is_some() {
+            let namespace = provider.namespace().unwrap_or_default();
+            context.blocks.of(&namespace, &provider.name_any()).renewed();
         }
+        open(provider, observed, context).map(Arc::new)
     };
     // Where nothing proves them, a refusal of what they were used for stands until they change.
     let refused = observed.refused

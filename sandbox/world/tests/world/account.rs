@@ -387,6 +387,12 @@ async fn every_verb_of_a_machine_does_what_it_says() {
         let id = made.unwrap_or_else(|error| panic!("{name}: {error}")).id;
         world.advance(Duration::from_secs(20));
         let resize = MachineVerb::Resize { size: other.name.clone(), size_id: other.id.clone() };
+        let object = &definition.spec().objects["machine"];
+        if object.when_stopped.iter().any(|verb| verb.as_str() == "resize") {
+            let early = account.change_machine(&resize, &id, &region, "token-2", &Open);
+            let early = as_time_goes_by(&world, early).await.expect_err("it runs");
+            assert_eq!(early.class, Class::Conflict, "{name}: {early}");
+        }
         for (verb, state) in [
             (MachineVerb::Stop, MachineState::Stopped),
             (resize, MachineState::Stopped),
