@@ -154,7 +154,11 @@ fn spec_fields_have_their_defaults_in_the_schema() {
     let (_, machine) = schemas().remove(2);
     let spec = &machine["properties"]["spec"]["properties"];
     let classes = json!(["Capacity", "Quota", "Unavailable", "Auth", "OutOfCredit"]);
-    assert_eq!(spec["failover"]["default"], json!({"after": "2m", "onClasses": classes}));
+    let failback = json!({"policy": "Never", "after": "10m"});
+    let failover = json!({"after": "2m", "onClasses": classes, "failback": failback});
+    assert_eq!(spec["failover"]["default"], failover);
+    assert_eq!(spec["placement"]["default"], json!("Ordered"));
+    assert_eq!(spec["currency"]["default"], json!("USD"));
     assert_eq!(spec["failover"]["properties"]["after"]["default"], json!("2m"));
     assert_eq!(spec["failover"]["properties"]["onClasses"]["default"], classes);
     assert_eq!(spec["deletionPolicy"]["default"], json!("Delete"));

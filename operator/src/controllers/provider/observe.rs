@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use infrafabric_adapters::compile::Compiled;
 use infrafabric_adapters::registry::Source;
 use infrafabric_crds::engine::Attempt;
@@ -18,6 +19,8 @@ use crate::context::Context;
 
 /// How long the first list of machines is waited for.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
+/// How soon it is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What was seen, and when.
 pub struct Observed {
@@ -87,8 +90,14 @@ async fn restore(provider: &Provider, namespace: &str, context: &Context) {
     if blocks.current(context.now()).is_some() {
         return;
     }
-    // Without them what the status says is all that is known.
-    let _ = tokio::time::timeout(LISTED_WITHIN, context.machines.wait_until_ready()).await;
+    // Without them what the status says is all that is known. Of several that wait for the list only the last one is
+    // woken, so nobody waits: it is looked again and again.
+    let began = tokio::time::Instant::now();
+    while context.machines.wait_until_ready().now_or_never().is_none()
+        && began.elapsed() < LISTED_WITHIN
+    {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
     let name = provider.name_any();
     let machines = context.machines.state();
     let tried = machines.iter().filter(|machine| machine.namespace().as_deref() == Some(namespace));
