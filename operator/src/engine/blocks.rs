@@ -116,14 +116,15 @@ impl Blocks {
 
     /// It failed there: says whether that is news.
     pub fn failed(&self, place: &Place, failure: &Failure, now: DateTime<Utc>) -> bool {
+        let mut state = self.state();
+        let State { all, probes } = &mut *state;
+        // Whoever tried there is done.
+        probes.retain(|(_, region, size), _| !within(region.as_deref(), size.as_deref(), place));
         if failure.scope == Scope::Object {
             return false;
         }
-        let mut state = self.state();
-        let State { all, probes } = &mut *state;
         let all = all.get_or_insert_default();
         let key = key(failure.scope, &place.region, place.size.as_deref());
-        probes.retain(|(_, region, size), _| !within(region.as_deref(), size.as_deref(), place));
         // A row of failures goes on where it was asked again after its end, and not where many asked at once.
         let row = all.iter().find(|block| key_of(block) == key && now - block.until < ROW).cloned();
         let is_known = |row: &Block| row.class == failure.class && row.at <= now && now < row.until;
@@ -310,6 +311,9 @@ mod tests {
         assert!(!blocks.probe("b", &there, at(201)));
         assert!(is_blocked(&blocks, "r", "s", at(201)), "others see the probe");
         assert!(blocks.probe("b", &place("r", "t"), at(201)), "elsewhere nothing is blocked");
+        // What is wrong with the object itself says nothing about the place.
+        blocks.failed(&there, &failure(Class::Invalid, Scope::Object), at(201));
+        assert!(blocks.probe("b", &there, at(201)));
         blocks.failed(&there, &failure(Class::Capacity, Scope::Offering), at(202));
         let seen = blocks.current(at(202)).expect("known");
         assert_eq!((seen[0].count, seen[0].since), (2, at(0)));

@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use infrafabric_adapters::account::Account;
 use infrafabric_adapters::contract::cloud::{Address, Machine, MachineState};
+use infrafabric_adapters::error::AdapterError;
 use infrafabric_crds::cloud_machine::{MachineAddress, State};
-use infrafabric_crds::engine::{Attempt, Management, Operation, Placement};
+use infrafabric_crds::engine::{Active, Attempt, Management, Operation, Placement};
 use infrafabric_crds::{CloudMachine, CloudMachineStatus, FINALIZER, ProviderStatus, condition};
 use infrafabric_definition::{Class, Find, Scope};
 use kube::ResourceExt;
@@ -298,14 +299,29 @@ async fn aside(
     };
     observed.aside_lag = lag(&account);
     observed.aside_parts = account.account.has_parts();
-    observed.aside = match account.account.read_machine(&thing.external_id, &thing.region).await {
-        Ok(Some(seen)) if seen.state != MachineState::Gone => Seen::Here(seen),
-        Ok(_) => Seen::Absent,
+    observed.aside = match looked(&account, thing).await {
+        Ok(seen) => seen,
         Err(error) => {
             account.refusal.note(error.class);
             Seen::Unreachable(error.to_string())
         }
     };
+}
+
+/// A thing by itself; what a read does not find must not be in a list either, which says too that the credentials are
+/// good.
+async fn looked(account: &OpenAccount, thing: &Active) -> Result<Seen, AdapterError> {
+    let is_there = |seen: &Machine| seen.state != MachineState::Gone;
+    let (id, region) = (&thing.external_id, &thing.region);
+    if let Some(seen) = account.account.read_machine(id, region).await?.filter(is_there) {
+        return Ok(Seen::Here(seen));
+    }
+    if account.observer.find() == Find::None {
+        return Ok(Seen::Absent);
+    }
+    let list = account.observer.fresh(region, None).await?;
+    let listed = list.machine(id).filter(|seen| is_there(seen));
+    Ok(listed.cloned().map_or(Seen::Absent, Seen::Here))
 }
 
 /// Looks at the candidates before the one in use, where the object goes back to them.
