@@ -208,8 +208,11 @@ async fn a_machine_gets_another_size() {
     let bigger = |machine: &Value| machine["status"]["active"]["size"] == "g6-standard-2";
     let machine = cloud.stage.until("CloudMachine", "web", "bigger", bigger).await;
     assert_ne!(machine["status"]["active"]["pricePerHour"], price, "the price follows");
-    let machine = cloud.stage.running("web").await;
-    assert!(ready(&machine)["message"].to_string().contains("g6-standard-2"));
+    let said = |machine: &Value| {
+        let ready = ready(machine);
+        ready["status"] == "True" && ready["message"].to_string().contains("g6-standard-2")
+    };
+    cloud.stage.until("CloudMachine", "web", "running as the bigger one", said).await;
     assert_eq!(cloud.effects("resize").await, 1);
     assert_eq!(cloud.stage.creations().await.len(), 1, "it is the same machine");
     // What the catalog has not is not asked for.

@@ -65,7 +65,10 @@ fn defaults(cluster: &Cluster, report: &mut Report) -> Result<(), Error> {
         (
             "cloudmachine/by-requirements",
             "{.spec.failover}",
-            r#"{"after":"2m","onClasses":["Capacity","Quota","Unavailable","Auth","OutOfCredit"]}"#,
+            concat!(
+                r#"{"after":"2m","failback":{"after":"10m","policy":"Never"},"#,
+                r#""onClasses":["Capacity","Quota","Unavailable","Auth","OutOfCredit"]}"#
+            ),
         ),
         ("cloudmachine/by-requirements", "{.spec.deletionPolicy}", "Delete"),
         ("cloudmachine/by-requirements", "{.spec.suspend}", "false"),

@@ -167,8 +167,9 @@ async fn changes(
     let other = sizes.into_iter().find(|one| one.available && one.name != size);
     let resize = other.map(|size| MachineVerb::Resize { size: size.name, size_id: size.id });
     let update = MachineVerb::Update { marks: vec!["if-judged".to_owned()], tags: Vec::new() };
-    let verbs = [MachineVerb::Stop, MachineVerb::Start, MachineVerb::Reboot, update];
-    for verb in verbs.into_iter().chain(resize) {
+    // Some change the size of what is off only.
+    let on = [MachineVerb::Start, MachineVerb::Reboot, update];
+    for verb in [MachineVerb::Stop].into_iter().chain(resize).chain(on) {
         if simulated.operations().contains(&format!("machine.{}", verb.as_str())) {
             let token = format!("prism-{}", verb.as_str());
             let done = account.change_machine(&verb, id, official.region, &token, &Unrecorded);
