@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Stage, condition, ready, web};
+use crate::harness::{SOON, Stage, condition, poll, ready, web};
 
 /// `web` under another name.
 fn named(name: &str, providers: &[&str]) -> Value {
@@ -162,13 +162,22 @@ async fn prices_are_compared_by_rates_of_ones_own() {
     let mut machine = web(&["first"]);
     machine["spec"]["currency"] = "EUR".into();
     machine["spec"]["maxPricePerHour"] = "0.05".into();
-    let limited = |object: &Value| {
-        let said = ready(object)["message"].as_str().unwrap_or_default().to_owned();
-        said.contains("costs 0.07142 EUR an hour")
-    };
-    // Whichever comes first, the rates or the machine: the next look has them.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    // What is suspended is not made before the rates are known.
+    machine["spec"]["suspend"] = true.into();
     stage.apply(&machine).await;
-    stage.until("CloudMachine", "web", "limited by the rates", limited).await;
+    let limited = async || {
+        let token = format!("{:?}", std::time::Instant::now());
+        let asked = json!({"infrafabric.io/reconcile-requested-at": token});
+        let change = json!({"metadata": {"annotations": asked}});
+        stage.merge("CloudMachine", "web", change).await;
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let object = stage.get("CloudMachine", "web").await.expect("the machine");
+        let said = ready(&object)["message"].as_str().unwrap_or_default().to_owned();
+        said.contains("costs 0.07142 EUR an hour").then_some(())
+    };
+    let limited = poll(SOON, limited).await;
+    assert!(limited.is_some(), "not limited by the rates\n{}", stage.log_tail());
+    stage.merge("CloudMachine", "web", json!({"spec": {"suspend": false}})).await;
+    stage.reason("CloudMachine", "web", "NoOffering").await;
     assert!(stage.creations().await.is_empty());
 }

@@ -97,8 +97,8 @@ mod tests {
         assert_eq!(rates.convert(ten, "EUR", "USD"), Decimal::from_str("10.389").ok());
         let back = rates.convert(Decimal::from_str("10.389").expect("a number"), "USD", "EUR");
         assert_eq!(back.map(|back| back.round_dp(9)), Some(ten));
-        assert_eq!(rates.convert(ten, "XXX", "XXX"), Some(ten));
-        assert_eq!(rates.convert(ten, "XXX", "USD"), None);
+        assert_eq!(rates.convert(ten, "XTS", "XTS"), Some(ten));
+        assert_eq!(rates.convert(ten, "XTS", "USD"), None);
     }
 
     #[test]

@@ -342,8 +342,8 @@ mod tests {
         // 0.2 USD is 0.1925 EUR.
         assert!(want("0.193", "EUR", big.clone()).is_ok());
         assert!(want("0.192", "EUR", big.clone()).is_err());
-        let refusal = want("9", "XXX", big).expect_err("no rate");
-        assert!(refusal.contains("there is no rate to XXX"), "{refusal}");
+        let refusal = want("9", "XTS", big).expect_err("no rate");
+        assert!(refusal.contains("there is no rate to XTS"), "{refusal}");
         let unknown = json!({"size": "unknown"});
         let refusal = want("9", "USD", unknown).expect_err("no price");
         assert!(refusal.contains("nobody knows the price of unknown"), "{refusal}");

@@ -182,7 +182,7 @@ mod tests {
         // 0.070 EUR is 0.0727 USD.
         let all = [
             unknown,
-            priced("other", 1, "XXX"),
+            priced("other", 1, "XTS"),
             priced("euro", 70, "EUR"),
             priced("dollar", 72, "USD"),
         ];

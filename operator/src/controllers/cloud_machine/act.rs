@@ -598,7 +598,7 @@ async fn forget(
 }
 
 /// The account of a Provider, as it was last found.
-fn open_account(
+pub(super) fn open_account(
     machine: &CloudMachine,
     provider: &str,
     context: &Context,

@@ -89,6 +89,9 @@ pub fn turn(machine: &CloudMachine, status: &CloudMachineStatus, observed: &Obse
 /// When the window opens; `None` when it is open.
 fn opens(failback: &Failback, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, String> {
     let Some(Window { cron, lasts }) = &failback.window else { return Ok(None) };
+    if span(lasts) <= TimeDelta::zero() {
+        return Err(format!("spec.failover.failback.window.lasts: {lasts:?} never opens"));
+    }
     let at = "spec.failover.failback.window.cron";
     let pattern = Cron::from_str(cron).map_err(|error| format!("{at}: {error}"))?;
     let next = |from: DateTime<Utc>, inclusive| {
@@ -101,7 +104,8 @@ fn opens(failback: &Failback, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>
 
 fn span(text: &str) -> TimeDelta {
     let span = infrafabric_definition::Span(text.to_owned()).duration();
-    span.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or(TimeDelta::MAX / 2)
+    // The schema refuses what is none.
+    span.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default()
 }
 
 /// What is to be done about the things that are not in use, if anything is now.
@@ -200,5 +204,9 @@ mod tests {
         assert!(never.contains("window.cron") && never.contains("never opens"), "{never}");
         let wrong = opens(&in_window("0 25 * * *"), now).expect_err("no pattern");
         assert!(wrong.contains("window.cron"), "{wrong}");
+        let window = Window { cron: "0 3 * * *".to_owned(), lasts: "0s".to_owned() };
+        let shut = Failback { window: Some(window), ..in_window("") };
+        let shut = opens(&shut, now).expect_err("shut");
+        assert!(shut.contains("window.lasts") && shut.contains("never opens"), "{shut}");
     }
 }

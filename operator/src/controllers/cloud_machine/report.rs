@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
 
-use super::act::{Acted, What, asked, owner};
+use super::act::{Acted, What, asked, open_account, owner};
 use super::count::count;
 use super::decide::{Hold, Phase};
 use super::drift::{self, Change};
@@ -531,7 +531,7 @@ pub async fn report(
     events(machine, acted, context).await;
     share(machine, observed, acted, context);
     expiry::announce(machine, &next, context).await;
-    interest(machine, observed, &next, context);
+    interest(machine, &next, context);
     // Before an effect, the intent was written on this version: the outcome goes on top of it.
     if acted.intent.is_none() && machine.status.as_ref() == Some(&next) {
         return Ok(());
@@ -607,15 +607,10 @@ pub fn is_open(stored: &Operation, intent: &Operation) -> bool {
     stored.token == intent.token && stored.started_at == intent.started_at
 }
 
-fn interest(
-    machine: &CloudMachine,
-    observed: &Observed,
-    next: &CloudMachineStatus,
-    context: &Context,
-) {
-    let (Some(account), Some(active)) = (&observed.account, &next.active) else {
-        return;
-    };
+fn interest(machine: &CloudMachine, next: &CloudMachineStatus, context: &Context) {
+    let Some(active) = &next.active else { return };
+    // Not what was looked at: that may be another one's account, which knows nothing of this one's region.
+    let Some(account) = open_account(machine, &active.provider, context) else { return };
     let deleting = machine.metadata.deletion_timestamp.is_some();
     let in_transition = deleting || power::is_moving(next);
     let object = ObjectRef::from_obj(machine);
